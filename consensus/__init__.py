@@ -1,0 +1,1 @@
+"""Simplex consensus on 32-byte ids, as a pure step function."""

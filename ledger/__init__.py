@@ -1,0 +1,1 @@
+"""Blocks, transactions, state and their rules, as pure functions."""

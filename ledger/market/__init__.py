@@ -1,0 +1,1 @@
+"""The market: one noun, one file, one life-cycle table."""

@@ -1,0 +1,1 @@
+"""The shell: everything that waits, sends and stores."""

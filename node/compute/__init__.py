@@ -1,0 +1,1 @@
+"""The worker service: provides and verifies jobs."""

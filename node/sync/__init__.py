@@ -1,0 +1,1 @@
+"""Catching up with the chain, and fetching content by its root."""

@@ -1,0 +1,1 @@
+"""Whole networks: as real processes, or in virtual time."""

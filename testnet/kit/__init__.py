@@ -1,0 +1,1 @@
+"""Builders, fakes and liars for tests, and for people who build on Assay."""
