@@ -1,8 +1,12 @@
 """The base of every record that is sent, stored, hashed or signed."""
 
+from typing import dataclass_transform
+
 import msgspec
 
 
+# So that type checkers know what subclasses inherit; frozen and keyword-only need not be repeated.
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class Record(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True):
     """An immutable value, encoded as a MessagePack array of its fields in order.
 
