@@ -1,0 +1,143 @@
+"""What the parts of the shell ask of each other: small interfaces, owned by their users.
+
+`node.rpc` and `node.compute` see the chain and the content of the network only through these.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import trio
+
+from consensus.messages import Certificate
+from ledger.block import Block
+from ledger.chain import FinalBlock
+from ledger.genesis import Genesis
+from ledger.state import State
+from ledger.transaction import Receipt
+from primitives.content import ContentId
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """The last final block, and the state after it."""
+
+    height: int
+    block_id: bytes
+    timestamp_ms: int
+    live_ms: int
+    state_root: bytes
+    """After this block (its child's header carries it)."""
+
+
+class TxState(StrEnum):
+    """Where a transaction stands."""
+
+    PENDING = "pending"
+    FINAL = "final"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TxStatus:
+    """What is known of a transaction; height, index and receipt once it is final."""
+
+    state: TxState
+    height: int | None = None
+    index: int | None = None
+    receipt: Receipt | None = None
+
+
+class ChainView(Protocol):
+    """The final chain, and the way into the next block."""
+
+    @property
+    def genesis(self) -> Genesis: ...
+
+    @property
+    def genesis_hash(self) -> bytes: ...
+
+    @property
+    def head(self) -> Head: ...
+
+    def state(self) -> State:
+        """Return the state after the last final block; it does not change under its reader."""
+
+    def block(self, height: int) -> tuple[Block, Certificate] | None:
+        """Return a final block and the certificate that covers it or a descendant."""
+
+    def height_of(self, block_id: bytes) -> int | None: ...
+
+    def state_root_at(self, height: int) -> bytes | None:
+        """Return the state root after the final block at `height`."""
+
+    def transaction(self, txid: bytes) -> TxStatus: ...
+
+    def next_nonce(self, address: bytes) -> int:
+        """Return the nonce of the account's next transaction, those waiting in the mempool counted."""
+
+    async def submit(self, raw: bytes) -> bytes:
+        """Take a signed transaction into the mempool, gossip it, and return its id. Raises Refused."""
+
+    def follow(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[FinalBlock]]:
+        """Open a bounded stream of final blocks, from the next one on.
+
+        A reader that falls behind finds its stream closed and reads the state again.
+        """
+
+
+class Blobs(Protocol):
+    """Content by root: this node's store, and the network's."""
+
+    def has(self, content: ContentId) -> bool: ...
+
+    async def put(self, raw: bytes) -> ContentId:
+        """Keep `raw` and return its id. Raises Refused TOO_LARGE."""
+
+    async def get(self, content: ContentId) -> bytes | None:
+        """Return content that this node holds."""
+
+    async def fetch(self, content: ContentId, *, hints: Sequence[bytes] = ()) -> bytes:
+        """Return content, from here or from peers (`hints` first), checked slice by slice.
+
+        Raises Refused CONTENT_NOT_FOUND if nobody who could be asked holds it.
+        """
+
+
+class Role(StrEnum):
+    """What a worker runs a job as."""
+
+    PROVIDE = "provide"
+    VERIFY = "verify"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One run of one job: everything that an engine needs."""
+
+    job: bytes
+    role: Role
+    model_id: bytes
+    model: bytes
+    """The ONNX file."""
+    cut: tuple[bytes, ...]
+    input: bytes
+    """The encoded vm.tensor.Bundle."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskResult:
+    """What came out: encoded bundles of the values at the cut and of the outputs."""
+
+    cut: bytes
+    outputs: bytes
+    wall_ms: int
+
+
+class Engine(Protocol):
+    """The worker's port to the machine that runs models. The product has one; testnet.kit puts liars here."""
+
+    async def run(self, task: Task) -> TaskResult:
+        """Run a job. Raises Refused (5xx, 6xx) if the model, the input or the run fails."""
