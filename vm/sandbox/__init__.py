@@ -1,1 +1,1 @@
-"""The sandbox: a program of its own, started by vm.pool and never imported; the only importer of onnx and onnxruntime."""
+"""The sandbox: a program of its own, started by vm.pool, never imported; the one importer of onnx and onnxruntime."""

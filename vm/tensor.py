@@ -1,0 +1,164 @@
+"""Tensors as they are hashed, sent and compared, and bundles of named tensors: a job's inputs and outputs (V1-V6)."""
+
+import enum
+import struct
+from typing import Annotated
+
+import msgspec
+
+from primitives import codec, merkle
+from primitives.hashing import tagged
+from primitives.reasons import Reason, Refused
+from primitives.record import Record
+
+RANK_MAX = 8
+"""Beyond any operator that is admitted; keeps headers small."""
+DIMENSION_MAX = 2**31 - 1
+"""ONNX Runtime's own arithmetic is safe up to here."""
+NAME_BYTES_MAX = 256
+"""Names from exporters reach 120 bytes (tf2onnx); they travel with every bundle."""
+BUNDLE_TENSORS_MAX = 32
+"""Inputs of the largest models we know: 24 (a transformer's past keys and values are not served yet)."""
+BUNDLE_BYTES_MAX = 16 * 1024 * 1024
+"""The longest encoded bundle: a job's input, which every drawn verifier fetches."""
+SMALL_VALUES_BYTES_MAX = 4096
+"""The most value bytes that a bundle may hold which goes on chain whole (DESIGN 6.7)."""
+SMALL_BUNDLE_BYTES_MAX = 12 * 1024
+"""The longest encoding of such a bundle: its values, and at most 32 names and shapes of at most 256 bytes each."""
+ROOT_LEAF_BYTES = 128
+"""Leaf of a tensor's tree: what a referee reads of one operand in one piece."""
+
+
+class DType(enum.IntEnum):
+    """Element types, by their numbers in ONNX's TensorProto (V1)."""
+
+    FLOAT32 = 1
+    UINT8 = 2
+    INT8 = 3
+    INT32 = 6
+    INT64 = 7
+    BOOL = 9
+    FLOAT64 = 11
+
+
+ITEM_BYTES = {
+    DType.FLOAT32: 4,
+    DType.UINT8: 1,
+    DType.INT8: 1,
+    DType.INT32: 4,
+    DType.INT64: 8,
+    DType.BOOL: 1,
+    DType.FLOAT64: 8,
+}
+FLOATS = (DType.FLOAT32, DType.FLOAT64)
+
+Dimension = Annotated[int, msgspec.Meta(ge=0, le=DIMENSION_MAX)]
+Shape = Annotated[list[Dimension], msgspec.Meta(max_length=RANK_MAX)]
+Name = Annotated[bytes, msgspec.Meta(min_length=1, max_length=NAME_BYTES_MAX)]
+
+
+class TensorType(Record):
+    """What a tensor is, without its values."""
+
+    dtype: DType
+    shape: Shape
+
+
+class Tensor(Record):
+    """Values in C order, little-endian, one byte 0 or 1 for a bool."""
+
+    dtype: DType
+    shape: Shape
+    data: bytes
+
+
+class NamedTensor(Record):
+    """One tensor of a bundle."""
+
+    name: Name
+    tensor: Tensor
+
+
+class Bundle(Record):
+    """Named tensors in the order of the model's ports (or of the cut's values); its encoding is content (V5)."""
+
+    tensors: Annotated[list[NamedTensor], msgspec.Meta(max_length=BUNDLE_TENSORS_MAX)]
+
+
+def element_count(shape: list[int]) -> int:
+    """Return the number of elements; 1 for a scalar."""
+    count = 1
+    for dimension in shape:
+        count *= dimension
+    return count
+
+
+def check_tensor(tensor: Tensor) -> None:
+    """Raise Refused MALFORMED unless the data has the length that type and shape give, and bools are 0 or 1 (V2)."""
+    wanted = element_count(tensor.shape) * ITEM_BYTES[tensor.dtype]
+    if len(tensor.data) != wanted:
+        raise Refused(Reason.MALFORMED, what="tensor data bytes", seen=len(tensor.data), wanted=wanted)
+    if tensor.dtype is DType.BOOL and tensor.data.translate(None, b"\x00\x01"):
+        raise Refused(Reason.MALFORMED, what="bool", wanted="bytes 0 and 1")
+
+
+def words(tensor: Tensor) -> tuple[int, ...]:
+    """Return the bit patterns of a float tensor's elements as unsigned integers."""
+    assert tensor.dtype in FLOATS
+    size = ITEM_BYTES[tensor.dtype]
+    return struct.unpack(f"<{len(tensor.data) // size}{'I' if size == ITEM_BYTES[DType.FLOAT32] else 'Q'}", tensor.data)
+
+
+def normalised(tensor: Tensor) -> Tensor:
+    """Return the tensor with every NaN replaced by the one quiet NaN and -0 by +0 (V3)."""
+    if tensor.dtype not in FLOATS:
+        return tensor
+    if tensor.dtype is DType.FLOAT32:
+        sign, infinity, quiet, code = 1 << 31, 0x7F800000, 0x7FC00000, "I"
+    else:
+        sign, infinity, quiet, code = 1 << 63, 0x7FF << 52, 0xFFF << 51, "Q"
+    patterns = words(tensor)
+    changed = [quiet if word & ~sign > infinity else 0 if word == sign else word for word in patterns]
+    return Tensor(dtype=tensor.dtype, shape=tensor.shape, data=struct.pack(f"<{len(changed)}{code}", *changed))
+
+
+def tensor_root(tensor: Tensor) -> bytes:
+    """Return the root of a tensor, 32 bytes: its header and the tree over its 128-byte leaves (V4)."""
+    header = bytes([tensor.dtype, len(tensor.shape)]) + b"".join(d.to_bytes(8, "big") for d in tensor.shape)
+    leaves = [tensor.data[at : at + ROOT_LEAF_BYTES] for at in range(0, len(tensor.data), ROOT_LEAF_BYTES)]
+    return tagged("assay/tensor", header, merkle.root(leaves))
+
+
+def decode_bundle(raw: bytes, *, at_most: int = BUNDLE_BYTES_MAX) -> Bundle:
+    """Return the bundle that `raw` encodes.
+
+    Raises Refused TOO_LARGE or MALFORMED; so do names that occur twice and tensors that `check_tensor` refuses (V5).
+    """
+    bundle = codec.decode(Bundle, raw, at_most=at_most)
+    names = [each.name for each in bundle.tensors]
+    for earlier, later in zip(sorted(names), sorted(names)[1:], strict=False):
+        if earlier == later:
+            raise Refused(Reason.MALFORMED, what="bundle", why="a name occurs twice", seen=later)
+    for each in bundle.tensors:
+        check_tensor(each.tensor)
+    return bundle
+
+
+def value_bytes(bundle: Bundle) -> int:
+    """Return how many bytes of values a bundle holds."""
+    return sum(len(each.tensor.data) for each in bundle.tensors)
+
+
+def decode_small_bundle(raw: bytes) -> Bundle:
+    """Return the bundle that `raw` encodes: the cut or output of a job, which goes on chain whole (V6).
+
+    Raises Refused as `decode_bundle` does, TOO_LARGE above 4 KiB of values, and MALFORMED for floats that are not
+    in normal form (V3): equal values have one encoding, hence one root.
+    """
+    bundle = decode_bundle(raw, at_most=SMALL_BUNDLE_BYTES_MAX)
+    if value_bytes(bundle) > SMALL_VALUES_BYTES_MAX:
+        raise Refused(Reason.TOO_LARGE, seen=value_bytes(bundle), wanted=SMALL_VALUES_BYTES_MAX)
+    for each in bundle.tensors:
+        if normalised(each.tensor) != each.tensor:
+            raise Refused(Reason.MALFORMED, what="tensor", seen=each.name, wanted="one NaN and no negative zero")
+    return bundle
