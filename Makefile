@@ -1,0 +1,49 @@
+# Every target makes its own set-up: a machine with Python 3.11 or later and make is enough.
+BIN := .venv/bin
+SEEDS ?= 2000
+UPGRADE ?=
+
+.PHONY: help setup demo test fmt lint types sim bench night reference pins clean
+
+help:            ## this list
+	@sed -n 's/^\([a-z]*\): .*## /make \1\t/p' Makefile
+
+setup:           ## make .venv from the hash-pinned requirements (the other targets do it by themselves)
+	@scripts/setup
+
+demo: setup      ## the main job, end to end: a network of nine nodes, real files, real model, liars
+	@$(BIN)/python -m examples.filetype.demo
+
+test: lint types ## everything that CI runs: lint, types, dependency rule, all tests
+	$(BIN)/pytest
+
+fmt: setup       ## format, and mend what can be mended
+	$(BIN)/ruff check -q --fix-only .
+	$(BIN)/ruff format .
+
+lint: setup      ## style, format and the dependency rule
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: setup     ## mypy --strict
+	$(BIN)/mypy
+
+sim: setup       ## the simulator's tests alone
+	$(BIN)/pytest tests/sim
+
+bench: setup     ## figures, with the machine and the method
+	@$(BIN)/python -m benches
+
+night: setup     ## the long campaigns: SEEDS=2000 simulated networks, and property tests with large counts
+	$(BIN)/python -m testnet.sim --seeds $(SEEDS)
+	HYPOTHESIS_PROFILE=night $(BIN)/pytest tests --ignore=tests/sim
+
+reference: setup ## write docs/reference anew from the code
+	$(BIN)/python -m scripts.reference
+
+pins: setup      ## compile the requirements; UPGRADE=--upgrade renews the versions
+	scripts/pins $(UPGRADE)
+
+clean:           ## remove what was made here: .venv, caches
+	rm -rf .venv .make .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
