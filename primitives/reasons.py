@@ -9,7 +9,10 @@ from collections.abc import Mapping
 
 @enum.unique
 class Reason(enum.IntEnum):
-    """Why something was refused. Hundreds: 1 encoding and keys, 2 transactions, 3 blocks, 4 market, 5 models, 6 runs."""
+    """Why something was refused.
+
+    Hundreds: 1 encoding, 2 transactions, 3 blocks, 4 market, 5 models, 6 runs, 7 requests, 8 keys, 9 a node's files.
+    """
 
     # 1xx: encoding, keys, content
     MALFORMED = 101
@@ -108,6 +111,24 @@ class Reason(enum.IntEnum):
     NOT_FOUND = 703
     BUSY = 704
     NODE_BEHIND = 705
+    STORE_FULL = 706
+
+    # 8xx: key files
+    KEY_UNREADABLE = 801
+    KEY_WRONG_VERSION = 802
+    KEY_WRONG_KIND = 803
+    KEY_WRONG_PASSWORD = 804
+    KEY_NOT_ENCRYPTED = 805
+    KEY_EXPOSED = 806
+    KEY_EXISTS = 807
+
+    # 9xx: a node's own files
+    CONFIG_INVALID = 901
+    HOME_INCOMPLETE = 902
+    HOME_IN_USE = 903
+    GENESIS_MISMATCH = 904
+    STORE_DAMAGED = 905
+    STORE_FOREIGN = 906
 
 
 Fact = str | int | bytes | None
@@ -122,6 +143,8 @@ class Refused(Exception):
         super().__init__(reason, facts)
 
     def __str__(self) -> str:
-        told = ", ".join(f"{name} {value.hex() if isinstance(value, bytes) else value}" for name, value in self.facts.items())
+        told = ", ".join(
+            f"{name} {value.hex() if isinstance(value, bytes) else value}" for name, value in self.facts.items()
+        )
         words = self.reason.name.lower().replace("_", " ")
         return f"{words} ({int(self.reason)}): {told}" if told else f"{words} ({int(self.reason)})"
