@@ -11,7 +11,8 @@ from collections.abc import Mapping
 class Reason(enum.IntEnum):
     """Why something was refused.
 
-    Hundreds: 1 encoding, 2 transactions, 3 blocks, 4 market, 5 models, 6 runs, 7 requests, 8 keys, 9 a node's files.
+    Hundreds: 1 encoding, 2 transactions, 3 blocks, 4 market, 5 models, 6 runs, 7 requests, 8 keys, 9 a node's files,
+    10 what stands between a person and the network.
     """
 
     # 1xx: encoding, keys, content
@@ -129,6 +130,20 @@ class Reason(enum.IntEnum):
     GENESIS_MISMATCH = 904
     STORE_DAMAGED = 905
     STORE_FOREIGN = 906
+
+    # 10xx: between a person and the network
+    NODE_UNREACHABLE = 1001
+    NODE_ANSWER_INVALID = 1002
+    KEY_UNKNOWN = 1003
+    KEY_AMBIGUOUS = 1004
+    AMOUNT_INVALID = 1005
+    FILE_UNREADABLE = 1006
+    STILL_PENDING = 1007
+    JOB_VOID = 1008
+    TESTNET_EXISTS = 1009
+    TESTNET_UNKNOWN = 1010
+    NODE_DID_NOT_START = 1011
+    NODE_UNKNOWN = 1012
 
 
 Fact = str | int | bytes | None
