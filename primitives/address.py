@@ -65,6 +65,9 @@ def parse_address(text: str, prefix: str) -> bytes:
     Raises Refused BAD_ADDRESS for a wrong checksum, mixed case, a foreign character or length, and WRONG_NETWORK for
     another network's prefix.
     """
+    # Unicode has capitals outside ASCII whose small letters are inside it, such as the Kelvin sign.
+    if not text.isascii():
+        raise Refused(Reason.BAD_ADDRESS, seen=ascii(text[:_TEXT_MAX]), wanted="ASCII characters")
     if text != text.lower() and text != text.upper():
         raise Refused(Reason.BAD_ADDRESS, seen=text[:_TEXT_MAX], wanted="one case")
     lowered = text.lower()

@@ -1,5 +1,9 @@
 """Content (models, inputs, outputs) by root: a Merkle tree over 1 KiB leaves, so that any slice can be proved (P9)."""
 
+from typing import Annotated
+
+import msgspec
+
 from primitives import merkle
 from primitives.hashing import Hash, tagged
 from primitives.reasons import Reason, Refused
@@ -7,6 +11,10 @@ from primitives.record import Record
 from primitives.units import U64
 
 LEAF_BYTES = 1024
+SLICE_LEAVES_MAX = 1024
+"""A slice is at most 1 MiB: with its proof it fits an answer between nodes, and checking it takes under 2 ms."""
+PROOF_HASHES_MAX = 2 * 64
+"""A range has at most two boundaries, and each level of the tree gives one hash for each; lengths have 64 bits."""
 
 
 class ContentId(Record):
@@ -20,8 +28,8 @@ class Slice(Record):
     """Whole leaves of a piece of content, from leaf `start`, with the proof that they stand there."""
 
     start: U64
-    data: bytes
-    proof: list[Hash]
+    data: Annotated[bytes, msgspec.Meta(max_length=SLICE_LEAVES_MAX * LEAF_BYTES)]
+    proof: Annotated[list[Hash], msgspec.Meta(max_length=PROOF_HASHES_MAX)]
 
 
 def leaf_count(length: int) -> int:
@@ -29,8 +37,12 @@ def leaf_count(length: int) -> int:
     return -(-length // LEAF_BYTES)
 
 
-def leaf_hashes(raw: bytes) -> list[bytes]:
-    """Return the hashes of the leaves of `raw`."""
+def tree_of(raw: bytes) -> merkle.Tree:
+    """Return the tree over the leaves of `raw`, for `cut_slice`."""
+    return merkle.Tree(_leaf_hashes(raw))
+
+
+def _leaf_hashes(raw: bytes) -> list[bytes]:
     return [merkle.leaf_hash(raw[at : at + LEAF_BYTES]) for at in range(0, len(raw), LEAF_BYTES)]
 
 
@@ -40,13 +52,16 @@ def _bind(tree_root: bytes, length: int) -> bytes:
 
 def content_id(raw: bytes) -> ContentId:
     """Return the id of `raw`."""
-    return ContentId(root=_bind(merkle.root_of_hashes(leaf_hashes(raw)), len(raw)), length=len(raw))
+    return ContentId(root=_bind(merkle.root_of_hashes(_leaf_hashes(raw)), len(raw)), length=len(raw))
 
 
-def cut_slice(raw: bytes, hashes: list[bytes], start: int, count: int) -> Slice:
-    """Return leaves `start` to `start + count` of `raw`, whose leaf hashes are `hashes`, with their proof."""
-    stop = min(start + count, len(hashes))
-    proof = merkle.prove_range(hashes, start, stop)
+def cut_slice(raw: bytes, tree: merkle.Tree, start: int, count: int) -> Slice:
+    """Return leaves `start` to `start + count` of `raw`, whose tree is `tree`, with their proof.
+
+    Of a range that goes over the end, what there is; ValueError if it begins behind the end or is empty.
+    """
+    stop = min(start + count, len(tree))
+    proof = tree.prove(start, stop)
     return Slice(start=start, data=raw[start * LEAF_BYTES : stop * LEAF_BYTES], proof=proof)
 
 

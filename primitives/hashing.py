@@ -5,7 +5,9 @@ from typing import Annotated
 
 import msgspec
 
-Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+HASH_BYTES = 32
+
+Hash = Annotated[bytes, msgspec.Meta(min_length=HASH_BYTES, max_length=HASH_BYTES)]
 """A SHA-256 digest, 32 bytes."""
 KeyBytes = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 """An Ed25519 public key, 32 bytes."""
@@ -16,7 +18,7 @@ AddressBytes = Annotated[bytes, msgspec.Meta(min_length=20, max_length=20)]
 Salt = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 """What keeps a commitment secret, 32 random bytes."""
 
-ZERO_HASH = bytes(32)
+ZERO_HASH = bytes(HASH_BYTES)
 
 
 def sha256(raw: bytes) -> bytes:

@@ -5,7 +5,7 @@ A range of leaves is proved by the roots of the maximal subtrees outside it, fro
 
 from collections.abc import Iterator, Sequence
 
-from primitives.hashing import sha256
+from primitives.hashing import HASH_BYTES, sha256
 from primitives.reasons import Reason, Refused
 
 EMPTY_ROOT = sha256(b"")
@@ -32,32 +32,57 @@ def root(leaves: Sequence[bytes]) -> bytes:
 
 
 def root_of_hashes(hashes: Sequence[bytes]) -> bytes:
-    """Return the root over leaf hashes: pairs level by level, an odd last node promoted, which is RFC 6962's tree."""
-    if not hashes:
-        return EMPTY_ROOT
+    """Return the root over leaf hashes."""
     level = list(hashes)
     while len(level) > 1:
-        paired = [node_hash(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
-        level = paired + level[len(level) & ~1 :]
-    return level[0]
+        level = _paired(level)
+    return level[0] if level else EMPTY_ROOT
 
 
-def prove_range(hashes: Sequence[bytes], start: int, stop: int) -> list[bytes]:
-    """Return the proof that leaves `start` to `stop` (excluded) stand in the tree over `hashes`."""
-    if not 0 <= start < stop <= len(hashes):
-        raise ValueError(f"range {start}:{stop} is not within {len(hashes)} leaves")
-    proof: list[bytes] = []
+def _paired(level: list[bytes]) -> list[bytes]:
+    """Hash a level in pairs, an odd last node promoted: level by level this is RFC 6962's tree."""
+    pairs = [node_hash(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
+    return pairs + level[len(level) & ~1 :]
 
-    def walk(low: int, high: int) -> None:
-        if high <= start or low >= stop:
-            proof.append(root_of_hashes(hashes[low:high]))
-        elif not (start <= low and high <= stop):
-            middle = low + split(high - low)
-            walk(low, middle)
-            walk(middle, high)
 
-    walk(0, len(hashes))
-    return proof
+class Tree:
+    """A tree kept whole, so that a range is proved without hashing: 64 bytes of memory per leaf."""
+
+    def __init__(self, hashes: Sequence[bytes]) -> None:
+        self._levels = [list(hashes)]
+        while len(self._levels[-1]) > 1:
+            self._levels.append(_paired(self._levels[-1]))
+
+    def __len__(self) -> int:
+        """Return the number of leaves."""
+        return len(self._levels[0])
+
+    @property
+    def root(self) -> bytes:
+        """The root, 32 bytes."""
+        return self._levels[-1][0] if len(self) else EMPTY_ROOT
+
+    def prove(self, start: int, stop: int) -> list[bytes]:
+        """Return the proof that leaves `start` to `stop` (excluded) stand where they do (P8)."""
+        if not 0 <= start < stop <= len(self):
+            raise ValueError(f"range {start}:{stop} is not within {len(self)} leaves")
+        proof: list[bytes] = []
+
+        def walk(low: int, high: int) -> None:
+            if high <= start or low >= stop:
+                proof.append(self._subtree(low, high))
+            elif not (start <= low and high <= stop):
+                middle = low + split(high - low)
+                walk(low, middle)
+                walk(middle, high)
+
+        walk(0, len(self))
+        return proof
+
+    def _subtree(self, low: int, high: int) -> bytes:
+        # Splitting at powers of two leaves `low` a multiple of the least power of two that is not below the width.
+        depth = (high - low - 1).bit_length()
+        return self._levels[depth][low >> depth]
 
 
 def root_from_range(leaves: Sequence[bytes], *, start: int, count: int, proof: Sequence[bytes]) -> bytes:
@@ -73,8 +98,8 @@ def root_from_range(leaves: Sequence[bytes], *, start: int, count: int, proof: S
     def walk(low: int, high: int) -> bytes:
         if high <= start or low >= stop:
             outside = next(rest, None)
-            if outside is None or len(outside) != 32:  # noqa: PLR2004 - the length of a hash
-                raise Refused(Reason.BAD_PROOF, seen=len(proof), wanted="more hashes of 32 bytes")
+            if outside is None or len(outside) != HASH_BYTES:
+                raise Refused(Reason.BAD_PROOF, seen=len(proof), wanted=f"more hashes of {HASH_BYTES} bytes")
             return outside
         if start <= low and high <= stop:
             return root(leaves[low - start : high - start])
