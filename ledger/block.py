@@ -1,0 +1,78 @@
+"""Blocks: a header, which the id covers, and the transactions that it binds (L30-L36)."""
+
+from typing import Annotated
+
+import msgspec
+
+from ledger.limits import BLOCK_BYTES_MAX, BLOCK_ENCODED_BYTES_MAX, BLOCK_TXS_MAX, TX_BYTES_MAX
+from primitives import codec, merkle
+from primitives.hashing import Hash, tagged
+from primitives.reasons import Reason, Refused
+from primitives.record import Record
+from primitives.units import U8, U32, U64
+
+PROTOCOL_VERSION = 1
+EMPTY_EVIDENCE_ROOT = merkle.EMPTY_ROOT
+"""Blocks carry no evidence yet."""
+
+
+class Header(Record):
+    """What a block's id covers. State and receipts are the parent's, so that hashing overlaps voting (L33)."""
+
+    version: U8
+    genesis: Hash
+    epoch: U64
+    view: U64
+    height: U64
+    parent: Hash
+    parent_view: U64
+    timestamp_ms: U64
+    proposer: U32
+    """Index in the validator list."""
+    tx_root: Hash
+    evidence_root: Hash
+    state_root: Hash
+    """After the parent."""
+    receipts_root: Hash
+    """Of the parent's transactions."""
+    validators_hash: Hash
+    next_validators_hash: Hash
+    beacon_reveal: Hash
+    base_fee: U64
+    parent_gas_used: U64
+    """Always 0 until transactions are metered."""
+
+
+class Block(Record, tag=1):
+    """A header and its transactions, each an encoded SignedTransaction."""
+
+    header: Header
+    transactions: Annotated[
+        list[Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)]], msgspec.Meta(max_length=BLOCK_TXS_MAX)
+    ]
+
+
+def block_id(header: Header) -> bytes:
+    """Return the id of a block, 32 bytes: of its header only, never of votes (L30)."""
+    return tagged("assay/block", codec.encode(header))
+
+
+def transactions_root(transactions: list[bytes]) -> bytes:
+    """Return the RFC 6962 root over the encoded envelopes (L32)."""
+    return merkle.root(transactions)
+
+
+def decode_block(raw: bytes) -> Block:
+    """Return the block that `raw` encodes. Raises Refused TOO_LARGE, MALFORMED or BLOCK_TOO_LARGE (L31)."""
+    block = codec.decode(Block, raw, at_most=BLOCK_ENCODED_BYTES_MAX)
+    check_size(block)
+    return block
+
+
+def check_size(block: Block) -> None:
+    """Raise Refused BLOCK_TOO_LARGE for too many transactions or bytes of them (L31)."""
+    if len(block.transactions) > BLOCK_TXS_MAX:
+        raise Refused(Reason.BLOCK_TOO_LARGE, seen=len(block.transactions), wanted=BLOCK_TXS_MAX)
+    size = sum(map(len, block.transactions))
+    if size > BLOCK_BYTES_MAX:
+        raise Refused(Reason.BLOCK_TOO_LARGE, seen=size, wanted=BLOCK_BYTES_MAX)

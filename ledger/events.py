@@ -1,0 +1,88 @@
+"""What a block did to jobs, for those who act on it: the worker service, RPC, indexes."""
+
+from ledger.records import Outcome
+from ledger.transaction import Decision
+from primitives.content import ContentId
+from primitives.hashing import AddressBytes, Hash
+from primitives.record import Record
+
+
+class JobSubmitted(Record, tag=1):
+    """A job is open."""
+
+    job: Hash
+    client: AddressBytes
+    model: Hash
+    named: AddressBytes | None
+
+
+class JobAccepted(Record, tag=2):
+    """A provider holds the job."""
+
+    job: Hash
+    provider: AddressBytes
+    price: int
+
+
+class JobCommitted(Record, tag=3):
+    """The provider is committed to its values; the draw is pending."""
+
+    job: Hash
+    provider: AddressBytes
+
+
+class JobDrawn(Record, tag=4):
+    """These verify."""
+
+    job: Hash
+    verifiers: list[AddressBytes]
+
+
+class VerifierCommitted(Record, tag=5):
+    """A verifier is committed to its own values."""
+
+    job: Hash
+    verifier: AddressBytes
+
+
+class RevealOpened(Record, tag=6):
+    """No verifier can commit any more; the provider reveals now."""
+
+    job: Hash
+    provider: AddressBytes
+
+
+class ProviderRevealed(Record, tag=7):
+    """The provider's values are known; verifiers who committed reveal now."""
+
+    job: Hash
+    cut: ContentId
+    outputs: ContentId
+
+
+class VerifierRevealed(Record, tag=8):
+    """A verifier's values and verdict are known."""
+
+    job: Hash
+    verifier: AddressBytes
+    verdict: Decision
+
+
+class JobEnded(Record, tag=9):
+    """The job is settled or void, and the escrow is paid out."""
+
+    job: Hash
+    outcome: Outcome
+
+
+Event = (
+    JobSubmitted
+    | JobAccepted
+    | JobCommitted
+    | JobDrawn
+    | VerifierCommitted
+    | RevealOpened
+    | ProviderRevealed
+    | VerifierRevealed
+    | JobEnded
+)

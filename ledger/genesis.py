@@ -1,0 +1,165 @@
+"""Genesis: what a network starts from, its hash, and the facts of it that every block is checked against (L1-L6)."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+
+from ledger.block import EMPTY_EVIDENCE_ROOT, PROTOCOL_VERSION, Header, block_id
+from ledger.limits import GENESIS_ACCOUNTS_MAX, GENESIS_BYTES_MAX, VALIDATORS_MAX, WORKERS_MAX
+from ledger.parameters import Parameters
+from primitives import codec, merkle
+from primitives.hashing import ZERO_HASH, AddressBytes, Hash, KeyBytes, tagged
+from primitives.reasons import Reason, Refused
+from primitives.record import Record
+from primitives.units import U8, U64, U64_MAX
+
+Prefix = Literal["asy", "tasy", "dasy"]
+"""The network's human part of addresses, one of primitives.address.NETWORK_PREFIXES."""
+
+
+class GenesisValidator(Record):
+    """A validator of the first epoch."""
+
+    key: KeyBytes
+    """Signs votes."""
+    stake: U64
+    onion_tip: Hash
+    """The outermost layer of its hash onion (ledger.onion)."""
+    peer: KeyBytes
+    """Network public key of its node."""
+    operator: AddressBytes
+    """Receives tips."""
+
+
+class GenesisAccount(Record):
+    """An account with a balance."""
+
+    address: AddressBytes
+    balance: U64
+
+
+class GenesisWorker(Record):
+    """A worker that is registered from the start, its bond in addition to any balance."""
+
+    address: AddressBytes
+    operator: AddressBytes
+    """Whose worker it is: an operator's workers share one weight and never verify each other's jobs."""
+    peer: KeyBytes
+    bond: U64
+    capacity: U8
+    ask: U64
+    classes: U8
+    max_model_bytes: U64
+
+
+class Genesis(Record):
+    """Everything that a network starts from."""
+
+    prefix: Prefix
+    name: Annotated[bytes, msgspec.Meta(min_length=1, max_length=64)]
+    timestamp_ms: U64
+    validators: Annotated[list[GenesisValidator], msgspec.Meta(min_length=1, max_length=VALIDATORS_MAX)]
+    beacon: Hash
+    """R₀."""
+    accounts: Annotated[list[GenesisAccount], msgspec.Meta(max_length=GENESIS_ACCOUNTS_MAX)]
+    workers: Annotated[list[GenesisWorker], msgspec.Meta(max_length=WORKERS_MAX)]
+    parameters: Parameters
+
+
+def genesis_hash(genesis: Genesis) -> bytes:
+    """Return the hash that names the network, 32 bytes (L1)."""
+    return tagged("assay/genesis", codec.encode(genesis))
+
+
+def validators_hash(validators: list[GenesisValidator]) -> bytes:
+    """Return the hash over keys and stakes in order, 32 bytes (L3)."""
+    return tagged("assay/validators", codec.encode([[each.key, each.stake] for each in validators]))
+
+
+def decode_genesis(raw: bytes) -> Genesis:
+    """Return the genesis that `raw` encodes, checked. Raises Refused TOO_LARGE or MALFORMED (L2)."""
+    genesis = codec.decode(Genesis, raw, at_most=GENESIS_BYTES_MAX)
+    check_genesis(genesis)
+    return genesis
+
+
+def total_supply(genesis: Genesis) -> int:
+    """Return all grains that there are: balances, bonds of workers, stakes of validators (L4)."""
+    return (
+        sum(each.balance for each in genesis.accounts)
+        + sum(each.bond for each in genesis.workers)
+        + sum(each.stake for each in genesis.validators)
+    )
+
+
+def check_genesis(genesis: Genesis) -> None:
+    """Raise Refused MALFORMED unless names are distinct, stakes positive and the supply fits a number (L2)."""
+    lists = {
+        "validators": [each.key for each in genesis.validators],
+        "accounts": [each.address for each in genesis.accounts],
+        "workers": [each.address for each in genesis.workers],
+    }
+    for what, names in lists.items():
+        for earlier, later in zip(sorted(names), sorted(names)[1:], strict=False):
+            if earlier == later:
+                raise Refused(Reason.MALFORMED, what=what, why="named twice", seen=later)
+    if any(each.stake == 0 for each in genesis.validators):
+        raise Refused(Reason.MALFORMED, what="validators", why="a stake of 0")
+    if total_supply(genesis) > U64_MAX // 2:
+        raise Refused(Reason.MALFORMED, what="supply", seen=str(total_supply(genesis)), wanted=U64_MAX // 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Charter:
+    """What block rules need of a genesis, worked out once."""
+
+    genesis: Genesis
+    hash: bytes
+    validators_hash: bytes
+    total_stake: int
+
+    @property
+    def parameters(self) -> Parameters:
+        """Return the network's numbers."""
+        return self.genesis.parameters
+
+
+def charter_of(genesis: Genesis) -> Charter:
+    """Return the charter of a genesis. Raises Refused MALFORMED (L2)."""
+    check_genesis(genesis)
+    return Charter(
+        genesis=genesis,
+        hash=genesis_hash(genesis),
+        validators_hash=validators_hash(genesis.validators),
+        total_stake=sum(each.stake for each in genesis.validators),
+    )
+
+
+def genesis_header(charter: Charter) -> Header:
+    """Return the header of block 0, which is final by definition and executes nothing (L5)."""
+    return Header(
+        version=PROTOCOL_VERSION,
+        genesis=charter.hash,
+        epoch=0,
+        view=0,
+        height=0,
+        parent=ZERO_HASH,
+        parent_view=0,
+        timestamp_ms=charter.genesis.timestamp_ms,
+        proposer=0,
+        tx_root=merkle.EMPTY_ROOT,
+        evidence_root=EMPTY_EVIDENCE_ROOT,
+        state_root=ZERO_HASH,
+        receipts_root=merkle.EMPTY_ROOT,
+        validators_hash=charter.validators_hash,
+        next_validators_hash=charter.validators_hash,
+        beacon_reveal=charter.genesis.beacon,
+        base_fee=charter.parameters.base_fee,
+        parent_gas_used=0,
+    )
+
+
+def genesis_block_id(charter: Charter) -> bytes:
+    """Return the id of block 0, 32 bytes: view 0 of consensus."""
+    return block_id(genesis_header(charter))

@@ -1,0 +1,31 @@
+"""Limits of size and number that every node keeps alike."""
+
+from vm.tensor import SMALL_BUNDLE_BYTES_MAX
+
+TX_BYTES_MAX = 64 * 1024
+"""The longest signed transaction: a reveal (two bundles of 12 KiB) or a publication (64 ports, 192 ids of lineage)."""
+BLOCK_TXS_MAX = 4_000
+"""What a node executes within a few tenths of a second (L31)."""
+BLOCK_BYTES_MAX = 1_000_000
+"""All transactions of a block together: a tenth of a second on a home line of 100 Mbit/s (L31)."""
+BLOCK_ENCODED_BYTES_MAX = BLOCK_BYTES_MAX + 8 * BLOCK_TXS_MAX + 1_024
+"""An encoded block: its transactions, their length prefixes and its header."""
+REVEAL_BYTES_MAX = SMALL_BUNDLE_BYTES_MAX
+"""The longest encoded bundle in a reveal; its values are at most 4 KiB."""
+VALIDATORS_MAX = 100
+"""Certificates carry a signature each (notes on consensus: n ≤ 100)."""
+GENESIS_BYTES_MAX = 4 * 1024 * 1024
+"""An encoded genesis: 20,000 accounts and a hundred validators fit well."""
+GENESIS_ACCOUNTS_MAX = 20_000
+WORKERS_MAX = 1_000
+"""Workers at a time: a draw reads them all, at 3 microseconds each."""
+SWEEP_JOBS_MAX = 256
+"""Jobs that one block's sweep moves: bounds the time of a block after a long halt (L43)."""
+SWEEP_PAYOUTS_MAX = 256
+"""Unbonding entries that one block pays out (L43)."""
+DRAWS_MAX = 64
+"""Jobs that one block tries to draw verifiers for (L42)."""
+UNFINAL_BLOCKS_MAX = 512
+"""Executed blocks above the last final one, losers included: eight for each view that consensus tracks."""
+STATE_ROW_BYTES_MAX = 1024 * 1024
+"""No row comes near; it guards against a damaged disk."""

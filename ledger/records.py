@@ -1,0 +1,241 @@
+"""What the state holds: one record per kind of row (L40)."""
+
+import enum
+from typing import Annotated
+
+import msgspec
+
+from ledger.parameters import VERIFIERS, Tier
+from ledger.transaction import Decision
+from primitives.content import ContentId
+from primitives.hashing import AddressBytes, Hash, KeyBytes
+from primitives.record import Record
+from primitives.units import U8, U64
+from vm.manifest import Class, Cut, Model
+
+HISTORY_MAX = 16
+"""The longest life of a job: one entry per event, six events alone and two for each of three verifiers."""
+PAYOUTS_MAX = 8
+"""Client, provider, owner, protocol, three verifiers, what is burned."""
+
+
+class Account(Record):
+    """Who sends: its balance, and the nonce of its next transaction. A row that is absent reads as zeros."""
+
+    nonce: U64
+    balance: U64
+
+
+class Worker(Record):
+    """A registered worker; its address is the key."""
+
+    operator: AddressBytes
+    peer: KeyBytes
+    bond: U64
+    locked: U64
+    """The part of the bond that jobs hold."""
+    capacity: U8
+    providing: U64
+    """Slots taken as provider, at most `capacity`."""
+    verifying: U64
+    """Slots taken as verifier, at most `capacity`."""
+    ask: U64
+    classes: U8
+    max_model_bytes: U64
+    registered: U64
+    """Height."""
+
+    @property
+    def free_bond(self) -> int:
+        """Return the part of the bond that no job holds."""
+        return self.bond - self.locked
+
+
+class ModelEntry(Record):
+    """A published model, and on what terms its jobs are judged; its id is the key."""
+
+    model: Model
+    cut: Cut
+    class_: Class
+    published: U64
+    """Height."""
+
+
+class JobState(enum.IntEnum):
+    """Where a job stands."""
+
+    OPEN = 1
+    ACCEPTED = 2
+    COMMITTED = 3
+    VERIFYING = 4
+    REVEALING = 5
+    CHECKING = 6
+    SETTLED = 7
+    PAST_CHALLENGE = 8
+    VOID = 9
+
+
+class Outcome(enum.IntEnum):
+    """How a job ended, from its settlement or refund on."""
+
+    SETTLED = 1
+    NOT_ACCEPTED = 2
+    PROVIDER_SILENT_AFTER_ACCEPT = 3
+    NOT_DRAWN = 4
+    NO_VERIFIER_COMMITTED = 5
+    PROVIDER_SILENT_AT_REVEAL = 6
+    REJECTED = 7
+    TOO_FEW_REVEALS = 8
+
+
+class JobEvent(enum.IntEnum):
+    """What moves a job."""
+
+    SUBMIT = 1
+    ACCEPT = 2
+    COMMIT = 3
+    DRAW = 4
+    VERIFIER_COMMIT = 5
+    PROVIDER_REVEAL = 6
+    VERIFIER_REVEAL = 7
+    DUE = 8
+    """The deadline of the state that it is in has passed."""
+
+
+class Happened(Record):
+    """One event of a job's history."""
+
+    event: JobEvent
+    who: AddressBytes | None
+    """None where the chain itself acted."""
+    state: JobState
+    """In which the event left the job."""
+    height: U64
+    time_ms: U64
+    """Block time."""
+    live_ms: U64
+
+
+class PayoutKind(enum.IntEnum):
+    """What a payout is for."""
+
+    REFUND = 1
+    """To the client, out of the escrow."""
+    PRICE = 2
+    """To the provider."""
+    OWNER_SHARE = 3
+    PROTOCOL_SHARE = 4
+    """To the protocol's pot."""
+    VERIFIER_FEE = 5
+    """Out of the escrow."""
+    VERIFIER_FEE_FROM_PENALTY = 6
+    """Out of what others lost."""
+    BURNED = 7
+    """What remains of what others lost."""
+
+
+class Payout(Record):
+    """Grains that left the escrow, or a lost bond."""
+
+    kind: PayoutKind
+    to: AddressBytes | None
+    """None: a pot."""
+    amount: U64
+
+
+class Penalty(Record):
+    """What a party lost of its bond."""
+
+    worker: AddressBytes
+    amount: U64
+
+
+class Verifier(Record):
+    """A drawn verifier's part of a job."""
+
+    worker: AddressBytes
+    locked: U64
+    commitment: Hash | None
+    cut: ContentId | None
+    """What it revealed."""
+    outputs: ContentId | None
+    verdict: Decision | None
+
+
+class Job(Record):
+    """A job from its submission on; its key is the id of the transaction that submitted it."""
+
+    client: AddressBytes
+    model: Hash
+    input: ContentId
+    tier: Tier
+    class_: Class
+    max_price: U64
+    verifier_fee: U64
+    named: AddressBytes | None
+    """Who alone may provide."""
+    state: JobState
+    outcome: Outcome | None
+    escrow: U64
+    """Grains held for this job; 0 once it has ended."""
+    due_live_ms: U64 | None
+    """When the state that it is in ends by itself; None in a final state."""
+    provider: AddressBytes | None
+    price: U64
+    provider_locked: U64
+    commitment: Hash | None
+    commit_height: U64
+    cut: ContentId | None
+    """What the provider revealed."""
+    outputs: ContentId | None
+    """The result, fetched by this id."""
+    verifiers: Annotated[list[Verifier], msgspec.Meta(max_length=VERIFIERS)]
+    payouts: Annotated[list[Payout], msgspec.Meta(max_length=PAYOUTS_MAX)]
+    penalties: Annotated[list[Penalty], msgspec.Meta(max_length=VERIFIERS + 1)]
+    history: Annotated[list[Happened], msgspec.Meta(max_length=HISTORY_MAX)]
+
+
+class Revealed(Record):
+    """The provider's bundles, whole, while verifiers' reveals are compared with them; the job's id is the key."""
+
+    cut: bytes
+    outputs: bytes
+
+
+class Tip(Record):
+    """A validator's hash onion; its index is the key."""
+
+    last: Hash
+    """The layer that it revealed last."""
+    reveals: U64
+    """How many layers it has revealed."""
+    height: U64
+    """Of its last reveal."""
+
+
+class Totals(Record):
+    """The pots, and what the supply is made of besides balances, bonds and escrows."""
+
+    supply: U64
+    staked: U64
+    burned: U64
+    protocol: U64
+
+
+class Clock(Record):
+    """Block time and live time after the last block, and the beacon's value."""
+
+    height: U64
+    time_ms: U64
+    live_ms: U64
+    beacon: Hash
+
+
+class Amount(Record):
+    """Grains that wait for a time: an unbonding entry."""
+
+    grains: U64
+
+
+class Marker(Record):
+    """A row that says all with its key: an index entry."""

@@ -1,0 +1,239 @@
+"""Transactions: what accounts ask of the ledger, signed; and the receipts that say what came of it (L10-L19)."""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated
+
+import msgspec
+
+from ledger.limits import REVEAL_BYTES_MAX, TX_BYTES_MAX
+from ledger.parameters import Tier
+from primitives import codec, ed25519
+from primitives.address import address_of
+from primitives.content import ContentId
+from primitives.hashing import AddressBytes, Hash, KeyBytes, Salt, SignatureBytes, tagged
+from primitives.reasons import Reason, Refused
+from primitives.record import Record
+from primitives.units import U8, U32, U64
+from vm.manifest import Class, Cut, Model
+
+SIGNING_DOMAIN = b"assay/tx"
+
+RevealBytes = Annotated[bytes, msgspec.Meta(max_length=REVEAL_BYTES_MAX)]
+"""An encoded vm.tensor.Bundle."""
+
+
+class Decision(enum.IntEnum):
+    """A verifier's verdict on the provider's values."""
+
+    ACCEPT = 1
+    REJECT = 2
+
+
+class Transfer(Record, tag=1):
+    """Move grains from the sender to `to`."""
+
+    to: AddressBytes
+    amount: U64
+
+
+class WorkerRegister(Record, tag=2):
+    """Become a worker, which provides and verifies, with a bond from the sender's balance."""
+
+    peer: KeyBytes
+    """Network public key of the worker's node: where its content is asked for."""
+    bond: U64
+    capacity: U8
+    """Jobs at a time in each role."""
+    ask: U64
+    """Lowest price for a job, in grains."""
+    classes: U8
+    """Bit n-1 stands for class n of vm.manifest.Class."""
+    max_model_bytes: U64
+
+
+class WorkerBond(Record, tag=3):
+    """Add to the sender's bond as a worker."""
+
+    amount: U64
+
+
+class WorkerUpdate(Record, tag=4):
+    """Change what the worker asks and how many jobs it takes; capacity 0 takes no new ones."""
+
+    ask: U64
+    capacity: U8
+
+
+class WorkerExit(Record, tag=5):
+    """Take `amount` of the bond out, or all of it and the registration; paid when the unbonding time is over."""
+
+    amount: U64 | None
+
+
+class ModelPublish(Record, tag=6):
+    """Register a model, and on what terms its jobs are judged."""
+
+    model: Model
+    cut: Cut
+    class_: Class
+
+
+class JobSubmit(Record, tag=7):
+    """Ask for one run of a model on an input; the job's id is this transaction's id."""
+
+    model: Hash
+    input: ContentId
+    tier: Tier
+    class_: Class
+    max_price: U64
+    provider: AddressBytes | None
+    """Who shall provide; None: any worker."""
+
+
+class JobAccept(Record, tag=8):
+    """Provide the job for `price`."""
+
+    job: Hash
+    price: U64
+
+
+class JobCommit(Record, tag=9):
+    """The provider's commitment to its cut and outputs."""
+
+    job: Hash
+    commitment: Hash
+
+
+class VerifierCommit(Record, tag=10):
+    """A drawn verifier's commitment to its own cut and outputs."""
+
+    job: Hash
+    commitment: Hash
+
+
+class ProviderReveal(Record, tag=11):
+    """Open the provider's commitment."""
+
+    job: Hash
+    salt: Salt
+    cut: RevealBytes
+    outputs: RevealBytes
+
+
+class VerifierReveal(Record, tag=12):
+    """Open a verifier's commitment, with its verdict on the provider's values."""
+
+    job: Hash
+    salt: Salt
+    cut: RevealBytes
+    outputs: RevealBytes
+    verdict: Decision
+
+
+Payload = (
+    Transfer
+    | WorkerRegister
+    | WorkerBond
+    | WorkerUpdate
+    | WorkerExit
+    | ModelPublish
+    | JobSubmit
+    | JobAccept
+    | JobCommit
+    | VerifierCommit
+    | ProviderReveal
+    | VerifierReveal
+)
+
+
+class Body(Record):
+    """What is signed."""
+
+    sender: KeyBytes
+    nonce: U64
+    fee_cap: U64
+    """The most that the transaction may cost, base fee and tip together."""
+    tip: U64
+    """To the proposer, as far as the cap allows."""
+    valid_until: U64
+    """Unix milliseconds of block time; in no later block."""
+    payload: Payload
+
+
+class SignedTransaction(Record):
+    """The envelope."""
+
+    body: Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)]
+    signature: SignatureBytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transaction:
+    """An opened transaction."""
+
+    id: bytes
+    body: Body
+    raw: bytes
+    """The encoded envelope."""
+
+    @cached_property
+    def sender(self) -> bytes:
+        """Return the address of the sender, 20 bytes."""
+        return address_of(self.body.sender)
+
+
+class Receipt(Record):
+    """What came of a transaction in a block; the facts explain and are no part of the receipts root (L18)."""
+
+    transaction: Hash
+    reason: U32
+    """0 if it succeeded, else the number of a primitives.reasons.Reason."""
+    fee: U64
+    facts: list[tuple[str, int | str | None]]
+    """Name and value; bytes as hexadecimal text."""
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether the transaction did what it asked."""
+        return self.reason == 0
+
+
+def receipt_leaf(receipt: Receipt) -> bytes:
+    """Return what the receipts root covers of a receipt (L18)."""
+    return codec.encode([receipt.transaction, receipt.reason, receipt.fee])
+
+
+def transaction_id(body: bytes) -> bytes:
+    """Return the id of a transaction, 32 bytes, from its encoded body (L11)."""
+    return tagged("assay/tx-id", body)
+
+
+def signed_bytes(genesis_hash: bytes, body: bytes) -> bytes:
+    """Return what a sender signs (L12)."""
+    return SIGNING_DOMAIN + genesis_hash + body
+
+
+def sign_transaction(seed: bytes, genesis_hash: bytes, body: Body) -> bytes:
+    """Return the encoded envelope of `body`, signed with a 32-byte secret seed whose public key is `body.sender`."""
+    raw = codec.encode(body)
+    signature = ed25519.sign(seed, signed_bytes(genesis_hash, raw))
+    return codec.encode(SignedTransaction(body=raw, signature=signature))
+
+
+def open_transaction(
+    raw: bytes, genesis_hash: bytes, *, verified: Callable[[bytes], bool] | None = None
+) -> Transaction:
+    """Return the transaction that `raw` encodes, its signature checked unless `verified(raw)` says that it was.
+
+    Raises Refused TOO_LARGE, MALFORMED, BAD_KEY or BAD_SIGNATURE (L10, L12).
+    """
+    envelope = codec.decode(SignedTransaction, raw, at_most=TX_BYTES_MAX)
+    body = codec.decode(Body, envelope.body, at_most=TX_BYTES_MAX)
+    if verified is None or not verified(raw):
+        ed25519.check_public_key(body.sender)
+        if not ed25519.verify(body.sender, signed_bytes(genesis_hash, envelope.body), envelope.signature):
+            raise Refused(Reason.BAD_SIGNATURE, sender=body.sender, wanted="the sender's signature on this network")
+    return Transaction(id=transaction_id(envelope.body), body=body, raw=raw)
