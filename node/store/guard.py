@@ -1,0 +1,58 @@
+"""What a validator must never forget: its votes, the blocks that it voted for, and certificates above the final view.
+
+All records of one step are one synced batch, so that nothing is sent which a crash could make it contradict (C12).
+"""
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from consensus.io import Certified, GuardRecord, Stored, Voted
+from node.store.database import Database
+from node.store.schema import GUARD, guard_key, guard_view
+from primitives.codec import decode, encode
+
+RECORD_BYTES_MAX = 2 << 20
+"""The largest record is a block (1.5 MB)."""
+
+_VOTED = 1
+_STORED = 2
+_CERTIFIED = 3
+
+
+class Guard:
+    """The guard's rows in the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def persist(self, records: Iterable[GuardRecord]) -> None:
+        """Write records in one batch and return when they are on disk."""
+        self._database.write([(_key(record), encode(record)) for record in records], sync=True)
+
+    def recall(self) -> list[GuardRecord]:
+        """Return all records, by view; raises Refused MALFORMED if one does not decode."""
+        rows = self._database.rows(GUARD).scan()
+        return [decode(GuardRecord, raw, at_most=RECORD_BYTES_MAX) for _, raw in rows]  # type: ignore[arg-type]  # a union is no type[T]
+
+    def forgotten(self, final_view: int) -> list[tuple[bytes, None]]:
+        """Return the deletions of all records up to `final_view`, for the batch that makes it final."""
+        gone: list[tuple[bytes, None]] = []
+        for key, _ in self._database.rows(b"").scan(GUARD):
+            if guard_view(key) > final_view:
+                break
+            gone.append((key, None))
+        return gone
+
+
+def _key(record: GuardRecord) -> bytes:
+    match record:
+        case Voted():
+            vote = record.vote.vote
+            return guard_key(vote.view, _VOTED, bytes([vote.kind]))
+        case Stored():
+            return guard_key(record.view, _STORED, record.block)
+        case Certified():
+            vote = record.certificate.vote
+            return guard_key(vote.view, _CERTIFIED, bytes([vote.kind]) + vote.block)
+        case _:
+            assert_never(record)

@@ -1,0 +1,81 @@
+"""The key of every row: a letter for the kind, then big-endian numbers, so that key order is that of heights (N41).
+
+| key                                | value                                                    |
+|------------------------------------|----------------------------------------------------------|
+| `m`                                | Meta                                                     |
+| `h`                                | HeadRow                                                  |
+| `s` ‖ state key                    | state row                                                |
+| `b` ‖ height                       | final block                                              |
+| `i` ‖ block id                     | height of a final block                                  |
+| `r` ‖ height                       | receipts of a final block                                |
+| `o` ‖ height                       | state root after a final block                           |
+| `t` ‖ transaction id               | height ‖ index (4 bytes) of a final transaction          |
+| `c` ‖ height                       | FINALIZE certificate of the block at that height         |
+| `g` ‖ view ‖ kind ‖ rest           | what consensus must remember (node.store.guard)          |
+"""
+
+from primitives.hashing import Hash
+from primitives.record import Record
+from primitives.units import U32, U64
+
+VERSION = 1
+"""Of this layout; a store of another version is refused."""
+
+META = b"m"
+HEAD = b"h"
+STATE = b"s"
+BLOCK = b"b"
+HEIGHT = b"i"
+RECEIPTS = b"r"
+ROOT = b"o"
+TRANSACTION = b"t"
+CERTIFICATE = b"c"
+GUARD = b"g"
+
+_NUMBER_BYTES = 8
+_INDEX_BYTES = 4
+
+
+class Meta(Record):
+    """What the store is of."""
+
+    version: U32
+    genesis_hash: Hash
+
+
+class HeadRow(Record):
+    """The last final block, and the root of the state rows."""
+
+    height: U64
+    block: Hash
+    state_root: Hash
+
+
+def numbered(kind: bytes, number: int) -> bytes:
+    """Return the key of a row that belongs to a height."""
+    return kind + number.to_bytes(_NUMBER_BYTES, "big")
+
+
+def number_of(key: bytes) -> int:
+    """Return the number of such a key, its letter taken off or not."""
+    return int.from_bytes(key[-_NUMBER_BYTES:], "big")
+
+
+def guard_key(view: int, kind: int, rest: bytes) -> bytes:
+    """Return the key of what consensus must remember of a view."""
+    return numbered(GUARD, view) + bytes([kind]) + rest
+
+
+def guard_view(key: bytes) -> int:
+    """Return the view of such a key."""
+    return int.from_bytes(key[1 : 1 + _NUMBER_BYTES], "big")
+
+
+def encode_place(height: int, index: int) -> bytes:
+    """Return where a transaction stands, as a value."""
+    return height.to_bytes(_NUMBER_BYTES, "big") + index.to_bytes(_INDEX_BYTES, "big")
+
+
+def decode_place(raw: bytes) -> tuple[int, int]:
+    """Return (height, index) of such a value."""
+    return int.from_bytes(raw[:_NUMBER_BYTES], "big"), int.from_bytes(raw[_NUMBER_BYTES:], "big")
