@@ -1,0 +1,305 @@
+"""The state: typed rows over bytes, and one overlay per block that is not on disk yet (L40, L65-L67)."""
+
+from collections.abc import Callable, Iterator
+from heapq import merge
+from typing import Protocol, TypeVar, cast
+
+import msgspec
+
+from ledger.limits import STATE_ROW_BYTES_MAX
+from ledger.records import Account, Amount, Clock, Job, Marker, ModelEntry, Revealed, Tip, Totals, Worker
+from primitives import codec
+from primitives.record import Record
+
+R = TypeVar("R", bound=Record)
+ROWS_MAX = 2**62
+"""Where a scan has no limit of its own."""
+
+# Namespaces: the first byte of a key (L40).
+ACCOUNT = b"\x01"
+WORKER = b"\x02"
+MODEL = b"\x03"
+JOB = b"\x04"
+TIP = b"\x05"
+TOTALS = b"\x06"
+CLOCK = b"\x07"
+DEADLINE = b"\x08"
+"""‖ live time, 8 bytes ‖ job."""
+DRAW = b"\x09"
+"""‖ height of the commitment, 8 bytes ‖ job: waits for the beacon."""
+UNBONDING = b"\x0a"
+"""‖ block time, 8 bytes ‖ address."""
+REVEALED = b"\x0b"
+
+
+def number(value: int) -> bytes:
+    """Return a number as it stands in keys: 8 bytes, big-endian, so that key order is number order."""
+    return value.to_bytes(8, "big")
+
+
+def account_key(address: bytes) -> bytes:
+    """Return the key of an account."""
+    return ACCOUNT + address
+
+
+def worker_key(address: bytes) -> bytes:
+    """Return the key of a worker."""
+    return WORKER + address
+
+
+def model_key(model_id: bytes) -> bytes:
+    """Return the key of a model."""
+    return MODEL + model_id
+
+
+def job_key(job_id: bytes) -> bytes:
+    """Return the key of a job."""
+    return JOB + job_id
+
+
+def tip_key(index: int) -> bytes:
+    """Return the key of the onion tip of a validator."""
+    return TIP + number(index)
+
+
+def deadline_key(live_ms: int, job_id: bytes) -> bytes:
+    """Return the key of an entry of the deadline index."""
+    return DEADLINE + number(live_ms) + job_id
+
+
+def draw_key(height: int, job_id: bytes) -> bytes:
+    """Return the key of an entry of the queue for the draw."""
+    return DRAW + number(height) + job_id
+
+
+def unbonding_key(time_ms: int, address: bytes) -> bytes:
+    """Return the key of stake that is being unbonded."""
+    return UNBONDING + number(time_ms) + address
+
+
+def revealed_key(job_id: bytes) -> bytes:
+    """Return the key of the provider's bundles."""
+    return REVEALED + job_id
+
+
+class Reader(Protocol):
+    """Rows by key: what a store offers."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a row."""
+
+    def scan(self, prefix: bytes, limit: int) -> Iterator[tuple[bytes, bytes]]:
+        """Return at most `limit` rows whose key begins with `prefix`, in key order."""
+
+
+class MemoryReader:
+    """Rows in memory: a store for tests, the simulator and the start of a network."""
+
+    def __init__(self, rows: dict[bytes, bytes] | None = None) -> None:
+        self.rows = dict(rows or {})
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a row."""
+        return self.rows.get(key)
+
+    def scan(self, prefix: bytes, limit: int) -> Iterator[tuple[bytes, bytes]]:
+        """Return at most `limit` rows whose key begins with `prefix`, in key order."""
+        found = sorted(key for key in self.rows if key.startswith(prefix))
+        for key in found[:limit]:
+            yield key, self.rows[key]
+
+    def write(self, writes: dict[bytes, bytes | None]) -> None:
+        """Carry out the writes of a block."""
+        for key, value in writes.items():
+            if value is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = value
+
+
+_ABSENT: object = object()
+
+
+class State:
+    """The rows after a block: its own writes over those of its parent, over a reader.
+
+    A state is changed only while its block is executed; `freeze` ends that. What one transaction wrote can be undone.
+    """
+
+    def __init__(self, below: "State | Reader") -> None:
+        self._below = below
+        # By namespace, so that a scan of an index need not look at every account that changed.
+        self._changes: dict[bytes, dict[bytes, Record | None]] = {}
+        self._read: dict[bytes, Record | None] = {}
+        self._journal: list[tuple[bytes, object]] = []
+        self._frozen = False
+
+    # --- rows of every kind
+
+    def find(self, kind: type[R], key: bytes) -> R | None:
+        """Return the row of `kind` at `key`."""
+        changes = self._changes.get(key[:1])
+        if changes is not None:
+            found = changes.get(key, _ABSENT)
+            if found is not _ABSENT:
+                return found  # type: ignore[return-value]  # a namespace holds one kind
+        if key in self._read:
+            return self._read[key]  # type: ignore[return-value]  # a namespace holds one kind
+        if isinstance(self._below, State):
+            return self._below.find(kind, key)
+        raw = self._below.get(key)
+        row = None if raw is None else codec.decode(kind, raw, at_most=STATE_ROW_BYTES_MAX)
+        self._read[key] = row
+        return row
+
+    def put(self, key: bytes, row: Record | None) -> None:
+        """Write a row; None removes it."""
+        assert not self._frozen
+        changes = self._changes.setdefault(key[:1], {})
+        self._journal.append((key, changes.get(key, _ABSENT)))
+        changes[key] = row
+
+    def scan(self, kind: type[R], prefix: bytes, *, limit: int = ROWS_MAX) -> Iterator[tuple[bytes, R]]:
+        """Return at most `limit` rows whose key begins with `prefix` (its namespace at least), in key order."""
+        given = 0
+        for key, row in self._rows(prefix, limit, kind):
+            if row is None:
+                continue
+            if given == limit:
+                return
+            given += 1
+            yield key, row
+
+    def _rows(self, prefix: bytes, limit: int, kind: type[R]) -> Iterator[tuple[bytes, R | None]]:
+        """Return the rows under `prefix`, removed ones as None, and no key twice."""
+        changes = cast("dict[bytes, R | None]", self._changes.get(prefix[:1], {}))  # a namespace holds one kind
+        mine = {key: row for key, row in changes.items() if key.startswith(prefix)}
+        wider = min(ROWS_MAX, limit + len(mine))  # so many of those below may be removed or replaced here
+        rest: Iterator[tuple[bytes, R | None]]
+        if isinstance(self._below, State):
+            rest = self._below._rows(prefix, wider, kind)
+        else:
+            rest = ((key, self._decoded(kind, key, raw)) for key, raw in self._below.scan(prefix, wider))
+        below = ((key, row) for key, row in rest if key not in mine)
+        yield from merge(sorted(mine.items(), key=_key_of), below, key=_key_of)
+
+    def _decoded(self, kind: type[R], key: bytes, raw: bytes) -> R:
+        row = self._read.get(key)
+        if row is None:
+            row = self._read[key] = codec.decode(kind, raw, at_most=STATE_ROW_BYTES_MAX)
+        return row  # type: ignore[return-value]  # a namespace holds one kind
+
+    # --- one kind each
+
+    def account(self, address: bytes) -> Account:
+        """Return an account; one that never was reads as zeros."""
+        return self.find(Account, ACCOUNT + address) or _NO_ACCOUNT
+
+    def worker(self, address: bytes) -> Worker | None:
+        """Return the worker with this address."""
+        return self.find(Worker, worker_key(address))
+
+    def model(self, model_id: bytes) -> ModelEntry | None:
+        """Return a published model."""
+        return self.find(ModelEntry, model_key(model_id))
+
+    def job(self, job_id: bytes) -> Job | None:
+        """Return a job."""
+        return self.find(Job, job_key(job_id))
+
+    def tip(self, index: int) -> Tip:
+        """Return the onion tip of a validator of genesis."""
+        tip = self.find(Tip, tip_key(index))
+        assert tip is not None
+        return tip
+
+    def totals(self) -> Totals:
+        """Return the pots."""
+        totals = self.find(Totals, TOTALS)
+        assert totals is not None
+        return totals
+
+    def clock(self) -> Clock:
+        """Return block time, live time and beacon."""
+        clock = self.find(Clock, CLOCK)
+        assert clock is not None
+        return clock
+
+    def workers(self) -> Iterator[tuple[bytes, Worker]]:
+        """Return all workers (address and row), by address."""
+        return ((key[1:], row) for key, row in self.scan(Worker, WORKER))
+
+    def models(self, *, limit: int = ROWS_MAX) -> Iterator[tuple[bytes, ModelEntry]]:
+        """Return models (id and row), by id."""
+        return ((key[1:], row) for key, row in self.scan(ModelEntry, MODEL, limit=limit))
+
+    def jobs(self, *, limit: int = ROWS_MAX) -> Iterator[tuple[bytes, Job]]:
+        """Return jobs (id and row), by id."""
+        return ((key[1:], row) for key, row in self.scan(Job, JOB, limit=limit))
+
+    def revealed(self, job_id: bytes) -> Revealed | None:
+        """Return the provider's bundles of a job that is being checked."""
+        return self.find(Revealed, revealed_key(job_id))
+
+    def deadlines(self, *, limit: int = ROWS_MAX) -> Iterator[tuple[int, bytes]]:
+        """Return deadlines (live time and job), the earliest first."""
+        return ((_number_in(key), key[9:]) for key, _ in self.scan(Marker, DEADLINE, limit=limit))
+
+    def draws(self, *, limit: int = ROWS_MAX) -> Iterator[tuple[int, bytes]]:
+        """Return pending draws (height of the commitment and job), the earliest first."""
+        return ((_number_in(key), key[9:]) for key, _ in self.scan(Marker, DRAW, limit=limit))
+
+    def unbonding(self, *, limit: int = ROWS_MAX) -> Iterator[tuple[int, bytes, int]]:
+        """Return stake that is being unbonded (block time, address, grains), the earliest first."""
+        return ((_number_in(key), key[9:], row.grains) for key, row in self.scan(Amount, UNBONDING, limit=limit))
+
+    # --- execution
+
+    def child(self) -> "State":
+        """Return an empty overlay on this state."""
+        return State(self)
+
+    def mark(self) -> int:
+        """Return a point that `undo` can go back to."""
+        return len(self._journal)
+
+    def undo(self, mark: int) -> None:
+        """Take back every write since `mark`."""
+        while len(self._journal) > mark:
+            key, before = self._journal.pop()
+            if before is _ABSENT:
+                del self._changes[key[:1]][key]
+            else:
+                self._changes[key[:1]][key] = before  # type: ignore[assignment]  # what stood there
+
+    def freeze(self) -> dict[bytes, bytes | None]:
+        """End the execution and return the writes, encoded, by key."""
+        self._frozen = True
+        self._journal.clear()
+        rows = [item for namespace in sorted(self._changes) for item in self._changes[namespace].items()]
+        return {key: None if row is None else codec.encode(row) for key, row in rows}
+
+    def rebase(self, below: Reader) -> None:
+        """Stand on a reader that holds everything that the state below held."""
+        self._below = below
+        self._read.clear()
+
+
+_NO_ACCOUNT = Account(nonce=0, balance=0)
+
+
+def _number_in(key: bytes) -> int:
+    return int.from_bytes(key[1:9], "big")
+
+
+def _key_of(item: tuple[bytes, object]) -> bytes:
+    return item[0]
+
+
+def change(row: R, **fields: object) -> R:
+    """Return a copy of a row with some fields changed."""
+    return msgspec.structs.replace(row, **fields)
+
+
+Verified = Callable[[bytes], bool]
+"""Tells whether the signature of an encoded transaction has been verified already."""
