@@ -25,7 +25,7 @@ FILE_BYTES_MAX = 4096
 """A key file has under 1 KiB; whatever is longer is something else."""
 FILES_MAX = 1000
 """Key files that one folder is searched for."""
-SUFFIX = ".key.json"
+SUFFIX = ".json"
 _WARNING = "NOT ENCRYPTED. For a development network only: nothing here has value."
 _OTHERS = 0o077
 
