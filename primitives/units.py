@@ -23,8 +23,10 @@ BasisPoints = NewType("BasisPoints", int)
 KARAT = Grains(10**9)
 BASIS = 10_000
 
-U64 = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""An unsigned number in a record. (msgspec bounds constraints to int64; 2⁶³ grains are 9.2 billion karat.)"""
+NUMBER_MAX = 2**63 - 1
+"""The largest number in a record (P3): msgspec's bounds are int64, and 2⁶³ grains are 9.2 billion karat."""
+
+U64 = Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
 U32 = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 U8 = Annotated[int, msgspec.Meta(ge=0, le=255)]
 Bps = Annotated[int, msgspec.Meta(ge=0, le=BASIS)]
