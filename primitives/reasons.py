@@ -113,6 +113,9 @@ class Reason(enum.IntEnum):
     BUSY = 704
     NODE_BEHIND = 705
     STORE_FULL = 706
+    REQUEST_NOT_LOCAL = 707
+    INTERNAL = 708
+    NOT_A_WORKER = 709
 
     # 8xx: key files
     KEY_UNREADABLE = 801
