@@ -1,6 +1,6 @@
 """The canonical codec: MessagePack arrays, and one encoding for each value.
 
-MessagePack has several encodings of one integer, and decoders take them all; so decoding re-encodes and compares (P2).
+MessagePack has several encodings of one integer, and decoders take them all; so decoding re-encodes and compares.
 """
 
 from typing import TypeVar
@@ -26,7 +26,7 @@ def decode(kind: type[T], raw: bytes, *, at_most: int) -> T:
     Raises Refused TOO_LARGE if `raw` is longer than `at_most` bytes, and MALFORMED if it does not decode or is not
     the canonical encoding of what it decodes to.
     """
-    if len(raw) > at_most:
+    if len(raw) > at_most:  # P4
         raise Refused(Reason.TOO_LARGE, seen=len(raw), wanted=at_most)
     decoder = _decoders.get(kind)
     if decoder is None:
@@ -35,6 +35,6 @@ def decode(kind: type[T], raw: bytes, *, at_most: int) -> T:
         value = decoder.decode(raw)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeDecodeError) as fault:
         raise Refused(Reason.MALFORMED, what=str(kind), why=str(fault)) from None
-    if _encoder.encode(value) != raw:
+    if _encoder.encode(value) != raw:  # P2
         raise Refused(Reason.MALFORMED, what=str(kind), why="not in canonical form")
     return value  # type: ignore[return-value]  # the decoder was made for `kind`

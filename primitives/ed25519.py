@@ -56,7 +56,7 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
         return False
     if not _is_plain_point(public_key) or not _is_plain_point(signature[:32]):  # P10
         return False
-    try:
+    try:  # P11
         nacl.bindings.crypto_sign_open(signature + message, public_key)
     except nacl.exceptions.BadSignatureError:
         return False

@@ -7,14 +7,14 @@ import msgspec
 U64_MAX = 2**64 - 1
 
 Grains = NewType("Grains", int)
-"""Money. 1 karat = 10⁹ grains."""
+"""Money (P13). 1 karat = 10⁹ grains."""
 Height = NewType("Height", int)
 """The number of a block; genesis is 0."""
 View = NewType("View", int)
 """A view of one epoch; the first is 1, and 0 stands for the epoch's genesis block."""
 Epoch = NewType("Epoch", int)
 UnixMs = NewType("UnixMs", int)
-"""Block time, milliseconds since 1970: what people read."""
+"""Block time, milliseconds since 1970: what people read (P15)."""
 LiveMs = NewType("LiveMs", int)
 """Live time: grows per block by min(block interval, 2 s). Every deadline that can cost money runs on it."""
 BasisPoints = NewType("BasisPoints", int)
@@ -33,10 +33,10 @@ Bps = Annotated[int, msgspec.Meta(ge=0, le=BASIS)]
 
 
 def mul_div_floor(value: int, times: int, over: int) -> int:
-    """Return value × times ÷ over, rounded down."""
+    """Return value × times ÷ over, rounded down (P14)."""
     return value * times // over
 
 
 def mul_div_ceil(value: int, times: int, over: int) -> int:
-    """Return value × times ÷ over, rounded up."""
+    """Return value × times ÷ over, rounded up (P14)."""
     return -(-value * times // over)
