@@ -1,4 +1,4 @@
-"""Merkle trees in the manner of RFC 6962: leaves prefixed 0x00, inner nodes 0x01, split at the largest power of two (P7).
+"""Merkle trees in the manner of RFC 6962 (P7): leaves prefixed 0x00, inner nodes 0x01, split at a power of two.
 
 A range of leaves is proved by the roots of the maximal subtrees outside it, from left to right (P8).
 """
