@@ -102,7 +102,7 @@ def check_model(model: Model) -> None:
 
 
 def check_terms(cut: Cut, class_: Class) -> None:
-    """Raise Refused CLASS_NOT_YET unless native, and CUT_REFUSED for another tolerance or a repeated value (V14, V15)."""
+    """Raise Refused CLASS_NOT_YET unless native; CUT_REFUSED for another tolerance or a repeated value (V14, V15)."""
     if class_ is not Class.NATIVE:
         raise Refused(Reason.CLASS_NOT_YET, seen=class_.name.lower(), wanted="native")
     if cut.tolerance != TOLERANCE:

@@ -1,0 +1,291 @@
+"""Sandboxes in a pool: started when needed, fed one job at a time, killed by the clock, never left behind (V70-V76)."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from primitives import codec
+from primitives.hashing import tagged
+from primitives.reasons import Reason, Refused
+from vm.manifest import MODEL_BYTES_MAX, Class
+from vm.sandbox_protocol import (
+    LENGTH_BYTES,
+    MODELS_KEPT,
+    REPLY_BYTES_MAX,
+    Admit,
+    Admitted,
+    Failed,
+    Layer,
+    Load,
+    Loaded,
+    Optimisation,
+    Ran,
+    Reply,
+    Request,
+    Run,
+    Settings,
+    Started,
+    body_length,
+    frame,
+    refused,
+)
+from vm.tensor import BUNDLE_BYTES_MAX
+
+JOBS_MAX = 1000
+"""Jobs after which a sandbox is replaced, so that what a run leaks does not add up."""
+START_LIMIT_S = 30
+"""Importing the engine takes 0.5 s on an idle machine; a loaded one may need far longer."""
+WAITING_MAX = 64
+"""Callers that may wait for a sandbox; a node takes no more jobs than it has slots for, so this is never near."""
+_READ_BYTES = 64 * 1024
+
+LoadModel = Callable[[], Awaitable[bytes]]
+"""Fetches a model's file; asked only when no sandbox has it loaded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolConfig:
+    """How many sandboxes, and how each is set up."""
+
+    size: int = 1
+    threads: int = 1
+    optimisation: Optimisation = Optimisation.ALL
+    wall_limit_s: float = 60
+    """For one request: loading a model counts separately from running it."""
+    memory_limit_bytes: int = 2 * 1024**3
+    """Address space of a sandbox: 0.2 GiB for the engine, five times the model while it loads, the rest for runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What a run gave: encoded bundles of the values at the cut and of the outputs, and the time in the engine."""
+
+    cut: bytes
+    outputs: bytes
+    wall_ms: int
+
+
+@dataclass(eq=False, kw_only=True)
+class _Sandbox:
+    """One sandbox process and its pipes."""
+
+    process: subprocess.Popen[bytes]
+    requests: trio.lowlevel.FdStream
+    replies: trio.lowlevel.FdStream
+    layers: tuple[Layer, ...] = ()
+    jobs: int = 0
+    loaded: list[bytes] = field(default_factory=list)
+    """Keys of its models, the one used last at the end; the sandbox keeps the same list."""
+    sound: bool = True
+    """Whether it has answered all that it was asked, and without a trap."""
+    unread: bytearray = field(default_factory=bytearray)
+
+    async def receive(self) -> Reply:
+        """Return the next reply. Raises Refused RUN_CRASHED if there is none, or it is not one."""
+        head = await self._exactly(LENGTH_BYTES)
+        body = await self._exactly(body_length(head, at_most=REPLY_BYTES_MAX))
+        reply: Reply = codec.decode(Reply, body, at_most=REPLY_BYTES_MAX)  # type: ignore[arg-type]  # a union has no type[T]
+        return reply
+
+    async def _exactly(self, count: int) -> bytes:
+        while len(self.unread) < count:
+            more = await self.replies.receive_some(_READ_BYTES)
+            if not more:
+                raise trio.BrokenResourceError
+            self.unread += more
+        taken = bytes(self.unread[:count])
+        del self.unread[:count]
+        return taken
+
+    async def end(self) -> int:
+        """Kill the process, reap it, and return its status; safe to call twice, and while being cancelled."""
+        self.process.kill()
+        with trio.CancelScope(shield=True):
+            await self.requests.aclose()
+            await self.replies.aclose()
+            return await trio.to_thread.run_sync(self.process.wait)
+
+
+class Pool:
+    """Sandboxes that run and judge models; made by `open_pool`."""
+
+    def __init__(self, config: PoolConfig) -> None:
+        self._config = config
+        self._slots = trio.CapacityLimiter(config.size)
+        self._idle: list[_Sandbox] = []
+        self._closed = False
+
+    async def admit(self, model: bytes, cut: Sequence[bytes], class_: Class, *, sample: bytes = b"") -> Admitted:
+        """Judge a model for publication, running it once on `sample`, an encoded bundle, or on zeros.
+
+        Raises Refused: 5xx for what is wrong with the model or its cut, 6xx if the run fails.
+        """
+        if len(model) > MODEL_BYTES_MAX:
+            raise Refused(Reason.MODEL_TOO_LARGE, seen=len(model), wanted=MODEL_BYTES_MAX)
+        async with self._sandbox(b"") as sandbox:
+            reply = await self._ask(sandbox, Admit(model=model, cut=list(cut), class_=class_, sample=sample))
+        assert isinstance(reply, Admitted)
+        return reply
+
+    async def run(self, model_key: bytes, cut: Sequence[bytes], load: LoadModel, bundle: bytes) -> RunResult:
+        """Run the model on an encoded input bundle; `load` is asked for the file if no free sandbox has it ready.
+
+        `model_key` (32 bytes) names the file. Raises Refused: 5xx for model or input, 6xx for the run.
+        """
+        if len(bundle) > BUNDLE_BYTES_MAX:
+            raise Refused(Reason.INPUT_TOO_LARGE, seen=len(bundle), wanted=BUNDLE_BYTES_MAX)
+        key = tagged("assay/session", model_key, codec.encode(list(cut)))
+        async with self._sandbox(key) as sandbox:
+            if key not in sandbox.loaded:
+                model = await load()
+                if len(model) > MODEL_BYTES_MAX:
+                    raise Refused(Reason.MODEL_TOO_LARGE, seen=len(model), wanted=MODEL_BYTES_MAX)
+                loaded = await self._ask(sandbox, Load(key=key, model=model, cut=list(cut)))
+                assert isinstance(loaded, Loaded)
+                del sandbox.loaded[: len(sandbox.loaded) + 1 - MODELS_KEPT]
+            else:
+                sandbox.loaded.remove(key)
+            sandbox.loaded.append(key)
+            reply = await self._ask(sandbox, Run(key=key, bundle=bundle))
+        assert isinstance(reply, Ran)
+        return RunResult(cut=reply.cut, outputs=reply.outputs, wall_ms=reply.wall_ms)
+
+    async def layers(self) -> tuple[Layer, ...]:
+        """Return the layers that this machine's kernel grants, as a sandbox of this pool reports them."""
+        async with self._sandbox(b"") as sandbox:
+            return sandbox.layers
+
+    @contextlib.asynccontextmanager
+    async def _sandbox(self, key: bytes) -> AsyncIterator[_Sandbox]:
+        """Lend a sandbox, one that has `key` loaded if any is free; it is ended if anything goes wrong."""
+        if self._slots.statistics().tasks_waiting >= WAITING_MAX:
+            raise Refused(Reason.BUSY, what="sandboxes", seen=WAITING_MAX)
+        async with self._slots:
+            sandbox = next((each for each in self._idle if key in each.loaded), None) or next(iter(self._idle), None)
+            if sandbox is None:
+                sandbox = await self._start()
+            else:
+                self._idle.remove(sandbox)
+            try:
+                yield sandbox
+            finally:
+                sandbox.jobs += 1
+                if sandbox.sound and sandbox.jobs < JOBS_MAX and not self._closed:
+                    self._idle.append(sandbox)
+                else:
+                    await sandbox.end()
+
+    async def _start(self) -> _Sandbox:
+        # Popen here and not trio's: that starts the process from a helper thread, and the kernel takes that thread's
+        # end for the parent's death, on which a sandbox is killed.
+        sandbox = _spawn(self._config)
+        reply: Reply | None = None
+        try:
+            reply = await self._exchange(sandbox, None, START_LIMIT_S)
+            assert isinstance(reply, Started)
+            sandbox.layers = tuple(reply.layers)
+        finally:
+            if reply is None:
+                await sandbox.end()
+        return sandbox
+
+    async def _ask(self, sandbox: _Sandbox, request: Request) -> Reply:
+        sandbox.sound = False
+        reply = await self._exchange(sandbox, request, self._config.wall_limit_s)
+        if isinstance(reply, Failed):
+            sandbox.sound = reply.reason < Reason.RUN_TIME_LIMIT  # a 5xx is an answer; a 6xx may leave damage behind
+            raise refused(reply)
+        sandbox.sound = True
+        return reply
+
+    async def _exchange(self, sandbox: _Sandbox, request: Request | None, limit_s: float) -> Reply:
+        """Send a request and return the reply. Raises Refused RUN_TIME_LIMIT, or RUN_CRASHED with how it ended."""
+        try:
+            with trio.fail_after(limit_s):
+                if request is not None:
+                    await sandbox.requests.send_all(frame(request))
+                return await sandbox.receive()
+        except trio.TooSlowError:
+            raise Refused(Reason.RUN_TIME_LIMIT, limit_ms=round(limit_s * 1000)) from None
+        except (trio.BrokenResourceError, Refused):
+            status = await sandbox.end()
+            how = f"signal {-status}" if status < 0 else f"status {status}"
+            raise Refused(Reason.RUN_CRASHED, seen=how) from None
+
+    async def aclose(self) -> None:
+        """End every sandbox that is not in use, and every other one when it is given back."""
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().end()
+
+
+def _spawn(config: PoolConfig) -> _Sandbox:
+    settings = Settings(
+        threads=config.threads,
+        optimisation=config.optimisation,
+        memory_bytes=config.memory_limit_bytes,
+        parent=os.getpid(),
+    )
+    # Nothing of the node's environment: it may hold secrets, and the engine reads some of it.
+    environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    child_in, requests = os.pipe()
+    replies, child_out = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vm.sandbox", codec.encode(settings).hex()],
+            stdin=child_in,
+            stdout=child_out,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=environment,
+            start_new_session=True,  # a Ctrl-C at the terminal is the node's to handle
+        )
+    except BaseException:
+        os.close(requests)
+        os.close(replies)
+        raise
+    finally:
+        os.close(child_in)
+        os.close(child_out)
+    return _Sandbox(process=process, requests=trio.lowlevel.FdStream(requests), replies=trio.lowlevel.FdStream(replies))
+
+
+@contextlib.asynccontextmanager
+async def open_pool(config: PoolConfig) -> AsyncIterator[Pool]:
+    """Open a pool; it costs nothing until it is used, and leaves no process behind."""
+    pool = Pool(config)
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
+
+
+def admit_once(
+    config: PoolConfig, model: bytes, cut: Sequence[bytes], class_: Class, *, sample: bytes = b""
+) -> Admitted:
+    """Judge one model in a sandbox of its own, for a program that runs no loop. Raises Refused as `admit` does."""
+
+    async def once() -> Admitted:
+        async with open_pool(config) as pool:
+            return await pool.admit(model, cut, class_, sample=sample)
+
+    return trio.run(once)
+
+
+def run_once(config: PoolConfig, model: bytes, cut: Sequence[bytes], bundle: bytes) -> RunResult:
+    """Run one model in a sandbox of its own, for a program that runs no loop. Raises Refused as `run` does."""
+
+    async def load() -> bytes:
+        return model
+
+    async def once() -> RunResult:
+        async with open_pool(config) as pool:
+            return await pool.run(bytes(32), cut, load, bundle)
+
+    return trio.run(once)

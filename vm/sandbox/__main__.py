@@ -1,0 +1,76 @@
+"""The sandbox program: seals itself, says how, then answers one request at a time until its input ends (V30, V40)."""
+
+import os
+import sys
+
+from primitives import codec
+from primitives.reasons import Reason, Refused
+from vm.sandbox import seal
+from vm.sandbox_protocol import (
+    LENGTH_BYTES,
+    REQUEST_BYTES_MAX,
+    Admit,
+    Load,
+    Loaded,
+    Reply,
+    Request,
+    Run,
+    Settings,
+    Started,
+    body_length,
+    failed,
+    frame,
+)
+
+_SETTINGS_BYTES_MAX = 64
+
+
+def main(argument: str) -> None:
+    """Serve requests on standard input until it ends."""
+    settings = codec.decode(Settings, bytes.fromhex(argument), at_most=_SETTINGS_BYTES_MAX)
+    # The kernel refuses a user namespace to a process with threads, and the engine starts some when it is imported.
+    held = seal.enter_namespaces()
+    from vm.sandbox.engine import Engine, warm_up  # noqa: PLC0415 - see above
+
+    # Replies get a descriptor of their own, so that a line printed by the engine can't be taken for one.
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    warm_up(settings)
+    engine = Engine(settings)
+    layers = seal.close_behind(held, settings=settings)
+    replies.write(frame(Started(layers=layers)))
+    replies.flush()
+
+    def answer(request: Request) -> Reply:
+        if isinstance(request, Admit):
+            return engine.admit(request)
+        if isinstance(request, Load):
+            engine.load(request)
+            return Loaded()
+        assert isinstance(request, Run)
+        return engine.run(request)
+
+    while (request := _read()) is not None:
+        try:
+            reply = answer(request)
+        except Refused as fault:
+            reply = failed(fault)
+        except MemoryError:
+            reply = failed(Refused(Reason.RUN_MEMORY_LIMIT, wanted=settings.memory_bytes))
+        replies.write(frame(reply))
+        replies.flush()
+
+
+def _read() -> Request | None:
+    head = sys.stdin.buffer.read(LENGTH_BYTES)
+    if len(head) < LENGTH_BYTES:
+        return None
+    length = body_length(head, at_most=REQUEST_BYTES_MAX)
+    body = sys.stdin.buffer.read(length)
+    if len(body) < length:
+        return None
+    request: Request = codec.decode(Request, body, at_most=REQUEST_BYTES_MAX)  # type: ignore[arg-type]  # a union has no type[T]
+    return request
+
+
+main(sys.argv[1])

@@ -1,0 +1,241 @@
+"""The native engine: ONNX Runtime sessions with the cut as extra outputs, and tensors in and out of them (V60-V64)."""
+
+import time
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+from primitives import codec
+from primitives.reasons import Reason, Refused
+from vm.manifest import FREE, Class, Port, check_inputs
+from vm.sandbox import policy
+from vm.sandbox.cut import check_cut
+from vm.sandbox_protocol import MODELS_KEPT, Admit, Admitted, Load, Operator, Ran, Run, Settings
+from vm.tensor import (
+    SMALL_VALUES_BYTES_MAX,
+    Bundle,
+    DType,
+    NamedTensor,
+    Tensor,
+    TensorType,
+    decode_bundle,
+    value_bytes,
+)
+
+Array = NDArray[Any]
+
+_NUMPY: dict[DType, np.dtype[Any]] = {
+    DType.FLOAT32: np.dtype("<f4"),
+    DType.UINT8: np.dtype("u1"),
+    DType.INT8: np.dtype("i1"),
+    DType.INT32: np.dtype("<i4"),
+    DType.INT64: np.dtype("<i8"),
+    DType.BOOL: np.dtype("?"),
+    DType.FLOAT64: np.dtype("<f8"),
+}
+_DTYPE = {numpy: dtype for dtype, numpy in _NUMPY.items()}
+_ENGINE_TYPES = {
+    "tensor(float)": DType.FLOAT32,
+    "tensor(uint8)": DType.UINT8,
+    "tensor(int8)": DType.INT8,
+    "tensor(int32)": DType.INT32,
+    "tensor(int64)": DType.INT64,
+    "tensor(bool)": DType.BOOL,
+    "tensor(double)": DType.FLOAT64,
+}
+_FAULTS = (
+    state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.EPFail, state.NoModel,
+    state.NoSuchFile, state.NotImplemented, state.RuntimeException, state.EngineError,
+    RuntimeError, ValueError, TypeError,
+)  # fmt: skip
+"""What ONNX Runtime raises for a model or a run that fails; its bindings add the built-in ones."""
+_MEMORY_WORDS = ("bad_alloc", "bad allocation", "Failed to allocate", "Unable to allocate", "out of memory")
+_LOG_FATAL_ONLY = 4
+_MS_PER_S = 1000
+
+
+class _Session:
+    """One model, loaded: its inputs, its outputs, and the values at the cut."""
+
+    def __init__(self, model: bytes, cut: list[bytes], settings: Settings) -> None:
+        proto = policy.parse(model)
+        self.outputs = [value.name for value in proto.graph.output]
+        self.cut = [name.decode(errors="replace") for name in cut]
+        for name in self.cut:
+            if name not in self.outputs:
+                proto.graph.output.append(onnx.ValueInfoProto(name=name))
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = settings.threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        options.graph_optimization_level = ort.GraphOptimizationLevel(int(settings.optimisation))
+        options.log_severity_level = _LOG_FATAL_ONLY
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        raw = proto.SerializeToString()
+        del proto
+        try:
+            self.engine = ort.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
+        except (MemoryError, *_FAULTS) as fault:
+            raise _told(fault, Reason.GRAPH_INVALID) from None
+        self.inputs = [_port(value) for value in self.engine.get_inputs()]
+
+    def run(self, bundle: Bundle) -> tuple[Bundle, Bundle]:
+        """Return the values at the cut and the outputs, in normal form."""
+        check_inputs(self.inputs, bundle)
+        feeds = {name: _array(each.tensor) for name, each in zip(self._names(), bundle.tensors, strict=True)}
+        try:
+            values = self.engine.run([*self.cut, *self.outputs], feeds)
+        except (MemoryError, *_FAULTS) as fault:
+            raise _told(fault, Reason.RUN_ENGINE_ERROR) from None
+        split = len(self.cut)
+        return _bundle(self.cut, values[:split]), _bundle(self.outputs, values[split:])
+
+    def _names(self) -> list[str]:
+        return [port.name.decode() for port in self.inputs]
+
+
+class Engine:
+    """Loaded models, the ones used last, and what a sandbox is asked to do with them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
+
+    def load(self, request: Load) -> None:
+        """Keep a model ready; the one used longest ago makes room. Raises Refused."""
+        session = _Session(request.model, request.cut, self._settings)
+        while len(self._sessions) >= MODELS_KEPT:
+            self._sessions.popitem(last=False)
+        self._sessions[request.key] = session
+
+    def run(self, request: Run) -> Ran:
+        """Run a loaded model. Raises Refused: RUN_REFUSED if it is not loaded, else 5xx, 6xx or OUTPUT_TOO_LARGE."""
+        session = self._sessions.get(request.key)
+        if session is None:
+            raise Refused(Reason.RUN_REFUSED, seen="a model that is not loaded")
+        self._sessions.move_to_end(request.key)
+        bundle = _input(request.bundle)
+        started = time.perf_counter()
+        cut, outputs = session.run(bundle)
+        wall_ms = round((time.perf_counter() - started) * _MS_PER_S)
+        _check_small(cut, Reason.CUT_REFUSED)
+        _check_small(outputs, Reason.OUTPUT_TOO_LARGE)
+        return Ran(cut=codec.encode(cut), outputs=codec.encode(outputs), wall_ms=wall_ms)
+
+    def admit(self, request: Admit) -> Admitted:
+        """Judge a model by the rules, then run it once on the sample. Raises Refused."""
+        if request.class_ is not Class.NATIVE:
+            raise Refused(Reason.CLASS_NOT_YET, seen=request.class_.name.lower(), wanted="native")
+        model = policy.parse(request.model)
+        inputs, outputs = policy.check_model(model)
+        check_cut(model.graph, [name.decode(errors="replace") for name in request.cut])
+        counts: dict[bytes, int] = {}
+        for node in model.graph.node:
+            counts[node.op_type.encode()] = counts.get(node.op_type.encode(), 0) + 1
+        nodes = len(model.graph.node)
+        del model
+        session = _Session(request.model, request.cut, self._settings)
+        cut, results = session.run(_input(request.sample) if request.sample else _zeros(inputs))
+        for each in cut.tensors:
+            if each.tensor.dtype not in (DType.FLOAT32, DType.FLOAT64):
+                seen = f"{each.name.decode()} of {each.tensor.dtype.name.lower()}"
+                raise Refused(Reason.CUT_REFUSED, seen=seen, wanted="float32 or float64")
+        _check_small(cut, Reason.CUT_REFUSED)
+        _check_small(results, Reason.OUTPUT_TOO_LARGE)
+        return Admitted(
+            inputs=inputs,
+            outputs=outputs,
+            cut=[TensorType(dtype=each.tensor.dtype, shape=each.tensor.shape) for each in cut.tensors],
+            cut_bytes=value_bytes(cut),
+            output_bytes=value_bytes(results),
+            nodes=nodes,
+            operators=[Operator(name=name, count=count) for name, count in sorted(counts.items())],
+        )
+
+
+def warm_up(settings: Settings) -> None:
+    """Load, run and refuse a small model once, so that nothing is left to import when the files are gone."""
+    ort.set_default_logger_severity(_LOG_FATAL_ONLY)
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n"])
+    result = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n"])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Exp", ["x"], ["y"])], "g", [value], [result])
+    opset = [onnx.helper.make_opsetid("", policy.OPSETS[0])]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=policy.IR_VERSIONS[0]).SerializeToString()
+    engine = Engine(settings)
+    engine.admit(Admit(model=model, cut=[b"y"], class_=Class.NATIVE, sample=b""))
+    for broken in (model[:-1], model.replace(b"Exp", b"Ex_")):
+        try:
+            engine.load(Load(key=bytes(32), model=broken, cut=[]))
+        except Refused:
+            continue
+        raise AssertionError("a broken model was loaded")
+
+
+def normal(array: Array) -> Array:
+    """Return an array in C order, little-endian, with one NaN and no negative zero: V3, fast."""
+    array = np.ascontiguousarray(array, dtype=_NUMPY[_DTYPE[array.dtype.newbyteorder("<")]])
+    if array.dtype.kind != "f":
+        return array
+    quiet = np.array(0x7FC00000, "<u4") if array.dtype.itemsize == 4 else np.array(0x7FF8 << 48, "<u8")  # noqa: PLR2004
+    added: Array = array + array.dtype.type(0)  # -0 + 0 is +0 in every rounding mode but one
+    added[np.isnan(added)] = quiet.view(array.dtype)[()]
+    return added
+
+
+def _input(raw: bytes) -> Bundle:
+    try:
+        return decode_bundle(raw)
+    except Refused as fault:
+        raise Refused(Reason.INPUT_UNREADABLE, why=str(fault)) from None
+
+
+def _array(tensor: Tensor) -> Array:
+    return normal(np.frombuffer(tensor.data, dtype=_NUMPY[tensor.dtype]).reshape(tensor.shape))
+
+
+def _bundle(names: list[str], values: list[object]) -> Bundle:
+    tensors: list[NamedTensor] = []
+    for name, value in zip(names, values, strict=True):
+        if not isinstance(value, np.ndarray) or value.dtype.newbyteorder("<") not in _DTYPE:
+            raise Refused(Reason.TYPE_REFUSED, what=name, seen=str(getattr(value, "dtype", type(value).__name__)))
+        array = normal(value)
+        tensor = Tensor(dtype=_DTYPE[array.dtype], shape=list(array.shape), data=array.tobytes())
+        tensors.append(NamedTensor(name=name.encode(), tensor=tensor))
+    return Bundle(tensors=tensors)
+
+
+def _check_small(bundle: Bundle, reason: Reason) -> None:
+    if value_bytes(bundle) > SMALL_VALUES_BYTES_MAX:
+        raise Refused(reason, seen=value_bytes(bundle), wanted=f"at most {SMALL_VALUES_BYTES_MAX} bytes of values")
+
+
+def _zeros(inputs: list[Port]) -> Bundle:
+    tensors: list[NamedTensor] = []
+    for port in inputs:
+        shape = [1 if dimension == FREE else dimension for dimension in port.shape]
+        data = bytes(int(np.prod(shape, dtype=object)) * _NUMPY[port.dtype].itemsize)
+        tensors.append(NamedTensor(name=port.name, tensor=Tensor(dtype=port.dtype, shape=shape, data=data)))
+    return Bundle(tensors=tensors)
+
+
+def _port(value: ort.NodeArg) -> Port:
+    dtype = _ENGINE_TYPES.get(value.type)
+    if dtype is None:
+        raise Refused(Reason.TYPE_REFUSED, what=f"input {value.name}", seen=value.type)
+    shape = [dimension if isinstance(dimension, int) else FREE for dimension in value.shape]
+    return Port(name=value.name.encode(), dtype=dtype, shape=shape)
+
+
+def _told(fault: Exception, reason: Reason) -> Refused:
+    """Return the refusal for what the engine raised."""
+    words = str(fault)
+    if isinstance(fault, MemoryError) or any(sign in words for sign in _MEMORY_WORDS):
+        return Refused(Reason.RUN_MEMORY_LIMIT, why=words)
+    if isinstance(fault, state.InvalidProtobuf):
+        return Refused(Reason.MODEL_UNREADABLE, why=words)
+    return Refused(reason, why=words)
