@@ -8,6 +8,8 @@ import msgspec
 from ledger.block import EMPTY_EVIDENCE_ROOT, PROTOCOL_VERSION, Header, block_id
 from ledger.limits import GENESIS_ACCOUNTS_MAX, GENESIS_BYTES_MAX, VALIDATORS_MAX, WORKERS_MAX
 from ledger.parameters import Parameters
+from ledger.records import Account, Clock, Tip, Totals, Worker
+from ledger.state import CLOCK, TOTALS, account_key, tip_key, worker_key
 from primitives import codec, merkle
 from primitives.hashing import ZERO_HASH, AddressBytes, Hash, KeyBytes, tagged
 from primitives.reasons import Reason, Refused
@@ -163,3 +165,39 @@ def genesis_header(charter: Charter) -> Header:
 def genesis_block_id(charter: Charter) -> bytes:
     """Return the id of block 0, 32 bytes: view 0 of consensus."""
     return block_id(genesis_header(charter))
+
+
+def initial_rows(charter: Charter) -> dict[bytes, bytes]:
+    """Return the rows of the state before block 1, by key (L6)."""
+    genesis = charter.genesis
+    rows: list[tuple[bytes, Record]] = [
+        (account_key(each.address), Account(nonce=0, balance=each.balance)) for each in genesis.accounts
+    ]
+    rows += [(worker_key(each.address), _worker(each)) for each in genesis.workers]
+    rows += [(tip_key(at), Tip(last=each.onion_tip, reveals=0, height=0)) for at, each in enumerate(genesis.validators)]
+    totals = Totals(
+        supply=total_supply(genesis),
+        staked=charter.total_stake,
+        burned=0,
+        protocol=0,
+        workers=len(genesis.workers),
+    )
+    clock = Clock(height=0, time_ms=genesis.timestamp_ms, live_ms=0, beacon=genesis.beacon)
+    rows += [(TOTALS, totals), (CLOCK, clock)]
+    return {key: codec.encode(row) for key, row in rows}
+
+
+def _worker(each: GenesisWorker) -> Worker:
+    return Worker(
+        operator=each.operator,
+        peer=each.peer,
+        bond=each.bond,
+        locked=0,
+        capacity=each.capacity,
+        providing=0,
+        verifying=0,
+        ask=each.ask,
+        classes=each.classes,
+        max_model_bytes=each.max_model_bytes,
+        registered=0,
+    )

@@ -218,8 +218,11 @@ class Totals(Record):
 
     supply: U64
     staked: U64
+    """By validators."""
     burned: U64
     protocol: U64
+    workers: U64
+    """How many are registered."""
 
 
 class Clock(Record):

@@ -1,0 +1,319 @@
+"""Block application as a pure function, and the check of one transaction that mempools share with it (L20-L50)."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from ledger.block import EMPTY_EVIDENCE_ROOT, PROTOCOL_VERSION, Block, Header, block_id, check_size, transactions_root
+from ledger.events import Event
+from ledger.genesis import Charter
+from ledger.limits import SWEEP_PAYOUTS_MAX
+from ledger.market import job, model, worker
+from ledger.moment import Moment, burn, credit, debit
+from ledger.onion import peel
+from ledger.records import Account
+from ledger.state import CLOCK, State, Verified, account_key, change, tip_key, unbonding_key
+from ledger.transaction import (
+    JobAccept,
+    JobCommit,
+    JobSubmit,
+    ModelPublish,
+    ProviderReveal,
+    Receipt,
+    Transaction,
+    Transfer,
+    VerifierCommit,
+    VerifierReveal,
+    WorkerBond,
+    WorkerExit,
+    WorkerRegister,
+    WorkerUpdate,
+    open_transaction,
+    receipt_leaf,
+)
+from ledger.tree import Tree, root_of, update
+from primitives import merkle
+from primitives.hashing import tagged
+from primitives.reasons import Fact, Reason, Refused
+
+DRIFT_MS_MAX = 500
+"""How far ahead of a voter's clock a block may lie (L35)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A block that was executed, and everything that came of it."""
+
+    id: bytes
+    header: Header
+    state: State
+    tree: Tree
+    writes: dict[bytes, bytes | None]
+    """By key; None removes the row."""
+    receipts: list[Receipt]
+    receipts_root: bytes
+    events: list[Event]
+
+    @property
+    def state_root(self) -> bytes:
+        """Return the root after this block, 32 bytes; its child's header carries it (L33)."""
+        return root_of(self.tree)
+
+
+class BlockRun:
+    """The execution of one block: clock and beacon at once, then transactions, then `finish`."""
+
+    def __init__(self, charter: Charter, parent: State, *, time_ms: int, proposer: int, reveal: bytes) -> None:
+        before = parent.clock()
+        if time_ms <= before.time_ms:
+            raise Refused(Reason.BLOCK_WRONG_TIME, seen=time_ms, wanted=f"more than {before.time_ms}")  # L35
+        if proposer >= len(charter.genesis.validators):
+            raise Refused(Reason.BLOCK_WRONG_PROPOSER, seen=proposer, wanted=len(charter.genesis.validators) - 1)
+        self._state = parent.child()
+        self._proposer = proposer
+        self.receipts: list[Receipt] = []
+        height = before.height + 1
+        self._take_reveal(proposer, reveal, height)
+        beacon = tagged("assay/beacon", before.beacon, reveal)
+        live_ms = before.live_ms + min(time_ms - before.time_ms, charter.parameters.live_step_ms_max)  # L41
+        clock = change(before, height=height, time_ms=time_ms, live_ms=live_ms, beacon=beacon)
+        self._state.put(CLOCK, clock)
+        self._moment = Moment(
+            charter=charter,
+            state=self._state,
+            height=height,
+            time_ms=time_ms,
+            live_ms=live_ms,
+            beacon=beacon,
+            events=[],
+        )
+
+    def _take_reveal(self, proposer: int, reveal: bytes, height: int) -> None:
+        """Check that `reveal` is the proposer's next layer. Raises Refused BLOCK_WRONG_BEACON (L45)."""
+        tip = self._state.tip(proposer)
+        if peel(reveal) != tip.last:
+            raise Refused(Reason.BLOCK_WRONG_BEACON, seen=peel(reveal), wanted=tip.last)
+        self._state.put(tip_key(proposer), change(tip, last=reveal, reveals=tip.reveals + 1, height=height))
+
+    def include(self, transaction: Transaction) -> None:
+        """Execute a transaction, which pays its fee whether it succeeds or fails.
+
+        Raises Refused if it can't stand in this block at all; nothing has changed then (L22).
+        """
+        moment, body = self._moment, transaction.body
+        account = self._state.account(transaction.sender)
+        fee = check_includable(moment, account, transaction, next_nonce=account.nonce)
+        paid = change(account, nonce=account.nonce + 1, balance=account.balance - fee)
+        self._state.put(account_key(transaction.sender), paid)
+        mark, happened = self._state.mark(), len(moment.events)
+        reason, facts = 0, list[tuple[str, int | str | None]]()
+        try:
+            execute(moment, transaction)
+        except Refused as refusal:  # L23: the fee is paid, all else is undone
+            self._state.undo(mark)
+            del moment.events[happened:]
+            reason, facts = int(refusal.reason), told(refusal)
+        self.receipts.append(Receipt(transaction=transaction.id, reason=reason, fee=fee, facts=facts))
+        assert body.fee_cap >= fee
+
+    def finish(self) -> tuple[State, dict[bytes, bytes | None], list[Event]]:
+        """Draw, sweep and pay the fees out; return the state, what it writes, and what happened."""
+        moment = self._moment
+        job.draw_pending(moment)  # L42
+        job.sweep(moment)  # L43
+        _pay_unbonded(moment)
+        base = moment.parameters.base_fee * len(self.receipts)
+        tips = sum(receipt.fee for receipt in self.receipts) - base
+        if base:
+            burn(self._state, base)  # L20
+        if tips:
+            credit(self._state, moment.charter.genesis.validators[self._proposer].operator, tips)  # L21
+        return self._state, self._state.freeze(), moment.events
+
+
+def check_includable(moment: Moment, account: Account, transaction: Transaction, *, next_nonce: int) -> int:
+    """Return the fee of a transaction that may stand in a block.
+
+    Raises Refused NONCE_TOO_LOW, NONCE_GAP, EXPIRED, VALID_TOO_LONG, FEE_TOO_LOW or INSUFFICIENT_BALANCE (L20-L22).
+    """
+    body, parameters = transaction.body, moment.parameters
+    if body.nonce != next_nonce:
+        low = body.nonce < next_nonce
+        raise Refused(Reason.NONCE_TOO_LOW if low else Reason.NONCE_GAP, seen=body.nonce, wanted=next_nonce)
+    if body.valid_until < moment.time_ms:
+        raise Refused(Reason.EXPIRED, seen=body.valid_until, wanted=f"at least {moment.time_ms}")
+    if body.valid_until > moment.time_ms + parameters.validity_ms_max:
+        latest = moment.time_ms + parameters.validity_ms_max
+        raise Refused(Reason.VALID_TOO_LONG, seen=body.valid_until, wanted=f"at most {latest}")
+    if body.fee_cap < parameters.base_fee:
+        raise Refused(Reason.FEE_TOO_LOW, seen=body.fee_cap, wanted=parameters.base_fee)
+    fee = parameters.base_fee + min(body.tip, body.fee_cap - parameters.base_fee)
+    if account.balance < fee:
+        raise Refused(Reason.INSUFFICIENT_BALANCE, seen=account.balance, wanted=fee)
+    return fee
+
+
+def execute(moment: Moment, transaction: Transaction) -> None:
+    """Carry out a payload. Raises Refused; what it wrote until then must be undone."""
+    sender, payload = transaction.sender, transaction.body.payload
+    match payload:
+        case Transfer():
+            _transfer(moment.state, sender, payload)
+        case WorkerRegister():
+            worker.register(moment, sender, payload)
+        case WorkerBond():
+            worker.add_bond(moment, sender, payload)
+        case WorkerUpdate():
+            worker.update_terms(moment, sender, payload)
+        case WorkerExit():
+            worker.leave(moment, sender, payload)
+        case ModelPublish():
+            model.publish(moment, sender, payload)
+        case JobSubmit():
+            job.submit(moment, sender, transaction.id, payload)
+        case JobAccept() | JobCommit() | VerifierCommit() | ProviderReveal() | VerifierReveal():
+            _execute_part(moment, sender, payload)
+        case _:
+            assert_never(payload)
+
+
+def _execute_part(
+    moment: Moment, sender: bytes, payload: JobAccept | JobCommit | VerifierCommit | ProviderReveal | VerifierReveal
+) -> None:
+    """Carry out a worker's part in a job."""
+    match payload:
+        case JobAccept():
+            job.accept(moment, sender, payload)
+        case JobCommit():
+            job.commit(moment, sender, payload)
+        case VerifierCommit():
+            job.verifier_commit(moment, sender, payload)
+        case ProviderReveal():
+            job.provider_reveal(moment, sender, payload)
+        case VerifierReveal():
+            job.verifier_reveal(moment, sender, payload)
+        case _:
+            assert_never(payload)
+
+
+def _transfer(state: State, sender: bytes, payload: Transfer) -> None:
+    if payload.amount == 0:
+        raise Refused(Reason.ZERO_AMOUNT, seen=0, wanted="more than 0")
+    debit(state, sender, payload.amount)
+    credit(state, payload.to, payload.amount)
+
+
+def _pay_unbonded(moment: Moment) -> None:
+    """Pay out the bonds whose unbonding time is over (L53)."""
+    for due, address, grains in list(moment.state.unbonding(limit=SWEEP_PAYOUTS_MAX)):
+        if due > moment.time_ms:
+            return
+        moment.state.put(unbonding_key(due, address), None)
+        credit(moment.state, address, grains)
+
+
+def told(refusal: Refused) -> list[tuple[str, int | str | None]]:
+    """Return the facts of a refusal as a receipt keeps them."""
+
+    def plain(fact: Fact) -> int | str | None:
+        return fact.hex() if isinstance(fact, bytes) else fact
+
+    return [(name, plain(fact)) for name, fact in refusal.facts.items()]
+
+
+def precheck(
+    charter: Charter, state: State, transaction: Transaction, *, now_ms: int, next_nonce: int | None = None
+) -> None:
+    """Raise the Refused with which `transaction` would fail in a block on `state` at `now_ms`; change nothing.
+
+    `next_nonce` is given where the sender's earlier transactions wait in a mempool. This is the very code that
+    executes blocks, so RPC, gossip and receipts give the same reason (L24).
+    """
+    clock = state.clock()
+    scratch = state.child()
+    moment = Moment(
+        charter=charter,
+        state=scratch,
+        height=clock.height + 1,
+        time_ms=max(now_ms, clock.time_ms + 1),
+        live_ms=clock.live_ms,
+        beacon=clock.beacon,
+        events=[],
+    )
+    account = scratch.account(transaction.sender)
+    wanted = account.nonce if next_nonce is None else next_nonce
+    fee = check_includable(moment, account, transaction, next_nonce=wanted)
+    scratch.put(account_key(transaction.sender), change(account, balance=account.balance - fee))
+    execute(moment, transaction)
+
+
+PASSING_REASONS = (
+    Reason.NONCE_GAP,
+    Reason.JOB_UNKNOWN,
+    Reason.JOB_WRONG_STATE,
+    Reason.NOT_A_PARTY,
+    Reason.WORKER_UNKNOWN,
+    Reason.NO_CAPACITY,
+)
+"""What a node that is a block behind may see: a later block may lift it, so a peer who sent it did no wrong (L25)."""
+
+
+def check_header(charter: Charter, parent: Outcome, block: Block) -> None:
+    """Raise Refused (3xx) unless the header follows from the parent and binds the block's content (L31-L36)."""
+    header = block.header
+    check_size(block)
+    if header.version != PROTOCOL_VERSION:
+        raise Refused(Reason.BLOCK_WRONG_VERSION, seen=header.version, wanted=PROTOCOL_VERSION)
+    if header.genesis != charter.hash:
+        raise Refused(Reason.WRONG_NETWORK, seen=header.genesis, wanted=charter.hash)
+    if header.parent != parent.id or header.parent_view != parent.header.view or header.view <= parent.header.view:
+        raise Refused(Reason.BLOCK_WRONG_PARENT, seen=header.parent, wanted=parent.id)
+    if header.epoch != parent.header.epoch:
+        raise Refused(Reason.BLOCK_WRONG_PARENT, seen=header.epoch, wanted=parent.header.epoch)
+    if header.height != parent.header.height + 1:
+        raise Refused(Reason.BLOCK_WRONG_HEIGHT, seen=header.height, wanted=parent.header.height + 1)
+    if header.state_root != parent.state_root:
+        raise Refused(Reason.BLOCK_WRONG_STATE_ROOT, seen=header.state_root, wanted=parent.state_root)
+    if header.receipts_root != parent.receipts_root:
+        raise Refused(Reason.BLOCK_WRONG_RECEIPTS_ROOT, seen=header.receipts_root, wanted=parent.receipts_root)
+    tx_root = transactions_root(block.transactions)
+    if header.tx_root != tx_root or header.evidence_root != EMPTY_EVIDENCE_ROOT:
+        raise Refused(Reason.BLOCK_WRONG_TX_ROOT, seen=header.tx_root, wanted=tx_root)
+    if not header.validators_hash == header.next_validators_hash == charter.validators_hash:
+        raise Refused(Reason.BLOCK_WRONG_VALIDATORS, seen=header.validators_hash, wanted=charter.validators_hash)
+    if header.base_fee != charter.parameters.base_fee or header.parent_gas_used != 0:
+        raise Refused(Reason.FEE_TOO_LOW, seen=header.base_fee, wanted=charter.parameters.base_fee)
+
+
+def apply_block(charter: Charter, parent: Outcome, block: Block, *, verified: Verified | None = None) -> Outcome:
+    """Return what comes of `block` on its executed parent. Raises Refused (3xx) if the block is invalid."""
+    check_header(charter, parent, block)
+    header = block.header
+    run = BlockRun(
+        charter, parent.state, time_ms=header.timestamp_ms, proposer=header.proposer, reveal=header.beacon_reveal
+    )
+    for at, raw in enumerate(block.transactions):
+        try:
+            run.include(open_transaction(raw, charter.hash, verified=verified))
+        except Refused as refusal:
+            raise Refused(Reason.BLOCK_BAD_TRANSACTION, index=at, why=str(refusal)) from None  # L34
+    return outcome_of(header, run, parent.tree)
+
+
+def outcome_of(header: Header, run: BlockRun, parent_tree: Tree) -> Outcome:
+    """Return the outcome of a run, which is finished by this."""
+    state, writes, events = run.finish()
+    return Outcome(
+        id=block_id(header),
+        header=header,
+        state=state,
+        tree=update(parent_tree, writes),
+        writes=writes,
+        receipts=run.receipts,
+        receipts_root=receipts_root(run.receipts),
+        events=events,
+    )
+
+
+def receipts_root(receipts: list[Receipt]) -> bytes:
+    """Return the RFC 6962 root over the receipts of a block, 32 bytes (L18)."""
+    return merkle.root([receipt_leaf(receipt) for receipt in receipts])

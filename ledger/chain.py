@@ -1,0 +1,245 @@
+"""The tree of executed blocks above the last final one: what a validator builds on, checks and finalizes (L70-L75)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ledger.apply import DRIFT_MS_MAX, BlockRun, Outcome, apply_block, outcome_of
+from ledger.block import EMPTY_EVIDENCE_ROOT, PROTOCOL_VERSION, Block, Header, block_id, transactions_root
+from ledger.genesis import Charter, genesis_header, initial_rows
+from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TXS_MAX, UNFINAL_BLOCKS_MAX
+from ledger.market.draw import beacon_ready
+from ledger.state import MemoryReader, Reader, State, Verified
+from ledger.transaction import open_transaction
+from ledger.tree import Tree, tree_of
+from primitives import merkle
+from primitives.reasons import Reason, Refused
+
+
+class ParentUnknown(Exception):
+    """The parent is not executed yet: the block is pending, never invalid."""
+
+    def __init__(self, parent: bytes) -> None:
+        self.parent = parent
+        super().__init__(parent)
+
+
+class TreeFull(Exception):
+    """Too many unfinal blocks: this one is pending until a block is final."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalBlock:
+    """A block that is final, and what came of it."""
+
+    block: Block
+    outcome: Outcome
+
+
+class Chain:
+    """The last final block and every executed block above it.
+
+    `reader` gives the rows as they are after the last final block. What `finalize` returns is to be written to it
+    before `finalize` is called again; until then the overlay of the final block stands in for it.
+    """
+
+    def __init__(
+        self,
+        charter: Charter,
+        *,
+        reader: Reader,
+        tree: Tree,
+        final: Header,
+        receipts_root: bytes,
+        verified: Verified | None = None,
+    ) -> None:
+        self._charter = charter
+        self._reader = reader
+        self._verified = verified
+        self._final = Outcome(
+            id=block_id(final),
+            header=final,
+            state=State(reader),
+            tree=tree,
+            writes={},
+            receipts=[],
+            receipts_root=receipts_root,
+            events=[],
+        )
+        self._blocks: dict[bytes, FinalBlock] = {}  # unfinal, parents before children
+
+    @property
+    def charter(self) -> Charter:
+        """Return what blocks are checked against."""
+        return self._charter
+
+    @property
+    def head(self) -> Outcome:
+        """Return the last final block."""
+        return self._final
+
+    def outcome(self, identity: bytes) -> Outcome:
+        """Return an executed block, the last final one included. Raises ParentUnknown if it is not here."""
+        if identity == self._final.id:
+            return self._final
+        found = self._blocks.get(identity)
+        if found is None:
+            raise ParentUnknown(identity)
+        return found.outcome
+
+    def state(self, identity: bytes) -> State:
+        """Return the state after an executed block. Raises ParentUnknown."""
+        return self.outcome(identity).state
+
+    def block(self, identity: bytes) -> Block | None:
+        """Return an executed unfinal block."""
+        found = self._blocks.get(identity)
+        return None if found is None else found.block
+
+    def propose(
+        self,
+        parent_id: bytes,
+        *,
+        view: int,
+        transactions: Iterable[bytes],
+        now_ms: int,
+        proposer: int,
+        reveal: bytes,
+    ) -> Block:
+        """Return a block on an executed parent, with those of `transactions` that can stand in it, in their order.
+
+        `reveal` is the proposer's next layer: onion.reveal(onion, state(parent_id).tip(proposer).reveals). The block
+        is executed and kept here at once. Raises ParentUnknown, TreeFull.
+        """
+        parent = self.outcome(parent_id)
+        self._make_room()
+        time_ms = max(now_ms, parent.header.timestamp_ms + 1)
+        run = BlockRun(self._charter, parent.state, time_ms=time_ms, proposer=proposer, reveal=reveal)
+        chosen = self._choose(run, transactions)
+        header = Header(
+            version=PROTOCOL_VERSION,
+            genesis=self._charter.hash,
+            epoch=parent.header.epoch,
+            view=view,
+            height=parent.header.height + 1,
+            parent=parent_id,
+            parent_view=parent.header.view,
+            timestamp_ms=time_ms,
+            proposer=proposer,
+            tx_root=transactions_root(chosen),
+            evidence_root=EMPTY_EVIDENCE_ROOT,
+            state_root=parent.state_root,
+            receipts_root=parent.receipts_root,
+            validators_hash=self._charter.validators_hash,
+            next_validators_hash=self._charter.validators_hash,
+            beacon_reveal=reveal,
+            base_fee=self._charter.parameters.base_fee,
+            parent_gas_used=0,
+        )
+        block = Block(header=header, transactions=chosen)
+        outcome = outcome_of(header, run, parent.tree)
+        self._blocks[outcome.id] = FinalBlock(block=block, outcome=outcome)
+        return block
+
+    def _choose(self, run: BlockRun, transactions: Iterable[bytes]) -> list[bytes]:
+        """Execute what can stand in the block, up to its limits, and return it (L31)."""
+        chosen: list[bytes] = []
+        size = 0
+        for raw in transactions:
+            if len(chosen) == BLOCK_TXS_MAX:
+                break
+            if size + len(raw) > BLOCK_BYTES_MAX:
+                continue
+            try:
+                run.include(open_transaction(raw, self._charter.hash, verified=self._verified))
+            except Refused:
+                continue  # the mempool drops it, or it stands in a later block
+            chosen.append(raw)
+            size += len(raw)
+        return chosen
+
+    def check(self, block: Block, *, now_ms: int | None) -> Outcome:
+        """Execute a block, keep it and return what came of it.
+
+        With `now_ms`, the voter's clock, a block from more than 500 ms ahead is refused; a block that others made
+        final is checked without (L35). Raises Refused (3xx), and ParentUnknown or TreeFull where it is pending.
+        """
+        time_ms = block.header.timestamp_ms
+        if now_ms is not None and time_ms > now_ms + DRIFT_MS_MAX:
+            raise Refused(Reason.BLOCK_WRONG_TIME, seen=time_ms, wanted=f"at most {now_ms + DRIFT_MS_MAX}")
+        identity = block_id(block.header)
+        known = self._blocks.get(identity)
+        if known is not None and known.block.transactions == block.transactions:
+            return known.outcome
+        parent = self.outcome(block.header.parent)
+        self._make_room()
+        outcome = apply_block(self._charter, parent, block, verified=self._verified)
+        self._blocks[identity] = FinalBlock(block=block, outcome=outcome)
+        return outcome
+
+    def _make_room(self) -> None:
+        if len(self._blocks) >= UNFINAL_BLOCKS_MAX:
+            raise TreeFull
+
+    def finalize(self, identity: bytes) -> list[FinalBlock]:
+        """Make an executed block and its ancestors final; return those that were not, in order.
+
+        Blocks beside them are forgotten. Raises ParentUnknown naming a block that is not executed here; nothing has
+        changed then.
+        """
+        path: list[FinalBlock] = []
+        at = identity
+        while at != self._final.id:
+            found = self._blocks.get(at)
+            if found is None:
+                raise ParentUnknown(at)
+            path.append(found)
+            at = found.block.header.parent
+        if not path:
+            return []
+        path.reverse()
+        self._final.state.rebase(self._reader)  # what was final before is written by now
+        self._final = path[-1].outcome
+        self._blocks = self._descendants(identity)
+        return path
+
+    def _descendants(self, identity: bytes) -> dict[bytes, FinalBlock]:
+        """Return the blocks above one, parents before children as they are kept."""
+        kept: dict[bytes, FinalBlock] = {}
+        for key, each in self._blocks.items():
+            parent = each.block.header.parent
+            if parent == identity or parent in kept:
+                kept[key] = each
+        return kept
+
+    def urgent(self, identity: bytes, *, now_ms: int | None = None) -> bool:
+        """Tell whether a child of this block should come at once: a draw waits for reveals, or a deadline is due (L75).
+
+        With `now_ms`, the time that would pass until a block made now counts. Raises ParentUnknown.
+        """
+        state = self.state(identity)
+        clock = state.clock()
+        passed = 1 if now_ms is None else max(1, now_ms - clock.time_ms)
+        live_ms = clock.live_ms + min(passed, self._charter.parameters.live_step_ms_max)
+        if any(due <= live_ms for due, _ in state.deadlines(limit=1)):
+            return True
+        return any(not beacon_ready(self._charter, state, since) for since in _latest_draw(state))
+
+
+def _latest_draw(state: State) -> list[int]:
+    """Return the height of the last commitment that waits for its draw, if one does."""
+    return [height for height, _ in state.draws()][-1:]
+
+
+def start_chain(charter: Charter, *, verified: Verified | None = None) -> tuple[Chain, MemoryReader]:
+    """Return a chain in memory that stands at genesis, and the rows that it reads."""
+    rows = initial_rows(charter)
+    reader = MemoryReader(rows)
+    chain = Chain(
+        charter,
+        reader=reader,
+        tree=tree_of(rows.items()),
+        final=genesis_header(charter),
+        receipts_root=merkle.EMPTY_ROOT,
+        verified=verified,
+    )
+    return chain, reader

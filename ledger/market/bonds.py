@@ -1,0 +1,96 @@
+"""What the transitions of a job do to bonds, slots and money (J11, J12, J45)."""
+
+from ledger.market.settlement import ending, provider_lock, verifier_lock
+from ledger.moment import Moment, burn, credit, to_protocol
+from ledger.records import Job, Outcome, Payout, PayoutKind, Worker
+from ledger.state import State, change, revealed_key, worker_key
+
+
+def lock_provider(moment: Moment, job_id: bytes, job: Job) -> Job:  # noqa: ARG001 - the shape of an effect
+    """Lock the bond and a slot of the provider (J11)."""
+    assert job.provider is not None
+    lock = provider_lock(job, job.price)
+    worker = _worker(moment.state, job.provider)
+    assert worker.free_bond >= lock
+    locked = change(worker, locked=worker.locked + lock, providing=worker.providing + 1)
+    moment.state.put(worker_key(job.provider), locked)
+    return change(job, provider_locked=lock)
+
+
+def lock_verifiers(moment: Moment, job_id: bytes, job: Job) -> Job:  # noqa: ARG001 - the shape of an effect
+    """Lock the bond and a slot of each drawn verifier (J12)."""
+    lock = verifier_lock(moment.parameters)
+    for each in job.verifiers:
+        worker = _worker(moment.state, each.worker)
+        assert worker.free_bond >= lock
+        locked = change(worker, locked=worker.locked + lock, verifying=worker.verifying + 1)
+        moment.state.put(worker_key(each.worker), locked)
+    return change(job, verifiers=[change(each, locked=lock) for each in job.verifiers])
+
+
+def end(moment: Moment, job_id: bytes, job: Job, outcome: Outcome) -> Job:
+    """Pay the escrow out, take the penalties, free the slots; bonds stay locked behind a settlement (J45)."""
+    state = moment.state
+    entry = state.model(job.model)
+    assert entry is not None
+    ended = ending(job, outcome, moment.parameters, owner=entry.model.publisher)
+    assert sum(each.amount for each in ended.payouts) == job.escrow + sum(each.amount for each in ended.penalties)
+    for payout in ended.payouts:
+        _pay(state, payout)
+    lost = {each.worker: each.amount for each in ended.penalties}
+    for address, amount in lost.items():
+        worker = _worker(state, address)
+        state.put(worker_key(address), change(worker, bond=worker.bond - amount, locked=worker.locked - amount))
+    _free_slots(state, job)
+    state.put(revealed_key(job_id), None)
+    after = change(
+        job,
+        outcome=outcome,
+        escrow=0,
+        provider_locked=job.provider_locked - (lost.get(job.provider, 0) if job.provider is not None else 0),
+        verifiers=[change(each, locked=each.locked - lost.get(each.worker, 0)) for each in job.verifiers],
+        payouts=ended.payouts,
+        penalties=ended.penalties,
+    )
+    return after if outcome is Outcome.SETTLED else release_bonds(moment, job_id, after)
+
+
+def release_bonds(moment: Moment, job_id: bytes, job: Job) -> Job:  # noqa: ARG001 - the shape of an effect
+    """Release what the job still holds of its parties' bonds (J45)."""
+    if job.provider is not None:
+        _release(moment.state, job.provider, job.provider_locked)
+    for each in job.verifiers:
+        _release(moment.state, each.worker, each.locked)
+    return change(job, provider_locked=0, verifiers=[change(each, locked=0) for each in job.verifiers])
+
+
+def _release(state: State, address: bytes, amount: int) -> None:
+    if amount:
+        worker = _worker(state, address)
+        state.put(worker_key(address), change(worker, locked=worker.locked - amount))
+
+
+def _free_slots(state: State, job: Job) -> None:
+    if job.provider is not None:
+        worker = _worker(state, job.provider)
+        state.put(worker_key(job.provider), change(worker, providing=worker.providing - 1))
+    for each in job.verifiers:
+        worker = _worker(state, each.worker)
+        state.put(worker_key(each.worker), change(worker, verifying=worker.verifying - 1))
+
+
+def _pay(state: State, payout: Payout) -> None:
+    if payout.kind is PayoutKind.BURNED:
+        burn(state, payout.amount)
+    elif payout.kind is PayoutKind.PROTOCOL_SHARE:
+        to_protocol(state, payout.amount)
+    else:
+        assert payout.to is not None
+        credit(state, payout.to, payout.amount)
+
+
+def _worker(state: State, address: bytes) -> Worker:
+    """Return a worker that a job holds: it can't have left (L52)."""
+    worker = state.worker(address)
+    assert worker is not None
+    return worker

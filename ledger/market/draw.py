@@ -1,0 +1,96 @@
+"""The draw of verifiers: who may be drawn, with what weight, and whom the beacon picks (J30-J35)."""
+
+from ledger.genesis import Charter
+from ledger.market.settlement import verifier_lock
+from ledger.moment import Moment
+from ledger.parameters import VERIFIERS, Parameters
+from ledger.records import Job, ModelEntry, Worker
+from ledger.state import State
+from primitives.hashing import tagged
+
+OPERATOR_SHARE = 10
+"""An operator counts for at most this part (a tenth) of all bonds (J33)."""
+REVEALED_STAKE = 3
+"""Reveals must have come from more than this part (a third) of the stake (J30)."""
+
+
+def can_run(worker: Worker, entry: ModelEntry) -> bool:
+    """Tell whether a worker is registered for models of this size and class (J31)."""
+    return bool(worker.classes >> entry.class_ - 1 & 1) and worker.max_model_bytes >= entry.model.file.length
+
+
+def could_verify(worker: Worker, entry: ModelEntry, parameters: Parameters) -> bool:
+    """Tell whether a worker could verify if none of its slots and bond were taken (J13)."""
+    return worker.capacity > 0 and worker.bond >= verifier_lock(parameters) and can_run(worker, entry)
+
+
+def can_verify_now(worker: Worker, entry: ModelEntry, parameters: Parameters) -> bool:
+    """Tell whether a worker has a free slot and bond for one verification (J31)."""
+    return (
+        worker.verifying < worker.capacity and worker.free_bond >= verifier_lock(parameters) and can_run(worker, entry)
+    )
+
+
+def not_of(state: State, parties: list[bytes]) -> list[tuple[bytes, Worker]]:
+    """Return the workers that are neither one of `parties` (addresses) nor of one operator with one (J32)."""
+    own = list(parties)
+    for party in parties:
+        worker = state.worker(party)
+        if worker is not None:
+            own.append(worker.operator)
+    return [(at, worker) for at, worker in state.workers() if at not in own and worker.operator not in own]
+
+
+def beacon_ready(charter: Charter, state: State, since: int) -> bool:
+    """Tell whether, in blocks above height `since`, reveals came from more than a third of the stake (J30)."""
+    validators = charter.genesis.validators
+    revealed = sum(each.stake for at, each in enumerate(validators) if state.tip(at).height > since)
+    return revealed * REVEALED_STAKE > charter.total_stake
+
+
+def draw(moment: Moment, job_id: bytes, job: Job, entry: ModelEntry) -> list[bytes] | None:
+    """Return the addresses of the k verifiers of a job, or None while too few are eligible (J31-J35)."""
+    assert job.provider is not None
+    eligible = [
+        (address, worker)
+        for address, worker in not_of(moment.state, [job.client, job.provider])
+        if worker.registered < job.commit_height and can_verify_now(worker, entry, moment.parameters)
+    ]
+    if len(eligible) < VERIFIERS:
+        return None
+    seed = tagged("assay/draw", moment.beacon, job_id)
+    picked = pick(seed, weights([worker for _, worker in eligible]), VERIFIERS)
+    return [eligible[at][0] for at in picked]
+
+
+def weights(workers: list[Worker]) -> list[int]:
+    """Return the weight of each worker: its bond, an operator's together capped at a tenth of all (J33).
+
+    An operator's weight is shared in proportion to bonds, rounded down; nobody's is less than 1.
+    """
+    total = sum(worker.bond for worker in workers)
+    by_operator: dict[bytes, int] = {}
+    for worker in workers:
+        by_operator[worker.operator] = by_operator.get(worker.operator, 0) + worker.bond
+    out = []
+    for worker in workers:
+        bonds = by_operator[worker.operator]
+        capped = min(bonds, total // OPERATOR_SHARE)
+        out.append(max(1, worker.bond * capped // bonds) if bonds else 1)
+    return out
+
+
+def pick(seed: bytes, weight: list[int], count: int) -> list[int]:
+    """Return `count` places in `weight`, drawn by weight without replacement (J34)."""
+    left = list(weight)
+    picked = []
+    for turn in range(count):
+        # 256 bits modulo less than 2⁶⁴: the bias is below 2⁻¹⁹².
+        point = int.from_bytes(tagged("assay/draw-pick", seed, turn.to_bytes(4, "big")), "big") % sum(left)
+        at = 0
+        while point >= left[at]:
+            point -= left[at]
+            at += 1
+        picked.append(at)
+        left[at] = 0
+    return picked

@@ -1,0 +1,284 @@
+"""Jobs: what each payload about them checks and changes (J10-J29). Who, may they, pay, change."""
+
+from ledger.events import (
+    JobAccepted,
+    JobCommitted,
+    JobDrawn,
+    JobSubmitted,
+    ProviderRevealed,
+    VerifierCommitted,
+    VerifierRevealed,
+)
+from ledger.limits import DRAWS_MAX, SWEEP_JOBS_MAX
+from ledger.market.commitment import Opened, commitment, open_bundles
+from ledger.market.draw import beacon_ready, can_run, could_verify, draw, not_of
+from ledger.market.lifecycle import advance, expect, start
+from ledger.market.settlement import escrow_of, provider_lock
+from ledger.market.worker import known_worker
+from ledger.moment import Moment, debit
+from ledger.parameters import VERIFIERS, Tier
+from ledger.records import Job, JobEvent, JobState, ModelEntry, Revealed, Verifier
+from ledger.state import change, revealed_key
+from ledger.transaction import (
+    Decision,
+    JobAccept,
+    JobCommit,
+    JobSubmit,
+    ProviderReveal,
+    VerifierCommit,
+    VerifierReveal,
+)
+from primitives.reasons import Reason, Refused
+from vm.compare import compare_bundles
+from vm.manifest import Class, Ratio
+from vm.tensor import BUNDLE_BYTES_MAX, Bundle, decode_small_bundle
+
+
+def submit(moment: Moment, sender: bytes, job_id: bytes, payload: JobSubmit) -> None:
+    """Open a job and take its escrow.
+
+    Raises Refused MODEL_UNKNOWN, TIER_NOT_YET, CLASS_NOT_YET, INPUT_TOO_LARGE, ZERO_AMOUNT, PROVIDER_UNKNOWN,
+    PRICE_TOO_LOW, TOO_FEW_VERIFIERS, INSUFFICIENT_BALANCE (J10).
+    """
+    entry = moment.state.model(payload.model)
+    if entry is None:
+        raise Refused(Reason.MODEL_UNKNOWN, model=payload.model)
+    _check_terms(moment, payload)
+    _check_provider(moment, payload, entry)
+    _check_verifiers(moment, sender, payload, entry)
+    escrow = escrow_of(moment.parameters, payload.max_price)
+    debit(moment.state, sender, escrow)
+    job = Job(
+        client=sender,
+        model=payload.model,
+        input=payload.input,
+        tier=payload.tier,
+        class_=payload.class_,
+        max_price=payload.max_price,
+        verifier_fee=moment.parameters.verifier_fee,
+        named=payload.provider,
+        state=JobState.OPEN,
+        outcome=None,
+        escrow=escrow,
+        due_live_ms=None,
+        provider=None,
+        price=0,
+        provider_locked=0,
+        commitment=None,
+        commit_height=0,
+        cut=None,
+        outputs=None,
+        verifiers=[],
+        payouts=[],
+        penalties=[],
+        history=[],
+    )
+    start(moment, job_id, job)
+    moment.events.append(JobSubmitted(job=job_id, client=sender, model=payload.model, named=payload.provider))
+
+
+def _check_terms(moment: Moment, payload: JobSubmit) -> None:
+    if payload.tier is not Tier.HIGH:
+        raise Refused(Reason.TIER_NOT_YET, seen=payload.tier.name.lower(), wanted="high")
+    if payload.class_ is not Class.NATIVE:
+        raise Refused(Reason.CLASS_NOT_YET, seen=payload.class_.name.lower(), wanted="native")
+    input_max = min(moment.parameters.input_bytes_max, BUNDLE_BYTES_MAX)
+    if payload.input.length > input_max:
+        raise Refused(Reason.INPUT_TOO_LARGE, seen=payload.input.length, wanted=input_max)
+    if payload.max_price == 0:
+        raise Refused(Reason.ZERO_AMOUNT, seen=0, wanted="a price above 0")
+
+
+def _check_provider(moment: Moment, payload: JobSubmit, entry: ModelEntry) -> None:
+    if payload.provider is None:
+        return
+    worker = moment.state.worker(payload.provider)
+    if worker is None:
+        raise Refused(Reason.PROVIDER_UNKNOWN, provider=payload.provider)
+    if not can_run(worker, entry):
+        raise Refused(Reason.NO_CAPACITY, seen=entry.model.file.length, wanted=worker.max_model_bytes)
+    if worker.ask > payload.max_price:
+        raise Refused(Reason.PRICE_TOO_LOW, seen=payload.max_price, wanted=worker.ask)
+
+
+def _check_verifiers(moment: Moment, sender: bytes, payload: JobSubmit, entry: ModelEntry) -> None:
+    """Refuse what could not be verified even if every worker were idle (J13)."""
+    others = [sender] if payload.provider is None else [sender, payload.provider]
+    able = [w for _, w in not_of(moment.state, others) if could_verify(w, entry, moment.parameters)]
+    left = len(able)
+    if payload.provider is None and able:
+        # One operator provides: the count is right for the one that leaves the most verifiers.
+        operators = [worker.operator for worker in able]
+        left -= min(operators.count(each) for each in operators)
+    if left < VERIFIERS:
+        raise Refused(Reason.TOO_FEW_VERIFIERS, seen=left, wanted=VERIFIERS)
+
+
+def accept(moment: Moment, sender: bytes, payload: JobAccept) -> None:
+    """Make the sender the job's provider.
+
+    Raises Refused JOB_UNKNOWN, JOB_WRONG_STATE, WORKER_UNKNOWN, WRONG_PROVIDER, PRICE_ABOVE_CAP, NO_CAPACITY,
+    BOND_TOO_SMALL (J11).
+    """
+    job = _known(moment, payload.job, JobEvent.ACCEPT)
+    worker = known_worker(moment, sender)
+    if job.named not in (None, sender):
+        raise Refused(Reason.WRONG_PROVIDER, seen=sender, wanted=job.named)
+    if payload.price > job.max_price:
+        raise Refused(Reason.PRICE_ABOVE_CAP, seen=payload.price, wanted=job.max_price)
+    entry = _entry(moment, job)
+    if worker.providing >= worker.capacity:
+        raise Refused(Reason.NO_CAPACITY, seen=worker.providing, wanted=f"fewer than {worker.capacity} jobs")
+    if not can_run(worker, entry):
+        raise Refused(Reason.NO_CAPACITY, seen=entry.model.file.length, wanted=worker.max_model_bytes)
+    if worker.free_bond < provider_lock(job, payload.price):
+        raise Refused(Reason.BOND_TOO_SMALL, seen=worker.free_bond, wanted=provider_lock(job, payload.price))
+    moment.events.append(JobAccepted(job=payload.job, provider=sender, price=payload.price))
+    held = change(job, provider=sender, price=payload.price)
+    advance(moment, payload.job, held, JobEvent.ACCEPT, who=sender)
+
+
+def commit(moment: Moment, sender: bytes, payload: JobCommit) -> None:
+    """Bind the provider to its values. Raises Refused JOB_UNKNOWN, JOB_WRONG_STATE, NOT_A_PARTY (J20)."""
+    job = _known(moment, payload.job, JobEvent.COMMIT)
+    _check_provider_is(job, sender)
+    moment.events.append(JobCommitted(job=payload.job, provider=sender))
+    committed = change(job, commitment=payload.commitment, commit_height=moment.height)
+    advance(moment, payload.job, committed, JobEvent.COMMIT, who=sender)
+
+
+def verifier_commit(moment: Moment, sender: bytes, payload: VerifierCommit) -> None:
+    """Bind a drawn verifier to its values.
+
+    Raises Refused JOB_UNKNOWN, JOB_WRONG_STATE, NOT_A_PARTY, ALREADY_COMMITTED (J21).
+    """
+    job = _known(moment, payload.job, JobEvent.VERIFIER_COMMIT)
+    mine = _verifier(job, sender)
+    if mine.commitment is not None:
+        raise Refused(Reason.ALREADY_COMMITTED, job=payload.job)
+    moment.events.append(VerifierCommitted(job=payload.job, verifier=sender))
+    noted = _with_verifier(job, change(mine, commitment=payload.commitment))
+    advance(moment, payload.job, noted, JobEvent.VERIFIER_COMMIT, who=sender)
+
+
+def provider_reveal(moment: Moment, sender: bytes, payload: ProviderReveal) -> None:
+    """Open the provider's commitment.
+
+    Raises Refused JOB_UNKNOWN, JOB_WRONG_STATE, NOT_A_PARTY, COMMITMENT_MISMATCH, WRONG_SHAPE, TOO_LARGE,
+    MALFORMED (J22).
+    """
+    job = _known(moment, payload.job, JobEvent.PROVIDER_REVEAL)
+    _check_provider_is(job, sender)
+    opened = _opened(moment, sender, job, payload, job.commitment)
+    moment.state.put(revealed_key(payload.job), Revealed(cut=payload.cut, outputs=payload.outputs))
+    moment.events.append(ProviderRevealed(job=payload.job, cut=opened.cut_id, outputs=opened.outputs_id))
+    shown = change(job, cut=opened.cut_id, outputs=opened.outputs_id)
+    advance(moment, payload.job, shown, JobEvent.PROVIDER_REVEAL, who=sender)
+
+
+def verifier_reveal(moment: Moment, sender: bytes, payload: VerifierReveal) -> None:
+    """Open a verifier's commitment; its verdict must be what the comparison says.
+
+    Raises Refused JOB_UNKNOWN, JOB_WRONG_STATE, NOT_A_PARTY, ALREADY_REVEALED, COMMITMENT_MISMATCH, WRONG_SHAPE,
+    TOO_LARGE, MALFORMED, VERDICT_CONTRADICTS (J23, J24).
+    """
+    job = _known(moment, payload.job, JobEvent.VERIFIER_REVEAL)
+    mine = _verifier(job, sender)
+    if mine.verdict is not None:
+        raise Refused(Reason.ALREADY_REVEALED, job=payload.job)
+    opened = _opened(moment, sender, job, payload, mine.commitment)
+    shown = moment.state.revealed(payload.job)
+    assert shown is not None
+    provided = decode_small_bundle(shown.cut), decode_small_bundle(shown.outputs)
+    found = judge(opened.cut, opened.outputs, provided, _entry(moment, job).cut.tolerance)
+    if payload.verdict is not found:
+        raise Refused(Reason.VERDICT_CONTRADICTS, seen=payload.verdict.name.lower(), wanted=found.name.lower())
+    moment.events.append(VerifierRevealed(job=payload.job, verifier=sender, verdict=found))
+    revealed = change(mine, cut=opened.cut_id, outputs=opened.outputs_id, verdict=found)
+    advance(moment, payload.job, _with_verifier(job, revealed), JobEvent.VERIFIER_REVEAL, who=sender)
+
+
+def judge(cut: Bundle, outputs: Bundle, provided: tuple[Bundle, Bundle], tolerance: Ratio) -> Decision:
+    """Return the verdict on the provider's cut and outputs; the verifier's own are the reference (J24)."""
+    agree = (
+        compare_bundles(cut, provided[0], tolerance).within and compare_bundles(outputs, provided[1], tolerance).within
+    )
+    return Decision.ACCEPT if agree else Decision.REJECT
+
+
+def draw_pending(moment: Moment) -> None:
+    """Draw the verifiers of every job for which the beacon is ready and enough workers are free (J30)."""
+    state = moment.state
+    for height, job_id in list(state.draws(limit=DRAWS_MAX)):
+        if not beacon_ready(moment.charter, state, height):
+            return  # later commitments have seen no more reveals than this one
+        job = state.job(job_id)
+        assert job is not None
+        drawn = draw(moment, job_id, job, _entry(moment, job))
+        if drawn is None:
+            continue
+        moment.events.append(JobDrawn(job=job_id, verifiers=drawn))
+        verifiers = [
+            Verifier(worker=worker, locked=0, commitment=None, cut=None, outputs=None, verdict=None) for worker in drawn
+        ]
+        advance(moment, job_id, change(job, verifiers=verifiers), JobEvent.DRAW)
+
+
+def sweep(moment: Moment) -> None:
+    """Move the jobs whose deadline has passed, the longest overdue first (J2)."""
+    for due, job_id in list(moment.state.deadlines(limit=SWEEP_JOBS_MAX)):
+        if due > moment.live_ms:
+            return
+        job = moment.state.job(job_id)
+        assert job is not None
+        advance(moment, job_id, job, JobEvent.DUE)
+
+
+def _known(moment: Moment, job_id: bytes, event: JobEvent) -> Job:
+    """Return the job, if it waits for such an event. Raises Refused JOB_UNKNOWN, JOB_WRONG_STATE."""
+    job = moment.state.job(job_id)
+    if job is None:
+        raise Refused(Reason.JOB_UNKNOWN, job=job_id)
+    expect(job, event)
+    return job
+
+
+def _entry(moment: Moment, job: Job) -> ModelEntry:
+    entry = moment.state.model(job.model)
+    assert entry is not None
+    return entry
+
+
+def _check_provider_is(job: Job, sender: bytes) -> None:
+    if job.provider != sender:
+        raise Refused(Reason.NOT_A_PARTY, seen=sender, wanted=job.provider)
+
+
+def _verifier(job: Job, sender: bytes) -> Verifier:
+    """Return the sender's part in the job. Raises Refused NOT_A_PARTY."""
+    for each in job.verifiers:
+        if each.worker == sender:
+            return each
+    raise Refused(Reason.NOT_A_PARTY, seen=sender, wanted="a drawn verifier")
+
+
+def _with_verifier(job: Job, changed: Verifier) -> Job:
+    verifiers = [changed if each.worker == changed.worker else each for each in job.verifiers]
+    return change(job, verifiers=verifiers)
+
+
+def _opened(
+    moment: Moment, sender: bytes, job: Job, payload: ProviderReveal | VerifierReveal, committed: bytes | None
+) -> Opened:
+    """Return the bundles of a reveal. Raises Refused COMMITMENT_MISMATCH, and as `open_bundles` does."""
+    found = commitment(
+        genesis=moment.charter.hash,
+        job=payload.job,
+        worker=sender,
+        cut=payload.cut,
+        outputs=payload.outputs,
+        salt=payload.salt,
+    )
+    if found != committed:
+        raise Refused(Reason.COMMITMENT_MISMATCH, seen=found, wanted=committed)
+    return open_bundles(_entry(moment, job), payload.cut, payload.outputs)

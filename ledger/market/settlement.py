@@ -1,0 +1,121 @@
+"""What each ending of a job costs whom: pure arithmetic over the job's record (J40-J44)."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from ledger.parameters import PROVIDER_BOND_MULTIPLE, VERIFIERS, Parameters
+from ledger.records import Job, Outcome, Payout, PayoutKind, Penalty, Verifier
+from primitives.units import BASIS, mul_div_floor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a job's money moves at its end: payouts add up to the escrow and the penalties together."""
+
+    payouts: list[Payout]
+    penalties: list[Penalty]
+
+
+def escrow_of(parameters: Parameters, max_price: int) -> int:
+    """Return what a client pays in with its job (J10)."""
+    return max_price + VERIFIERS * parameters.verifier_fee
+
+
+def provider_lock(job: Job, price: int) -> int:
+    """Return what a provider locks of its bond (J11)."""
+    return PROVIDER_BOND_MULTIPLE * price + VERIFIERS * job.verifier_fee
+
+
+def verifier_lock(parameters: Parameters) -> int:
+    """Return what a verifier locks of its bond (J12)."""
+    return parameters.verifier_bond_multiple * parameters.verifier_fee
+
+
+def ending(job: Job, outcome: Outcome, parameters: Parameters, *, owner: bytes) -> Ending:
+    """Return how the job's money moves if it ends so; `owner` published the model."""
+    match outcome:
+        case Outcome.SETTLED:
+            return _settled(job, parameters, owner)
+        case Outcome.NOT_ACCEPTED | Outcome.NOT_DRAWN:
+            return _refunded(job, penalties=[], paid=[])  # J44
+        case Outcome.PROVIDER_SILENT_AFTER_ACCEPT | Outcome.PROVIDER_SILENT_AT_REVEAL:
+            return _provider_silent(job, parameters)
+        case Outcome.NO_VERIFIER_COMMITTED:
+            return _refunded(job, penalties=_silent(job.verifiers, parameters), paid=[])  # J43
+        case Outcome.REJECTED:
+            return _rejected(job, parameters)
+        case Outcome.TOO_FEW_REVEALS:
+            revealed = [each for each in job.verifiers if each.verdict is not None]
+            silent = [each for each in job.verifiers if each.verdict is None]
+            return _refunded(job, penalties=_silent(silent, parameters), paid=revealed)  # J43
+        case _:
+            assert_never(outcome)
+
+
+def _settled(job: Job, parameters: Parameters, owner: bytes) -> Ending:
+    """Pay everybody who did their part; the shares round down, to the provider's good (J40, J41)."""
+    assert job.provider is not None
+    owner_share = mul_div_floor(job.price, parameters.owner_share_bps, BASIS)
+    protocol_share = mul_div_floor(job.price, parameters.protocol_share_bps, BASIS)
+    payouts = [
+        Payout(kind=PayoutKind.PRICE, to=job.provider, amount=job.price - owner_share - protocol_share),
+        Payout(kind=PayoutKind.OWNER_SHARE, to=owner, amount=owner_share),
+        Payout(kind=PayoutKind.PROTOCOL_SHARE, to=None, amount=protocol_share),
+    ]
+    return _with_verifiers(job, parameters, payouts)
+
+
+def _rejected(job: Job, parameters: Parameters) -> Ending:
+    """Refund the price, pay who revealed; the provider gets and loses nothing (J41)."""
+    return _with_verifiers(job, parameters, [])
+
+
+def _with_verifiers(job: Job, parameters: Parameters, payouts: list[Payout]) -> Ending:
+    """Add the fees of who revealed, the client's rest, and what the silent lose."""
+    payouts += [
+        Payout(kind=PayoutKind.VERIFIER_FEE, to=each.worker, amount=job.verifier_fee)
+        for each in job.verifiers
+        if each.verdict is not None
+    ]
+    rest = job.escrow - sum(each.amount for each in payouts)
+    payouts.append(Payout(kind=PayoutKind.REFUND, to=job.client, amount=rest))
+    penalties = _silent([each for each in job.verifiers if each.verdict is None], parameters)
+    payouts.append(Payout(kind=PayoutKind.BURNED, to=None, amount=sum(each.amount for each in penalties)))
+    return _ending(payouts, penalties)
+
+
+def _provider_silent(job: Job, parameters: Parameters) -> Ending:
+    """Refund the client in full; the provider pays the verifiers who committed (J42)."""
+    assert job.provider is not None
+    committed = [each for each in job.verifiers if each.commitment is not None]
+    silent = [each for each in job.verifiers if each.commitment is None]
+    # Never less than what it owes the verifiers: its bond holds a fee for each of the k.
+    stated = mul_div_floor(job.provider_locked, parameters.no_show_bps, BASIS)
+    lost = min(job.provider_locked, max(stated, len(committed) * job.verifier_fee))
+    penalties = [Penalty(worker=job.provider, amount=lost), *_silent(silent, parameters)]
+    return _refunded(job, penalties=penalties, paid=committed)
+
+
+def _refunded(job: Job, *, penalties: list[Penalty], paid: list[Verifier]) -> Ending:
+    """Refund the whole escrow; pay `paid` out of the penalties as far as they reach, and burn the rest."""
+    payouts = [Payout(kind=PayoutKind.REFUND, to=job.client, amount=job.escrow)]
+    pool = sum(each.amount for each in penalties)
+    for each in paid:
+        fee = min(job.verifier_fee, pool)
+        pool -= fee
+        payouts.append(Payout(kind=PayoutKind.VERIFIER_FEE_FROM_PENALTY, to=each.worker, amount=fee))
+    payouts.append(Payout(kind=PayoutKind.BURNED, to=None, amount=pool))
+    return _ending(payouts, penalties)
+
+
+def _silent(verifiers: list[Verifier], parameters: Parameters) -> list[Penalty]:
+    """Return what verifiers lose who did not do their part, rounded down (J43)."""
+    lost = [(each.worker, mul_div_floor(each.locked, parameters.no_reveal_bps, BASIS)) for each in verifiers]
+    return [Penalty(worker=worker, amount=amount) for worker, amount in lost]
+
+
+def _ending(payouts: list[Payout], penalties: list[Penalty]) -> Ending:
+    return Ending(
+        payouts=[each for each in payouts if each.amount],
+        penalties=[each for each in penalties if each.amount],
+    )
