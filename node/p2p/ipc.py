@@ -20,8 +20,8 @@ LENGTH_BYTES = 4
 BODY_MAX = 4 << 20
 """Bytes of any body: a block or a response of that size is cut in pieces by whoever sends it."""
 REQUEST_BODY_MAX = 1 << 20
-GOSSIP_BODY_MAX = 1 << 20
-"""Bytes: gossip is for small things (64 KiB batches, headers with certificates); every copy of it costs."""
+GOSSIP_BODY_MAX = (1 << 20) - 4096
+"""Bytes: with its envelope it fits in the 1 MiB that a stock libp2p node takes. Meant for far less (64 KiB batches)."""
 
 Body = Annotated[bytes, msgspec.Meta(max_length=BODY_MAX)]
 PeerId = Annotated[bytes, msgspec.Meta(min_length=2, max_length=64)]

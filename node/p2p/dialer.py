@@ -1,0 +1,39 @@
+"""Staying connected to the peers that the node named (N6)."""
+
+import random
+
+import trio
+from libp2p.exceptions import BaseLibp2pError
+from libp2p.peer.id import ID
+from libp2p.peer.peerinfo import PeerInfo
+from multiaddr import Multiaddr
+
+from node.p2p.connections import Connections
+from node.p2p.foreign import Host
+from node.p2p.ipc import PeerAddress
+from node.p2p.tally import counts
+
+BACK_OFF_S_MIN = 0.2
+BACK_OFF_S_MAX = 5.0
+DIAL_S = 15.0
+"""libp2p gives up after 10 s by itself."""
+
+
+async def stay_connected(host: Host, connections: Connections, address: PeerAddress) -> None:
+    """Dial a peer whenever it is not connected, with growing pauses, until cancelled."""
+    peer = ID(address.peer)
+    info = PeerInfo(peer, [Multiaddr(f"/ip4/{address.host}/tcp/{address.port}")])
+    pause_s = BACK_OFF_S_MIN
+    while True:
+        await connections.wait_until(address.peer, is_connected=False)
+        host.get_network().unblock_peer(peer)  # a failed dial would forbid others for 60 s (notes/p2p.md 6.1)
+        try:
+            with trio.fail_after(DIAL_S):  # nothing of value runs over the connection yet, so it may be cut off
+                await host.connect(info)
+            counts["dialed"] += 1
+            pause_s = BACK_OFF_S_MIN
+        except* (BaseLibp2pError, OSError, trio.TooSlowError):
+            counts["dials_failed"] += 1
+        # Some chance in the pause, or two nodes that lose each other dial each other at the same moments for ever.
+        await trio.sleep(pause_s * random.uniform(0.5, 1.0))
+        pause_s = min(2 * pause_s, BACK_OFF_S_MAX)

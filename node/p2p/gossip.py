@@ -1,0 +1,116 @@
+"""The public topics: what we say, what others say, and the node's verdict between the two (N8)."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import trio
+from libp2p.tools.anyio_service import background_trio_service
+
+from node.p2p.connections import Connections
+from node.p2p.foreign import Host, Id, Message
+from node.p2p.hardening.gossip_pubsub import JudgedPubsub
+from node.p2p.held import HeldMessages
+from node.p2p.ipc import Gossip, Limits, Verdict
+from node.p2p.lanes import Lanes
+from node.p2p.names import topic_name
+from node.p2p.tally import counts
+
+QUEUE_BYTES = 32 << 20
+"""Own and accepted messages on their way to libp2p, which takes them in a millisecond each."""
+
+_log = logging.getLogger("assay.p2p")
+
+
+class Gossiper:
+    """Our end of the gossip; `tell_node` takes a held message and says whether there was room for it."""
+
+    def __init__(
+        self,
+        host: Host,
+        connections: Connections,
+        *,
+        network_id: bytes,
+        topics: Sequence[str],
+        limits: Limits,
+        first_handle: int,
+        tell_node: Callable[[Gossip], bool],
+    ) -> None:
+        self._connections = connections
+        self._topic_names = {name: topic_name(name, network_id) for name in topics}
+        self._short_names = {full: name for name, full in self._topic_names.items()}
+        self._tell_node = tell_node
+        self._held = HeldMessages(
+            first_handle=first_handle, per_forwarder=limits.held_per_peer, bytes_max=limits.held_bytes
+        )
+        self._todo: Lanes[Callable[[], Awaitable[None]]] = Lanes(urgent_bytes=QUEUE_BYTES, bulk_bytes=QUEUE_BYTES)
+        self._pubsub = JudgedPubsub(
+            host,
+            topics=list(self._topic_names.values()),
+            is_silenced=connections.is_silenced,
+            on_message=self._on_message,
+            on_offence=self._on_offence,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run pubsub and its router, subscribed to all topics."""
+        async with (
+            background_trio_service(self._pubsub),
+            background_trio_service(self._pubsub.router),
+            trio.open_nursery() as nursery,
+        ):
+            await self._pubsub.wait_until_ready()
+            for name in self._topic_names.values():
+                await self._pubsub.subscribe(name)
+            nursery.start_soon(self._do_all)
+            yield
+            nursery.cancel_scope.cancel()
+
+    def publish(self, topic: str, body: bytes) -> None:
+        """Say something on a topic of ours."""
+        self._do(partial(self._pubsub.publish, self._topic_names[topic], body), len(body))
+
+    def judge(self, handle: int, verdict: Verdict) -> None:
+        """Forward, forget, or forget and blame."""
+        held = self._held.take(handle)
+        if held is None:
+            return
+        counts[f"gossip_{verdict.name.lower()}"] += 1
+        if verdict is Verdict.ACCEPT:
+            self._do(partial(self._pubsub.forward, held.forwarder, held.message), held.size)
+        elif verdict is Verdict.REJECT:
+            self._on_offence(held.forwarder)
+
+    def _on_message(self, forwarder: Id, message: Message) -> None:
+        size = len(message.data)
+        handle = self._held.hold(forwarder, message, size)
+        counts["gossip_let_go"] = self._held.let_go
+        told = Gossip(
+            handle=handle,
+            topic=self._short_names[message.topicIDs[0]],
+            forwarder=forwarder.to_bytes(),
+            author=message.from_id,
+            body=message.data,
+        )
+        if not self._tell_node(told):
+            self._held.take(handle)
+            counts["gossip_untold"] += 1
+
+    def _on_offence(self, peer: Id) -> None:
+        if self._connections.punish(peer.to_bytes()):
+            self._todo.push(partial(self._connections.cut, peer.to_bytes()), 0, urgent=True)
+
+    def _do(self, action: Callable[[], Awaitable[None]], size: int) -> None:
+        if not self._todo.push(action, size, urgent=False):
+            counts["gossip_unsaid"] += 1
+
+    async def _do_all(self) -> None:
+        while True:
+            action = await self._todo.pop()
+            try:
+                await action()
+            except Exception as fault:  # noqa: BLE001 - supervisor: one message of libp2p's, the next may pass
+                counts["gossip_faults"] += 1
+                _log.warning("gossip failed: %r", fault)

@@ -1,0 +1,182 @@
+"""Direct links: one persistent stream from each validator to each other, for frames of the node (N7).
+
+A link is the outbound half; the other validator keeps its own towards us. The opener pings, the other side echoes,
+and who hears nothing for SILENCE_S closes the connection, which is the one way to stop a read without harm (6.3).
+"""
+
+import struct
+from collections.abc import Callable, Sequence
+
+import trio
+from libp2p.exceptions import BaseLibp2pError
+from libp2p.peer.id import ID
+
+from node.p2p.connections import Connections
+from node.p2p.foreign import Host, Stream
+from node.p2p.framed import StreamReader
+from node.p2p.ipc import BODY_MAX, Direct
+from node.p2p.lanes import Lanes
+from node.p2p.tally import counts
+
+PING_S = 3.0
+SILENCE_S = 10.0
+"""Three pings lost, and one second."""
+URGENT_BYTES = 8 << 20
+"""For each peer: some 25,000 votes."""
+BULK_BYTES = 16 << 20
+"""For each peer: four of the largest bodies."""
+COALESCE_BYTES = 60_000
+"""Frames written together fit in one yamux frame."""
+BACK_OFF_S_MIN = 0.2
+BACK_OFF_S_MAX = 5.0
+
+_HEADER = struct.Struct("!IBB")
+"""Length of the body, channel, kind."""
+_KIND_BULK = 0
+_KIND_URGENT = 1
+_KIND_PING = 2
+_PING = _HEADER.pack(0, 0, _KIND_PING)
+
+_ENDINGS = (BaseLibp2pError, EOFError, OSError, trio.TooSlowError)
+"""How a stream ends; each means that the link is to be opened anew."""
+
+
+class BadFrameError(BaseLibp2pError):
+    """A validator sent a frame that is none: too large, or of no known kind."""
+
+
+class Link:
+    """Our way to one validator."""
+
+    def __init__(self) -> None:
+        self.lanes: Lanes[bytes] = Lanes(urgent_bytes=URGENT_BYTES, bulk_bytes=BULK_BYTES)
+        self.is_up = False
+
+
+class Links:
+    """All links of this validator; `on_change` takes a peer and whether its link stands."""
+
+    def __init__(
+        self,
+        host: Host,
+        connections: Connections,
+        protocol: str,
+        validators: Sequence[bytes],
+        *,
+        on_frame: Callable[[Direct], None],
+        on_change: Callable[[bytes, bool], None],
+    ) -> None:
+        own = host.get_id().to_bytes()
+        self._host = host
+        self._connections = connections
+        self._protocol = protocol
+        self._on_frame = on_frame
+        self._on_change = on_change
+        self._links = {peer: Link() for peer in validators if peer != own}
+        host.set_stream_handler(protocol, self._receive)
+
+    def send(self, peers: Sequence[bytes], channel: int, body: bytes, *, is_urgent: bool) -> None:
+        """Queue a frame for peers (none: all) whose links stand; it is lost for the others."""
+        raw = _HEADER.pack(len(body), channel, _KIND_URGENT if is_urgent else _KIND_BULK) + body
+        for peer in peers or self._links:
+            link = self._links.get(peer)
+            if link is None or not link.is_up or not link.lanes.push(raw, len(raw), urgent=is_urgent):
+                counts["direct_unsent"] += 1
+
+    async def keep_all(self) -> None:
+        """Keep a link to every validator until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for peer in self._links:
+                nursery.start_soon(self._keep, peer)
+
+    async def _keep(self, peer: bytes) -> None:
+        pause_s = BACK_OFF_S_MIN
+        while True:
+            await self._connections.wait_until(peer, is_connected=True)
+            link = self._links[peer] = Link()
+            try:
+                stream = await self._host.new_stream(ID(peer), [self._protocol])
+                await self._run(peer, link, stream)
+            except* _ENDINGS:
+                counts["links_ended"] += 1
+            if link.is_up:
+                link.is_up = False
+                pause_s = BACK_OFF_S_MIN
+                self._on_change(peer, False)  # noqa: FBT003 - the link stands or not
+            await trio.sleep(pause_s)
+            pause_s = min(2 * pause_s, BACK_OFF_S_MAX)
+
+    async def _run(self, peer: bytes, link: Link, stream: Stream) -> None:
+        """Write frames and pings and read their echoes; returns never, raises when the link is gone."""
+        silence = _silence()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._cut_when_silent, peer, silence)
+            nursery.start_soon(_write, stream, link)
+            nursery.start_soon(_ping, link)
+            reader = StreamReader(stream)
+            while True:
+                if await reader.exactly(_HEADER.size) != _PING:
+                    raise BadFrameError("an echo that is none")
+                _heard(silence)
+                if not link.is_up:  # the first echo: the other side takes us for a validator too
+                    link.is_up = True
+                    self._on_change(peer, True)  # noqa: FBT003 - the link stands or not
+
+    async def _receive(self, stream: Stream) -> None:
+        """Take frames from another validator's link for as long as it stands."""
+        peer = stream.muxed_conn.peer_id.to_bytes()
+        if peer not in self._links:  # N7
+            counts["links_refused"] += 1
+            await stream.reset()
+            return
+        silence = _silence()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._cut_when_silent, peer, silence)
+                await self._read_frames(peer, stream, silence)
+        except* _ENDINGS:
+            await stream.reset()
+
+    async def _read_frames(self, peer: bytes, stream: Stream, silence: trio.CancelScope) -> None:
+        reader = StreamReader(stream)
+        while True:
+            length, channel, kind = _HEADER.unpack(await reader.exactly(_HEADER.size))
+            if length > BODY_MAX or kind > _KIND_PING:
+                raise BadFrameError(f"length {length}, kind {kind}")
+            body = await reader.exactly(length)
+            _heard(silence)
+            if kind == _KIND_PING:
+                await stream.write(_PING)
+            else:
+                self._on_frame(Direct(peer=peer, channel=channel, priority=kind == _KIND_URGENT, body=body))
+
+    async def _cut_when_silent(self, peer: bytes, silence: trio.CancelScope) -> None:
+        with silence:
+            await trio.sleep_forever()
+        counts["silent_cut"] += 1
+        await self._connections.cut(peer)
+        raise trio.TooSlowError("the peer is silent")
+
+
+def _silence() -> trio.CancelScope:
+    return trio.CancelScope(deadline=trio.current_time() + SILENCE_S)
+
+
+def _heard(silence: trio.CancelScope) -> None:
+    silence.deadline = trio.current_time() + SILENCE_S
+
+
+async def _write(stream: Stream, link: Link) -> None:
+    while True:
+        batch = [await link.lanes.pop()]
+        size = len(batch[0])
+        while size < COALESCE_BYTES and (more := link.lanes.pop_nowait()) is not None:
+            batch.append(more)
+            size += len(more)
+        await stream.write(b"".join(batch))
+
+
+async def _ping(link: Link) -> None:
+    while True:
+        link.lanes.push(_PING, len(_PING), urgent=True)
+        await trio.sleep(PING_S)
