@@ -1,0 +1,207 @@
+"""What a client does on the chain through a node: sign, send, wait, publish, order. Used by commands and examples."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from ledger.parameters import VERIFIERS, Tier
+from ledger.transaction import Body, JobSubmit, ModelPublish, Payload, Transfer, sign_transaction, transaction_id
+from node.keys.files import Key
+from node.rpc.client import RpcClient
+from node.rpc.json_value import Json
+from primitives import codec
+from primitives.address import parse_address
+from primitives.content import ContentId
+from primitives.reasons import Fact, Reason, Refused
+from vm.manifest import TOLERANCE, Class, Cut, Model, Port, Provenance
+
+VALID_MS = 600_000
+"""How long a transaction may wait for its block: ten minutes are plenty, and a lost one is soon forgotten."""
+FINAL_S = 60.0
+"""How long a command waits for a transaction to be final unless told otherwise."""
+POLL_S = 0.1
+"""Between two questions; a block takes about half a second."""
+ENDED = ("settled", "past_challenge", "void")
+"""States in which a job's money is paid out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """What must be known of a network to sign for it."""
+
+    prefix: str
+    genesis_hash: bytes
+    base_fee: int
+    verifier_fee: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A job to be submitted. The input is content that the node already holds."""
+
+    model: bytes
+    input: ContentId
+    max_price: int
+    provider: bytes | None = None
+
+
+class Client:
+    """One user's dealings with one network through one node."""
+
+    def __init__(self, rpc: RpcClient) -> None:
+        self.rpc = rpc
+
+    @cached_property
+    def network(self) -> Network:
+        """Return the network that the node belongs to."""
+        status = self.rpc.table("node.status")
+        parameters = self.rpc.table("chain.params")
+        return Network(
+            prefix=str(status["network"]),
+            genesis_hash=bytes.fromhex(str(status["genesis_hash"])),
+            base_fee=int(str(parameters["base_fee"])),
+            verifier_fee=int(str(parameters["verifier_fee"])),
+        )
+
+    def address(self, text: str) -> bytes:
+        """Return the 20 bytes of an address of this network. Raises Refused."""
+        return parse_address(text, self.network.prefix)
+
+    def balance(self, address: str) -> int:
+        """Return an account's balance, grains."""
+        return int(str(self.rpc.table("account.get", address=address)["balance"]))
+
+    def sign(self, key: Key, payload: Payload) -> bytes:
+        """Return a signed transaction, with the account's next nonce and the flat fee."""
+        account = self.rpc.table("account.get", address=key.info.address_text)
+        body = Body(
+            sender=key.info.public,
+            nonce=int(str(account["next_nonce"])),
+            fee_cap=self.network.base_fee,
+            tip=0,
+            valid_until=int(str(self.rpc.table("chain.head")["timestamp_ms"])) + VALID_MS,
+            payload=payload,
+        )
+        return sign_transaction(key.seed, self.network.genesis_hash, body)
+
+    def check(self, raw: bytes) -> None:
+        """Have the node try a transaction without taking it. Raises Refused as submitting it would."""
+        self.rpc.call("tx.check", raw=raw.hex())
+
+    def submit(self, raw: bytes) -> bytes:
+        """Hand in a signed transaction and return its id. Raises Refused."""
+        return bytes.fromhex(str(self.rpc.table("tx.submit", raw=raw.hex())["id"]))
+
+    def send(self, key: Key, payload: Payload, *, wait_s: float = FINAL_S) -> bytes:
+        """Sign, submit and wait until final; return the transaction's id. Raises Refused, also if the chain did."""
+        txid = self.submit(self.sign(key, payload))
+        self.final(txid, wait_s=wait_s)
+        return txid
+
+    def final(self, txid: bytes, *, wait_s: float = FINAL_S) -> dict[str, Json]:
+        """Wait until a transaction is final and return what is known of it.
+
+        Raises Refused with the reason in its receipt if it failed, STILL_PENDING if the time ran out.
+        """
+        status = wait(
+            lambda: self.rpc.table("chain.tx", id=txid.hex()), lambda told: told["state"] == "final", wait_s=wait_s
+        )
+        if status is None:
+            raise Refused(Reason.STILL_PENDING, transaction=txid, waited_s=int(wait_s))
+        receipt = status["receipt"]
+        if isinstance(receipt, dict) and receipt["reason"]:
+            raise Refused(Reason(int(str(receipt["reason"]))), transaction=txid, **_facts(receipt.get("facts")))
+        return status
+
+    def transfer(self, key: Key, *, to: bytes, amount: int) -> bytes:
+        """Send grains and return the final transaction's id. Raises Refused."""
+        return self.send(key, Transfer(to=to, amount=amount))
+
+    def publish(self, key: Key, model: Model, cut: list[bytes]) -> bytes:
+        """Publish a model whose file the node holds; return the final transaction's id. Raises Refused."""
+        terms = Cut(values=cut, tolerance=TOLERANCE)
+        return self.send(key, ModelPublish(model=model, cut=terms, class_=Class.NATIVE))
+
+    def order(self, key: Key, order: Order) -> bytes:
+        """Return the signed transaction that submits a job."""
+        payload = JobSubmit(
+            model=order.model,
+            input=order.input,
+            tier=Tier.HIGH,
+            class_=Class.NATIVE,
+            max_price=order.max_price,
+            provider=order.provider,
+        )
+        return self.sign(key, payload)
+
+    def escrow(self, max_price: int) -> int:
+        """Return what submitting a job takes from the balance: the price cap, the verifiers' fees and the base fee."""
+        return max_price + VERIFIERS * self.network.verifier_fee + self.network.base_fee
+
+    def job(self, job: bytes) -> dict[str, Json]:
+        """Return what the chain says about a job. Raises Refused JOB_UNKNOWN."""
+        return self.rpc.table("job.show", id=job.hex())
+
+    def watch(self, job: bytes, *, wait_s: float) -> Iterator[dict[str, Json]]:
+        """Yield a job each time its history has grown, until it ends. Raises Refused STILL_PENDING after `wait_s`."""
+        seen = 0
+        stop = time.monotonic() + wait_s
+        while True:
+            told = self.job(job)
+            history = told["history"]
+            assert isinstance(history, list)
+            ended = told["state"] in ENDED
+            if len(history) > seen:
+                seen = len(history)
+                yield told
+            if ended:
+                return
+            if time.monotonic() > stop:
+                raise Refused(Reason.STILL_PENDING, job=job, state=str(told["state"]), waited_s=int(wait_s))
+            time.sleep(POLL_S)
+
+    def output(self, told: dict[str, Json]) -> bytes:
+        """Return the output of a settled job, fetched by its content id. Raises Refused JOB_VOID for any other."""
+        outputs = told["outputs"]
+        if told["state"] == "void" or not isinstance(outputs, dict):
+            raise Refused(Reason.JOB_VOID, job=str(told["id"]), seen=str(told["outcome"]), wanted="settled")
+        return self.rpc.get_blob(
+            ContentId(root=bytes.fromhex(str(outputs["root"])), length=int(str(outputs["length"])))
+        )
+
+
+def order_id(raw: bytes) -> bytes:
+    """Return the id of the job that a signed transaction submits."""
+    from ledger.limits import TX_BYTES_MAX
+    from ledger.transaction import SignedTransaction
+
+    return transaction_id(codec.decode(SignedTransaction, raw, at_most=TX_BYTES_MAX).body)
+
+
+def model_record(file: ContentId, *, inputs: list[Port], outputs: list[Port], licence: str, publisher: bytes) -> Model:
+    """Return the record of a model that names no parents."""
+    nothing = Provenance(parents=[], datasets=[], training_jobs=[])
+    return Model(
+        file=file, inputs=inputs, outputs=outputs, licence=licence.encode(), provenance=nothing, publisher=publisher
+    )
+
+
+def wait(
+    ask: Callable[[], dict[str, Json]], done: Callable[[dict[str, Json]], bool], *, wait_s: float
+) -> dict[str, Json] | None:
+    """Ask until the answer will do, and return it, or None when the time is over."""
+    stop = time.monotonic() + wait_s
+    while not done(answer := ask()):
+        if time.monotonic() > stop:
+            return None
+        time.sleep(POLL_S)
+    return answer
+
+
+def _facts(told: Json) -> dict[str, Fact]:
+    if not isinstance(told, dict):
+        return {}
+    return {
+        name: value if value is None or isinstance(value, str | int) else str(value) for name, value in told.items()
+    }

@@ -1,0 +1,166 @@
+"""`assay job`: order a run, follow it, fetch its result."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.money import karat, parse_karat
+from cli.options import KeyName, Limit, PasswordFile, Unchecked, WaitS
+from cli.out import facts, table
+from cli.verb import Cli, verb
+from node.rpc.json_value import Json
+
+if TYPE_CHECKING:
+    from cli.client import Client
+    from node.keys.files import Key
+
+app = typer.Typer(name="job", help="Jobs: order a run, follow it, fetch its result.", no_args_is_help=True)
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
+ID_DIGITS = 64
+
+
+@verb(app)
+def submit(
+    cli: Cli,
+    model: Annotated[str, typer.Argument(help="The model's id.")],
+    input_: Annotated[Path, typer.Option("--input", help="A file: JSON of the tensors, or an encoded bundle.")],
+    max_price: Annotated[str, typer.Option("--max-price", help="The most to pay for the run, karat.")],
+    provider: Annotated[str | None, typer.Option("--provider", help="The one worker that may run it.")] = None,
+    key: KeyName = None,
+    password_file: PasswordFile = None,
+    wait_s: WaitS = 120.0,
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is settled or void.")] = False,
+    unchecked: Unchecked = False,
+) -> None:
+    """Order one run of a model on an input; the price is held until independent machines have re-run it."""
+    from cli.bundles import INPUT_FILE_BYTES_MAX, bundle_of_file
+    from cli.client import Client
+    from cli.wallet_keys import open_key, read_limited
+
+    price = parse_karat(max_price)
+    raw_input = read_limited(input_, INPUT_FILE_BYTES_MAX)
+    bundle = raw_input if unchecked and not raw_input.lstrip().startswith(b"{") else bundle_of_file(raw_input)
+    with cli.node() as node:
+        client = Client(node)
+        signer = open_key(cli, key, password_file, network=client.network.prefix)
+        worker = client.address(provider) if provider else None
+        signed = _order(client, signer, (_id(model), bundle, price, worker), checked=not unchecked)
+        job = client.submit(signed)
+        client.final(job)
+        if wait:
+            _follow(cli, client, job, wait_s)
+        told = client.job(job)
+        cli.out.result(told, *(_summary(told) if wait else [job.hex()]))
+
+
+def _order(client: "Client", signer: "Key", wanted: tuple[bytes, bytes, int, bytes | None], *, checked: bool) -> bytes:
+    """Check the job if asked to, hand the input to the node and return the signed transaction."""
+    from cli.client import Order
+    from cli.job_checks import check_input
+    from primitives.content import content_id
+
+    model, bundle, price, worker = wanted
+    order = Order(model=model, input=content_id(bundle), max_price=price, provider=worker)
+    signed = client.order(signer, order)
+    if checked:
+        check_input(client, model, bundle)
+        client.check(signed)
+    client.rpc.put_blob(bundle)
+    return signed
+
+
+@verb(app)
+def watch(cli: Cli, job: JobId, wait_s: WaitS = 600.0) -> None:
+    """Follow a job until it is settled or void."""
+    from cli.client import Client
+
+    with cli.node() as node:
+        client = Client(node)
+        _follow(cli, client, _id(job), wait_s)
+        told = client.job(_id(job))
+    cli.out.result(told, *_summary(told))
+
+
+@verb(app)
+def result(
+    cli: Cli,
+    job: JobId,
+    output: Annotated[Path | None, typer.Option("--output", help="Write it, encoded, here.")] = None,
+) -> None:
+    """Fetch a settled job's output by its content root."""
+    from cli.bundles import json_of_bundle
+    from cli.client import Client
+
+    with cli.node() as node:
+        client = Client(node)
+        raw = client.output(client.job(_id(job)))
+    if output is not None:
+        output.write_bytes(raw)
+        cli.out.result({"file": str(output), "bytes": len(raw)}, str(output))
+    else:
+        told = json_of_bundle(raw)
+        import json
+
+        cli.out.result(told, json.dumps(told))
+
+
+@verb(app)
+def list_(cli: Cli, limit: Limit = 100) -> None:
+    """List jobs."""
+    with cli.node() as node:
+        told = node.table("job.list", limit=limit)
+    jobs = told["jobs"]
+    assert isinstance(jobs, list)
+    rows = [
+        (each["id"], each["state"], each["client"], each["provider"] or "-", karat(int(str(each["price"]))))
+        for each in jobs
+        if isinstance(each, dict)
+    ]
+    if not rows:
+        cli.out.note("no jobs yet; order one with `assay job submit`")
+    cli.out.result(told, *(table(("JOB", "STATE", "CLIENT", "PROVIDER", "PRICE"), rows) if rows else []))
+
+
+def _id(text: str) -> bytes:
+    from primitives.reasons import Reason, Refused
+
+    if len(text) != ID_DIGITS or not all(digit in "0123456789abcdef" for digit in text):
+        raise Refused(Reason.REQUEST_INVALID, what="id", seen=text, wanted="64 hexadecimal digits")
+    return bytes.fromhex(text)
+
+
+def _follow(cli: Cli, client: "Client", job: bytes, wait_s: float) -> None:
+    """Print each event of a job as it happens."""
+    seen = 0
+    for told in client.watch(job, wait_s=wait_s):
+        history = told["history"]
+        assert isinstance(history, list)
+        for happened in history[seen:]:
+            assert isinstance(happened, dict)
+            who = f"  {happened['who']}" if happened["who"] else ""
+            line = f"{happened['event']:<16} height {happened['height']}  {happened['state']}{who}"
+            cli.out.event({"job": job.hex(), **happened}, line)
+        seen = len(history)
+
+
+def _summary(told: dict[str, Json]) -> list[str]:
+    """Return who did what and what it cost, as people read it."""
+    verifiers, payouts = told["verifiers"], told["payouts"]
+    assert isinstance(verifiers, list)
+    assert isinstance(payouts, list)
+    pairs: list[tuple[str, object]] = [
+        ("job", told["id"]),
+        ("state", told["state"]),
+        ("outcome", told["outcome"]),
+        ("provider", told["provider"]),
+    ]
+    pairs += [("verifier", f"{each['worker']}  {each['verdict']}") for each in verifiers if isinstance(each, dict)]
+    pairs += [
+        (str(each["kind"]), f"{karat(int(str(each['amount'])))} to {each['to'] or 'a pot'}")
+        for each in payouts
+        if isinstance(each, dict)
+    ]
+    return facts([(name, value) for name, value in pairs if value is not None])

@@ -1,0 +1,49 @@
+"""`assay init`, `run` and `status`: a node of one's own."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import PasswordFile
+from cli.out import facts
+from cli.verb import Cli, verb
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands that have no noun."""
+    for action in (init, run, status):
+        verb(app)(action)
+
+
+def init(
+    cli: Cli,
+    genesis: Annotated[Path, typer.Option("--genesis", help="The network's genesis file.")],
+    peer: Annotated[list[str] | None, typer.Option("--peer", help="A node to connect to, PEER_ID@HOST:PORT.")] = None,
+    password_file: PasswordFile = None,
+    *,
+    worker: Annotated[bool, typer.Option("--worker", help="Run and verify jobs too.")] = False,
+) -> None:
+    """Make a home for a node that follows a network, and works if told so."""
+    from cli.node_home import make_home
+    from cli.wallet_keys import password
+
+    given = password(password_file, ask=False, confirm=False)
+    told = make_home(
+        cli.home, genesis=genesis, peers=peer or [], worker=worker, password=given, password_file=password_file
+    )
+    cli.out.result(told, *facts([*told.items(), ("next", f"assay run --home {cli.home}")]))
+
+
+def run(cli: Cli) -> None:
+    """Run the node of this home in the foreground."""
+    os.execv(sys.executable, [sys.executable, "-m", "node.app", "--home", str(cli.home)])
+
+
+def status(cli: Cli) -> None:
+    """Show how a node is."""
+    with cli.node() as node:
+        told = node.table("node.status")
+    cli.out.result(told, *facts([(name, value) for name, value in told.items() if value is not None]))

@@ -1,0 +1,49 @@
+"""`assay wallet`: balances and transfers."""
+
+from typing import Annotated
+
+import typer
+
+from cli.money import karat, parse_karat
+from cli.options import KeyName, PasswordFile
+from cli.out import facts
+from cli.verb import Cli, verb
+
+app = typer.Typer(name="wallet", help="Money: balances and transfers.", no_args_is_help=True)
+
+
+@verb(app)
+def balance(
+    cli: Cli, who: Annotated[str | None, typer.Argument(help="An address or the name of a key.")] = None
+) -> None:
+    """Print what an account has, in karat."""
+    from cli.wallet_keys import address_of_name, find
+
+    address = address_of_name(cli, who) if who else find(cli, None).address_text
+    with cli.node() as node:
+        account = node.table("account.get", address=address)
+    cli.out.result(account, karat(int(str(account["balance"]))))
+
+
+@verb(app)
+def send(
+    cli: Cli,
+    to: Annotated[str, typer.Argument(help="An address or the name of a key.")],
+    amount: Annotated[str, typer.Argument(help="Karat, such as 12.5.")],
+    key: KeyName = None,
+    password_file: PasswordFile = None,
+) -> None:
+    """Send karat, and wait until the transfer is final."""
+    from cli.client import Client
+    from cli.wallet_keys import address_of_name, open_key
+
+    grains = parse_karat(amount)
+    target = address_of_name(cli, to)
+    with cli.node() as node:
+        client = Client(node)
+        signer = open_key(cli, key, password_file, network=client.network.prefix)
+        txid = client.transfer(signer, to=client.address(target), amount=grains)
+        told = node.table("chain.tx", id=txid.hex())
+    record = {"transaction": txid.hex(), "height": told["height"], "to": target, "amount": str(grains)}
+    pairs = [("transaction", txid), ("height", told["height"]), ("to", target), ("amount", karat(grains))]
+    cli.out.result(record, *facts([*pairs, ("fee", karat(client.network.base_fee))]))

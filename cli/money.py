@@ -1,0 +1,26 @@
+"""Amounts as people write them: karat with up to nine decimals. Everything else is in grains."""
+
+from primitives.reasons import Reason, Refused
+
+DECIMALS = 9
+"""1 karat = 10⁹ grains (primitives.units, whose import would slow every command down)."""
+KARAT = 10**DECIMALS
+GRAINS_MAX = 2**63 - 1
+"""What fits a number of the ledger."""
+
+
+def parse_karat(text: str) -> int:
+    """Return the grains of an amount in karat. Raises Refused AMOUNT_INVALID."""
+    whole, _, part = text.partition(".")
+    fits = (whole + part).isascii() and (whole + part).isdigit() and bool(whole) and len(part) <= DECIMALS
+    grains = int(whole) * KARAT + int(part.ljust(DECIMALS, "0")) if fits else -1
+    if not 0 <= grains <= GRAINS_MAX:
+        raise Refused(Reason.AMOUNT_INVALID, seen=text, wanted="karat, such as 12 or 0.25")
+    return grains
+
+
+def karat(grains: int) -> str:
+    """Return an amount in karat, no more decimals than it has."""
+    whole, part = divmod(abs(grains), KARAT)
+    decimals = f"{part:0{DECIMALS}}".rstrip("0")
+    return ("-" if grains < 0 else "") + f"{whole:,}" + (f".{decimals}" if decimals else "")

@@ -1,0 +1,1 @@
+"""Programs that use an Assay network as its users do."""

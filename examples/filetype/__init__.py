@@ -1,0 +1,1 @@
+"""What kind of file is this? The question put to the model that ships in the `magika` package, as paid jobs."""

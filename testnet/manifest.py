@@ -1,0 +1,91 @@
+"""What a network on one machine consists of: a record, from which its homes are written and its processes started."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from ledger.parameters import Parameters
+from primitives.units import KARAT
+
+NODES_MAX = 40
+"""What one machine bears: a node takes about 100 MB."""
+NAME = "^[a-z][a-z0-9]{0,31}$"
+
+Name = Annotated[str, Meta(pattern=NAME)]
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A node that runs and verifies jobs."""
+
+    behaviour: str | None = None
+    """One of testnet.kit's, such as `liar`; None: the product."""
+    threads: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Of one ONNX Runtime session."""
+    optimisation: bool = True
+    """Whether ONNX Runtime may rewrite the graph."""
+    capacity: Annotated[int, Meta(ge=1, le=64)] = 32
+    """Jobs at once in each role."""
+    bond: int = 1_000 * KARAT
+    ask: int = KARAT // 1_000
+    registered: bool = True
+    """From genesis on; else the node registers itself with a transaction."""
+    wall_limit_s: Annotated[int, Meta(ge=1, le=3_600)] = 20
+    memory_limit_bytes: int = 2 << 30
+
+
+class Follower(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A node that has no duties."""
+
+    connect: list[Name] | None = None
+    """The only nodes that it is connected to; None: all but followers with such a list."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole network. Nodes are named by role and number: validator0, worker0, follower0."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)] = "assay-testnet"
+    validators: Annotated[int, Meta(ge=1, le=NODES_MAX)] = 4
+    workers: Annotated[list[Worker], Meta(max_length=NODES_MAX)] = []
+    followers: Annotated[list[Follower], Meta(max_length=NODES_MAX)] = []
+    parameters: Parameters = Parameters()
+    stake: int = 10_000 * KARAT
+    """Of each validator."""
+    accounts: Annotated[int, Meta(ge=1, le=100)] = 10
+    """Funded accounts dev0, dev1, ... whose keys are not encrypted."""
+    balance: int = 10_000 * KARAT
+    """Of each of them."""
+    idle_ms: int = 1_000
+    delta_ms: int = 500
+    min_block_interval_ms: int = 100
+
+
+def standard(*, validators: int = 4, workers: int = 5, followers: int = 0, liars: int = 0) -> Manifest:
+    """Return the usual network: one of its workers runs other ONNX Runtime settings, and liars come in addition."""
+    crew = [Worker() for _ in range(workers)]
+    if workers > 1:
+        crew[1] = Worker(threads=2, optimisation=False)
+    crew += [Worker(behaviour="liar") for _ in range(liars)]
+    return Manifest(validators=validators, workers=crew, followers=[Follower() for _ in range(followers)])
+
+
+def names(manifest: Manifest) -> list[str]:
+    """Return the names of a network's nodes, in the order in which they start."""
+    return (
+        [f"validator{at}" for at in range(manifest.validators)]
+        + [f"worker{at}" for at in range(len(manifest.workers))]
+        + [f"follower{at}" for at in range(len(manifest.followers))]
+    )
+
+
+def connections(manifest: Manifest) -> dict[str, list[str]]:
+    """Return whom each node dials: those before it, so that each pair is dialled from one side."""
+    everyone = names(manifest)
+    chosen = {
+        f"follower{at}": follower.connect
+        for at, follower in enumerate(manifest.followers)
+        if follower.connect is not None
+    }
+    open_ones = [name for name in everyone if name not in chosen]
+    dialled = {name: open_ones[: open_ones.index(name)] for name in open_ones}
+    return {name: dialled[name] if name in dialled else list(chosen[name] or []) for name in everyone}
