@@ -7,6 +7,7 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ledger.records import Account
 from ledger.transaction import Transaction
 from primitives.reasons import Reason, Refused
 
@@ -136,12 +137,18 @@ class Pool:
                 heapq.heappush(ready, _rank(mine[nonce + 1], address, nonce + 1))
         return chosen
 
-    def settle(self, nonce_of: Callable[[bytes], int], *, now_ms: int) -> None:
-        """Drop what can't be included any more after a final block: used nonces, and what is past its time (N54)."""
-        gone = []
+    def settle(self, account_of: Callable[[bytes], Account], *, now_ms: int) -> None:
+        """Drop what a final block has left without a chance: used nonces, past times, no money for the fee (N54)."""
+        gone: list[Waiting] = []
         for address, mine in self._by_account.items():
-            nonce = nonce_of(address)
-            gone += [each for at, each in mine.items() if at < nonce or each.transaction.body.valid_until < now_ms]
+            account = account_of(address)
+            gone += [
+                each
+                for nonce, each in mine.items()
+                if nonce < account.nonce
+                or each.transaction.body.valid_until < now_ms
+                or each.transaction.body.fee_cap > account.balance
+            ]
         for waiting in gone:
             self._remove(waiting)
 

@@ -1,0 +1,215 @@
+"""The shell around the consensus core: feeds it one input at a time and carries out its effects in order (N70-N76)."""
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from typing import assert_never
+
+import trio
+
+from consensus.core import Core
+from consensus.io import (
+    Build,
+    Commit,
+    Effect,
+    Evidence,
+    FetchBlock,
+    Halt,
+    Input,
+    Penalise,
+    Persist,
+    Received,
+    RetryDue,
+    Send,
+    SetRetry,
+    SetTimer,
+    Start,
+    Synced,
+    TimedOut,
+    Validate,
+    Validated,
+    Verdict,
+)
+from consensus.messages import Certificate, Proposal, decode_message, encode_message
+from ledger.block import block_id, decode_block
+from ledger.chain import ParentUnknown, TreeFull
+from ledger.onion import Onion, reveal
+from node.config import ConsensusSection
+from node.driver.building import Builder
+from node.driver.fetching import Fetcher
+from node.driver.timer import Timer
+from node.final_chain import FinalChain
+from node.store.guard import Guard
+from node.traffic import CONSENSUS_CHANNEL, NetworkPort
+from primitives.codec import encode
+from primitives.reasons import Reason, Refused
+
+INBOX_MAX = 256
+"""Inputs that wait; while it is full, what comes from the network waits in the network's own bounded queues."""
+
+_log = logging.getLogger("assay.driver")
+
+
+class ConsensusHaltedError(Exception):
+    """This node must not go on: to do so could contradict what others hold final (C11). A person has to look."""
+
+
+class Driver:
+    """A validator's part in consensus."""
+
+    def __init__(
+        self,
+        *,
+        core: Core,
+        chain: FinalChain,
+        guard: Guard,
+        network: NetworkPort,
+        peers: Sequence[bytes],
+        onion: Onion,
+        times: ConsensusSection,
+    ) -> None:
+        """`peers` are the validators' peer ids by index; `onion` is this validator's."""
+        self._core = core
+        self._chain = chain
+        self._guard = guard
+        self._network = network
+        self._peers = list(peers)
+        self._onion = onion
+        self._times = times
+        self._index_of = {peer: index for index, peer in enumerate(peers)}
+        self._inbox_in, self._inbox = trio.open_memory_channel[Input](INBOX_MAX)
+        self.faults = 0
+        """Broken rules seen in others' messages."""
+
+    @property
+    def view(self) -> int:
+        """The current view."""
+        return self._core.view
+
+    async def receive(self, peer: bytes, body: bytes) -> None:
+        """Take in a message from a validator's link; what does not decode is dropped."""
+        sender = self._index_of.get(peer)
+        if sender is None:
+            return
+        try:
+            message = decode_message(body)
+        except Refused as fault:
+            self.faults += 1
+            _log.warning("validator %d sent what is no message: %s", sender, fault)
+            return
+        await self._inbox_in.send(Received(sender=sender, message=message))
+
+    async def synced(self, certificate: Certificate) -> None:
+        """Tell consensus that catch-up brought the chain to the block of this certificate."""
+        await self._inbox_in.send(Synced(certificate=certificate))
+
+    async def run(self) -> None:
+        """Take part, for ever; raises ConsensusHaltedError."""
+        async with trio.open_nursery() as nursery:
+            give = self._inbox_in.send
+            self._view_timer = Timer(nursery, give)
+            self._retry_timer = Timer(nursery, give)
+            self._builder = Builder(
+                chain=self._chain,
+                nursery=nursery,
+                give=give,
+                propose=self._propose,
+                idle_ms=self._times.idle_ms,
+                min_interval_ms=self._times.min_block_interval_ms,
+            )
+            self._fetcher = Fetcher(
+                chain=self._chain, network=self._network, nursery=nursery, peers=self._peers, give=give
+            )
+            await self._step(Start())
+            async for given in self._inbox:
+                await self._step(given)
+
+    async def _step(self, given: Input) -> None:
+        """Feed an input, and the answers that its effects have at once."""
+        waiting = deque([given])
+        while waiting:
+            for effect in self._core.step(waiting.popleft()):
+                answer = self._carry_out(effect)
+                if answer is not None:
+                    waiting.append(answer)
+            await trio.lowlevel.checkpoint()
+
+    def _carry_out(self, effect: Effect) -> Input | None:
+        """Carry out an effect; return the answer if it is known at once."""
+        match effect:
+            case Persist():
+                self._guard.persist(effect.records)  # on disk before the sends that follow it (N71)
+            case Send():
+                self._send(effect)
+            case SetTimer():
+                self._view_timer.set(effect.delay_ms, TimedOut(view=effect.view))
+            case SetRetry():
+                self._retry_timer.set(effect.delay_ms, RetryDue())
+            case Build():
+                self._builder.start(effect)
+            case Validate():
+                return self._validate(effect)
+            case FetchBlock():
+                self._fetcher.start(effect)
+            case Commit():
+                return self._commit(effect)
+            case Evidence():
+                self.faults += 1
+                _log.warning("validator %d signed two votes of one view: %s", effect.first.signer, effect)
+            case Penalise():
+                self.faults += 1
+                _log.warning("validator %s broke a rule: %s", effect.sender, effect.fault.name)
+            case Halt():
+                raise ConsensusHaltedError(effect.why)
+            case _:
+                assert_never(effect)
+        return None
+
+    def _send(self, effect: Send) -> None:
+        to = None if effect.to is None else [self._peers[effect.to]]
+        # Votes and certificates overtake bodies, which take the longest on a line.
+        urgent = not isinstance(effect.message, Proposal)
+        self._network.send(CONSENSUS_CHANNEL, encode_message(effect.message), to=to, priority=urgent)
+
+    def _validate(self, asked: Validate) -> Validated:
+        return Validated(view=asked.view, block=asked.block, verdict=self._verdict(asked))
+
+    def _verdict(self, asked: Validate) -> Verdict:
+        """Judge a proposed block by executing it (N73)."""
+        try:
+            block = decode_block(asked.body)
+        except Refused:
+            return Verdict.MISMATCHED
+        header = block.header
+        links = (header.view, header.parent_view, header.parent)
+        if block_id(header) != asked.block or links != (asked.view, asked.parent_view, asked.parent):
+            return Verdict.MISMATCHED
+        if header.proposer != self._chain.instance.validators.leader(asked.view):
+            return Verdict.INVALID
+        try:
+            self._chain.judge(block)
+        except Refused as fault:
+            _log.warning("proposed block %s of view %d: %s", asked.block.hex(), asked.view, fault)
+            early = fault.reason is Reason.BLOCK_WRONG_TIME and self._chain.is_after_parent(header)
+            return Verdict.DECLINED if early else Verdict.INVALID
+        except (ParentUnknown, TreeFull) as fault:
+            _log.warning("no verdict on block %s of view %d: %r", asked.block.hex(), asked.view, fault)
+            return Verdict.DECLINED
+        return Verdict.VALID
+
+    def _commit(self, effect: Commit) -> Validated | None:
+        """Make a block final; what is invalid here in spite of its certificate goes back to the core, which halts."""
+        try:
+            self._chain.finalize(effect.certificate)
+        except Refused as fault:
+            _log.error("final block %s: %s", effect.block.hex(), fault)
+            return Validated(view=effect.certificate.vote.view, block=effect.block, verdict=Verdict.INVALID)  # C11
+        return None
+
+    def _propose(self, wanted: Build) -> tuple[bytes, bytes]:
+        assert self._core.me is not None, "only a validator builds"
+        block = self._chain.propose(
+            wanted.parent, view=wanted.view, proposer=self._core.me, reveal_at=partial(reveal, self._onion)
+        )
+        return block_id(block.header), encode(block)

@@ -1,0 +1,370 @@
+"""The chain as this node has it: final blocks on disk, the tree of executed blocks above them, the pool (N80-N85).
+
+It is the `ChainView` of the other parts, and what the driver and catch-up act on.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import trio
+
+from consensus.messages import Certificate
+from consensus.validators import Instance, Validator, ValidatorSet
+from ledger.apply import PASSING_REASONS, precheck, receipts_root
+from ledger.block import Block, Header, block_id, decode_block
+from ledger.chain import Chain, FinalBlock, ParentUnknown
+from ledger.genesis import Charter, Genesis, genesis_header, initial_rows
+from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TXS_MAX
+from ledger.state import State
+from ledger.transaction import Receipt, Transaction, open_transaction
+from ledger.tree import root_of, tree_of
+from node.mempool.pool import Pool
+from node.ports import Head, TxState, TxStatus
+from node.store.store import FinalRows, Store
+from primitives.codec import decode, encode
+from primitives.reasons import Reason, Refused
+
+FOLLOW_MAX = 256
+"""Final blocks that a reader of `follow` may leave unread: some minutes of an idle chain."""
+HELD_MAX = 512
+"""Bodies above the final block, as many as the ledger's tree takes."""
+RECEIPTS_BYTES_MAX = 8 << 20
+"""The receipts of a block with 4,000 transactions, with their facts."""
+EPOCH = 0
+"""The only epoch, until validators change."""
+
+
+class DivergedError(Exception):
+    """This node finds its own state wrong, or a certified block invalid: a bug or a damaged disk. It must stop."""
+
+
+def instance_of(charter: Charter) -> Instance:
+    """Return the instance of consensus that a network runs: its validators by stake, drawn by its first randomness."""
+    members = [Validator(key=each.key, weight=each.stake) for each in charter.genesis.validators]
+    validators = ValidatorSet(members, charter.genesis.beacon)
+    return Instance(genesis_hash=charter.hash, epoch=EPOCH, validators=validators)
+
+
+def restore_chain(charter: Charter, store: Store, pool: Pool) -> Chain:
+    """Return the tree of blocks on what the store holds, after writing genesis into a new one.
+
+    Raises Refused STORE_DAMAGED if the state rows do not have the root that was stored with them.
+    """
+    if store.head is None:
+        _store_genesis(charter, store)
+    head = store.head
+    assert head is not None
+    raw, raw_receipts = store.block(head.height), store.receipts(head.height)
+    tree = tree_of(store.state.scan())
+    if raw is None or raw_receipts is None or root_of(tree) != head.state_root:
+        raise Refused(Reason.STORE_DAMAGED, height=head.height, seen=root_of(tree), wanted=head.state_root)
+    return Chain(
+        charter,
+        reader=store.state,
+        tree=tree,
+        final=decode_block(raw).header,
+        receipts_root=receipts_root(decode(list[Receipt], raw_receipts, at_most=RECEIPTS_BYTES_MAX)),
+        verified=pool.verified,
+    )
+
+
+def _store_genesis(charter: Charter, store: Store) -> None:
+    rows = initial_rows(charter)
+    header = genesis_header(charter)
+    genesis = FinalRows(
+        height=0,
+        block_id=block_id(header),
+        block=encode(Block(header=header, transactions=[])),
+        receipts=encode([]),
+        transactions=[],
+        writes=dict(rows),
+        state_root=root_of(tree_of(rows.items())),
+    )
+    store.finalize([genesis], None)
+
+
+class FinalChain:
+    """The node's chain. Every method but the waiting ones is done when it returns."""
+
+    def __init__(
+        self,
+        *,
+        charter: Charter,
+        store: Store,
+        pool: Pool,
+        now_ms: Callable[[], int],
+        spread: Callable[[bytes], None],
+    ) -> None:
+        """`spread` sends a client's transaction to the other nodes; `now_ms` is Unix time.
+
+        Raises Refused STORE_DAMAGED.
+        """
+        self.instance = instance_of(charter)
+        self.pool_changed = trio.Event()
+        """Set, and replaced, when a transaction comes into the pool."""
+        self._charter = charter
+        self._store = store
+        self._pool = pool
+        self._chain = restore_chain(charter, store, pool)
+        self._now_ms = now_ms
+        self._spread = spread
+        self._held: dict[bytes, Block] = {}
+        self._followers: list[trio.MemorySendChannel[FinalBlock]] = []
+        self._advanced = trio.Event()
+        self._head, self._state = self._look()
+
+    def _look(self) -> tuple[Head, State]:
+        """Return the last final block and the state after it, from the tree and the disk."""
+        last = self._chain.head
+        state = State(self._store.state_now())
+        head = Head(
+            height=last.header.height,
+            block_id=last.id,
+            timestamp_ms=last.header.timestamp_ms,
+            live_ms=state.clock().live_ms,
+            state_root=last.state_root,
+        )
+        return head, state
+
+    # --- ChainView
+
+    @property
+    def genesis(self) -> Genesis:
+        """The network's genesis."""
+        return self._charter.genesis
+
+    @property
+    def genesis_hash(self) -> bytes:
+        """Its hash, 32 bytes: the network's name in every signature."""
+        return self._charter.hash
+
+    @property
+    def head(self) -> Head:
+        """The last final block."""
+        return self._head
+
+    def state(self) -> State:
+        """Return the state after the last final block; it does not change under its reader."""
+        return self._state
+
+    def block(self, height: int) -> tuple[Block, Certificate] | None:
+        """Return a final block and the certificate that covers it or a descendant."""
+        raw = self._store.block(height)
+        found = self._store.certificate_from(height)
+        return None if raw is None or found is None else (decode_block(raw), found[1])
+
+    def height_of(self, block_id: bytes) -> int | None:
+        """Return the height of a final block."""
+        return self._store.height_of(block_id)
+
+    def state_root_at(self, height: int) -> bytes | None:
+        """Return the state root after the final block at `height`."""
+        return self._store.state_root(height)
+
+    def transaction(self, txid: bytes) -> TxStatus:
+        """Return where a transaction stands."""
+        place = self._store.place_of(txid)
+        if place is None:
+            return TxStatus(state=TxState.PENDING if txid in self._pool else TxState.UNKNOWN)
+        height, index = place
+        raw = self._store.receipts(height)
+        assert raw is not None, "every final block's receipts are stored"
+        receipts = decode(list[Receipt], raw, at_most=RECEIPTS_BYTES_MAX)
+        return TxStatus(state=TxState.FINAL, height=height, index=index, receipt=receipts[index])
+
+    def next_nonce(self, address: bytes) -> int:
+        """Return the nonce of the account's next transaction, those waiting in the pool counted."""
+        return self._pool.next_nonce(address, self._state.account(address).nonce)
+
+    async def submit(self, raw: bytes) -> bytes:
+        """Take a client's signed transaction into the pool, send it on, and return its id.
+
+        Doing so again changes nothing. Raises Refused.
+        """
+        transaction = open_transaction(raw, self.genesis_hash, verified=self._pool.verified)
+        await trio.lowlevel.checkpoint()
+        if self.transaction(transaction.id).state is TxState.UNKNOWN:
+            self._add(transaction, here=True)
+            self._spread(raw)
+        return transaction.id
+
+    @asynccontextmanager
+    async def follow(self) -> AsyncIterator[trio.MemoryReceiveChannel[FinalBlock]]:
+        """Open a bounded stream of final blocks, from the next one on.
+
+        A reader that falls behind finds its stream at an end and reads the state again.
+        """
+        into, out = trio.open_memory_channel[FinalBlock](FOLLOW_MAX)
+        self._followers.append(into)
+        try:
+            with out:
+                yield out
+        finally:
+            into.close()
+            if into in self._followers:
+                self._followers.remove(into)
+
+    # --- the pool
+
+    def take(self, raw: bytes) -> None:
+        """Take a transaction from another node into the pool; raises Refused."""
+        if self._pool.verified(raw):
+            raise Refused(Reason.ALREADY_KNOWN)
+        self._add(open_transaction(raw, self.genesis_hash), here=False)
+
+    def _add(self, transaction: Transaction, *, here: bool) -> None:
+        nonce = transaction.body.nonce
+        if here:
+            nonce = self.next_nonce(transaction.sender)
+        try:
+            precheck(self._charter, self._state, transaction, now_ms=self._now_ms(), next_nonce=nonce)
+        except Refused as fault:
+            if here or fault.reason not in PASSING_REASONS:
+                raise
+        self._pool.add(transaction, account_nonce=self._state.account(transaction.sender).nonce, here=here)
+        self.pool_changed.set()
+        self.pool_changed = trio.Event()
+
+    # --- blocks above the final one
+
+    def hold(self, block: Block) -> bytes:
+        """Keep a body by its id, which is returned; whether it is valid is another question."""
+        name = block_id(block.header)
+        if block.header.height > self._head.height:
+            if len(self._held) >= HELD_MAX:
+                self._held.pop(max(self._held, key=lambda each: self._held[each].header.view))
+            self._held[name] = block
+        return name
+
+    def header(self, name: bytes) -> Header | None:
+        """Return the header of a block above the final one, if its body is held."""
+        block = self._held.get(name)
+        return None if block is None else block.header
+
+    def body(self, name: bytes) -> bytes | None:
+        """Return an encoded block, final or not, that this node has."""
+        block = self._held.get(name)
+        if block is not None:
+            return encode(block)
+        height = self._store.height_of(name)
+        return None if height is None else self._store.block(height)
+
+    def execute(self, name: bytes) -> None:
+        """Execute a held block, and its ancestors before it, unless that is done.
+
+        Raises Refused if one of them is invalid, ParentUnknown naming one that is not held, and TreeFull.
+        """
+        path: list[Block] = []
+        while not self._knows(name):
+            block = self._held.get(name)
+            if block is None:
+                raise ParentUnknown(name)
+            path.append(block)
+            name = block.header.parent
+        for block in reversed(path):
+            self._chain.check(block, now_ms=None)
+
+    def _knows(self, name: bytes) -> bool:
+        return name == self._chain.head.id or self._chain.block(name) is not None
+
+    def judge(self, block: Block) -> None:
+        """Execute a proposed block on its parent, which is held, and keep it; its time must not be far ahead.
+
+        Raises as `execute`.
+        """
+        self.execute(block.header.parent)
+        self._chain.check(block, now_ms=self._now_ms())
+        self.hold(block)
+
+    def is_after_parent(self, header: Header) -> bool:
+        """Tell whether a block's time is later than that of its parent, which is executed."""
+        return header.timestamp_ms > self._chain.outcome(header.parent).header.timestamp_ms
+
+    # --- building
+
+    def age_ms(self, name: bytes) -> int:
+        """Return how long ago, by its own time, an executed block was made."""
+        return max(0, self._now_ms() - self._chain.outcome(name).header.timestamp_ms)
+
+    def has_work(self, parent: bytes) -> bool:
+        """Tell whether a block on this one should come at once: a draw, a deadline or a transaction waits for it."""
+        if self._chain.urgent(parent, now_ms=self._now_ms()):
+            return True
+        return self._pool.has_ready(self._nonces_after(parent))
+
+    def propose(self, parent: bytes, *, view: int, proposer: int, reveal_at: Callable[[int], bytes]) -> Block:
+        """Build a block on an executed one from what waits in the pool; it is executed and held.
+
+        `reveal_at` gives the proposer's layer after so many reveals. Raises ParentUnknown or TreeFull.
+        """
+        raws = self._pool.select(self._nonces_after(parent), count_max=BLOCK_TXS_MAX, bytes_max=BLOCK_BYTES_MAX)
+        block = self._chain.propose(
+            parent,
+            view=view,
+            transactions=raws,
+            now_ms=self._now_ms(),
+            proposer=proposer,
+            reveal=reveal_at(self._chain.state(parent).tip(proposer).reveals),
+        )
+        self.hold(block)
+        return block
+
+    def _nonces_after(self, parent: bytes) -> Callable[[bytes], int]:
+        state = self._chain.state(parent)
+        return lambda address: state.account(address).nonce
+
+    # --- final blocks
+
+    def finalize(self, certificate: Certificate) -> None:
+        """Make the block of a checked FINALIZE certificate final, and its ancestors; idempotent.
+
+        They are executed if need be. Raises as `execute`.
+        """
+        name = certificate.vote.block
+        if self._store.height_of(name) is not None:
+            return
+        self.execute(name)
+        finals = self._chain.finalize(name)
+        self._store.finalize([_rows_of(final) for final in finals], certificate)
+        self._head, self._state = self._look()
+        self._held = {key: each for key, each in self._held.items() if each.header.view > certificate.vote.view}
+        self._pool.settle(self._state.account, now_ms=self._head.timestamp_ms)
+        self._advanced.set()
+        self._advanced = trio.Event()
+        for final in finals:
+            self._tell(final)
+
+    def _tell(self, final: FinalBlock) -> None:
+        for follower in list(self._followers):
+            try:
+                follower.send_nowait(final)
+            except (trio.WouldBlock, trio.BrokenResourceError):
+                follower.close()
+                self._followers.remove(follower)
+
+    async def wait_for_height(self, height: int) -> None:
+        """Wait until the block at `height` is final."""
+        while self._head.height < height:
+            await self._advanced.wait()
+
+    def encoded_block(self, height: int) -> bytes | None:
+        """Return a final block as it is stored."""
+        return self._store.block(height)
+
+    def certificate_at(self, height: int) -> Certificate | None:
+        """Return the certificate that names the final block at `height` itself, if there is one."""
+        found = self._store.certificate_from(height)
+        return found[1] if found is not None and found[0] == height else None
+
+
+def _rows_of(final: FinalBlock) -> FinalRows:
+    outcome = final.outcome
+    return FinalRows(
+        height=outcome.header.height,
+        block_id=outcome.id,
+        block=encode(final.block),
+        receipts=encode(outcome.receipts),
+        transactions=[receipt.transaction for receipt in outcome.receipts],
+        writes=outcome.writes,
+        state_root=outcome.state_root,
+    )

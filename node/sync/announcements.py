@@ -1,0 +1,81 @@
+"""Final blocks on the public topic "final": header and certificate, said once, judged before they travel (N61)."""
+
+from collections.abc import Callable, Sequence
+
+import trio
+
+from consensus.certificate import check_final
+from consensus.messages import Certificate
+from consensus.validators import Instance
+from ledger.block import Header, block_id
+from node.mempool.gossip import Publisher
+from node.p2p.ipc import Gossip, Verdict
+from node.sync.messages import ANNOUNCEMENT_BYTES_MAX, FINAL_TOPIC, Announcement
+from primitives.codec import decode, encode
+from primitives.reasons import Refused
+
+PROPOSER_FIRST_S = 0.5
+"""A block's proposer makes it known; if nobody heard it so long after, everybody does, as the proposer may be gone."""
+OLD_BLOCKS = 16
+"""An announcement so far below the head helps nobody any more and travels no further."""
+_QUEUE_MAX = 64
+"""Blocks whose announcement is awaited; a node that finalizes faster skips some, and later ones tell as much."""
+
+
+class Announcements:
+    """Says which blocks are final, and hears it from others."""
+
+    def __init__(
+        self,
+        network: Publisher,
+        instance: Instance,
+        *,
+        me: int | None,
+        heard: Callable[[Sequence[bytes], int], None],
+    ) -> None:
+        """`me` is this validator's index; `heard` is told who should have a final block, and its height."""
+        self._network = network
+        self._instance = instance
+        self._me = me
+        self._heard = heard
+        self._known_height = 0
+        self._announced_height = 0
+        self._late_in, self._late = trio.open_memory_channel[tuple[float, Announcement]](_QUEUE_MAX)
+
+    def announce(self, header: Header, certificate: Certificate) -> None:
+        """Make a block known that this node took part in finalizing."""
+        self._known_height = max(self._known_height, header.height)
+        announcement = Announcement(header=header, certificate=certificate)
+        if header.proposer == self._me:
+            self._publish(announcement)
+            return
+        try:
+            self._late_in.send_nowait((trio.current_time() + PROPOSER_FIRST_S, announcement))
+        except trio.WouldBlock:
+            return
+
+    async def run(self) -> None:
+        """Make known what its proposer did not, for ever."""
+        async for due_s, announcement in self._late:
+            await trio.sleep_until(due_s)
+            if announcement.header.height > self._announced_height:
+                self._publish(announcement)
+
+    def receive(self, message: Gossip) -> Verdict:
+        """Take in an announcement and say whether it may travel on."""
+        try:
+            announcement = decode(Announcement, message.body, at_most=ANNOUNCEMENT_BYTES_MAX)
+            height = announcement.header.height
+            if height + OLD_BLOCKS < self._known_height:
+                return Verdict.IGNORE
+            check_final(announcement.certificate, block_id(announcement.header), self._instance)
+        except Refused:
+            return Verdict.REJECT
+        self._known_height = max(self._known_height, height)
+        self._announced_height = max(self._announced_height, height)
+        self._heard((message.forwarder, message.author), height)
+        return Verdict.ACCEPT
+
+    def _publish(self, announcement: Announcement) -> None:
+        self._announced_height = max(self._announced_height, announcement.header.height)
+        self._network.publish(FINAL_TOPIC, encode(announcement))

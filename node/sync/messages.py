@@ -1,0 +1,74 @@
+"""What nodes ask each other about the chain (request protocol "sync"), and what they gossip of it (N60, N61)."""
+
+from typing import Annotated
+
+import msgspec
+
+from consensus.messages import CERTIFICATE_BYTES_MAX, Certificate
+from ledger.block import Header
+from ledger.limits import BLOCK_ENCODED_BYTES_MAX
+from primitives.codec import decode
+from primitives.hashing import Hash
+from primitives.record import Record
+from primitives.units import U64
+
+PROTOCOL = "sync"
+FINAL_TOPIC = "final"
+REQUEST_BYTES_MAX = 64
+RANGE_BLOCKS_MAX = 256
+"""Blocks of one answer; empty ones have 500 bytes, and each is executed."""
+RANGE_BYTES_MAX = 3 << 20
+"""Bytes of blocks after which an answer takes no further one; with one more it stays below the network's 4 MiB."""
+ANSWER_BYTES_MAX = RANGE_BYTES_MAX + BLOCK_ENCODED_BYTES_MAX + 2 * CERTIFICATE_BYTES_MAX
+ANNOUNCEMENT_BYTES_MAX = CERTIFICATE_BYTES_MAX + 1_024
+
+EncodedBlock = Annotated[bytes, msgspec.Meta(max_length=BLOCK_ENCODED_BYTES_MAX)]
+
+
+class StatusRequest(Record, tag=1):
+    """Asks how far a peer is."""
+
+
+class RangeRequest(Record, tag=2):
+    """Asks for final blocks from `first` on; answered as soon as the peer has that one, or not at all."""
+
+    first: U64
+
+
+class BodyRequest(Record, tag=3):
+    """Asks for one block, final or not."""
+
+    block: Hash
+
+
+SyncRequest = StatusRequest | RangeRequest | BodyRequest
+
+
+class Status(Record):
+    """A peer's last final block. A claim: what follows from it is checked."""
+
+    height: U64
+    block: Hash
+
+
+class Range(Record):
+    """Final blocks in order, and the FINALIZE certificate of the last of them.
+
+    Without one the certificate comes with a later block: the asker goes on from there before it trusts these.
+    """
+
+    blocks: Annotated[list[EncodedBlock], msgspec.Meta(max_length=RANGE_BLOCKS_MAX)]
+    certificate: Certificate | None
+
+
+class Announcement(Record):
+    """A final block's header and the certificate that makes it final: all that a light client needs (C25)."""
+
+    header: Header
+    certificate: Certificate
+
+
+def decode_request(raw: bytes) -> SyncRequest:
+    """Decode a request; raises Refused."""
+    request: SyncRequest = decode(SyncRequest, raw, at_most=REQUEST_BYTES_MAX)  # type: ignore[arg-type]  # a union has no type[T]
+    return request
