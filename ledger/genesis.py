@@ -14,7 +14,7 @@ from primitives import codec, merkle
 from primitives.hashing import ZERO_HASH, AddressBytes, Hash, KeyBytes, tagged
 from primitives.reasons import Reason, Refused
 from primitives.record import Record
-from primitives.units import U8, U64, U64_MAX
+from primitives.units import NUMBER_MAX, U8, U64
 
 Prefix = Literal["asy", "tasy", "dasy"]
 """The network's human part of addresses, one of primitives.address.NETWORK_PREFIXES."""
@@ -108,8 +108,8 @@ def check_genesis(genesis: Genesis) -> None:
                 raise Refused(Reason.MALFORMED, what=what, why="named twice", seen=later)
     if any(each.stake == 0 for each in genesis.validators):
         raise Refused(Reason.MALFORMED, what="validators", why="a stake of 0")
-    if total_supply(genesis) > U64_MAX // 2:
-        raise Refused(Reason.MALFORMED, what="supply", seen=str(total_supply(genesis)), wanted=U64_MAX // 2)
+    if total_supply(genesis) > NUMBER_MAX:
+        raise Refused(Reason.MALFORMED, what="supply", seen=str(total_supply(genesis)), wanted=NUMBER_MAX)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from ledger.market.lifecycle import advance, expect, start
 from ledger.market.settlement import escrow_of, provider_lock
 from ledger.market.worker import known_worker
 from ledger.moment import Moment, debit
-from ledger.parameters import VERIFIERS, Tier
+from ledger.parameters import VERIFIERS, Parameters, Tier
 from ledger.records import Job, JobEvent, JobState, ModelEntry, Revealed, Verifier
 from ledger.state import change, revealed_key
 from ledger.transaction import (
@@ -46,20 +46,26 @@ def submit(moment: Moment, sender: bytes, job_id: bytes, payload: JobSubmit) -> 
     _check_terms(moment, payload)
     _check_provider(moment, payload, entry)
     _check_verifiers(moment, sender, payload, entry)
-    escrow = escrow_of(moment.parameters, payload.max_price)
-    debit(moment.state, sender, escrow)
-    job = Job(
-        client=sender,
+    job = new_job(moment.parameters, sender, payload)
+    debit(moment.state, sender, job.escrow)
+    start(moment, job_id, job)
+    moment.events.append(JobSubmitted(job=job_id, client=sender, model=payload.model, named=payload.provider))
+
+
+def new_job(parameters: Parameters, client: bytes, payload: JobSubmit) -> Job:
+    """Return a job as it is when it opens (J10)."""
+    return Job(
+        client=client,
         model=payload.model,
         input=payload.input,
         tier=payload.tier,
         class_=payload.class_,
         max_price=payload.max_price,
-        verifier_fee=moment.parameters.verifier_fee,
+        verifier_fee=parameters.verifier_fee,
         named=payload.provider,
         state=JobState.OPEN,
         outcome=None,
-        escrow=escrow,
+        escrow=escrow_of(parameters, payload.max_price),
         due_live_ms=None,
         provider=None,
         price=0,
@@ -73,8 +79,6 @@ def submit(moment: Moment, sender: bytes, job_id: bytes, payload: JobSubmit) -> 
         penalties=[],
         history=[],
     )
-    start(moment, job_id, job)
-    moment.events.append(JobSubmitted(job=job_id, client=sender, model=payload.model, named=payload.provider))
 
 
 def _check_terms(moment: Moment, payload: JobSubmit) -> None:
