@@ -54,7 +54,7 @@ class Voted(Record, tag=1):
 
 
 class Stored(Record, tag=2):
-    """A block with its links, stored with this node's own vote for it: whatever is final has voters who kept the body."""
+    """A block with its links, stored with this node's own vote for it, so that a final block has voters who kept it."""
 
     view: U64
     block: Hash

@@ -1,0 +1,153 @@
+"""What the simulated consensus agrees on: the port, and the least that fits it."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple, Protocol
+
+import msgspec
+
+from consensus.ancestry import Point
+from consensus.io import GuardRecord, Stored, Verdict
+from primitives import codec
+from primitives.hashing import Hash
+from primitives.reasons import Refused
+from primitives.record import Record
+from primitives.units import U64
+
+GENESIS = Point(0, hashlib.sha256(b"assay/sim/genesis").digest())
+
+
+class Links(NamedTuple):
+    """A block's place, as its own header tells it."""
+
+    view: int
+    parent: Point
+
+
+class Application(Protocol):
+    """Builds, judges, keeps and commits blocks. Bodies that are not committed are lost in a crash, unless recovered."""
+
+    def build(self, view: int, proposer: int, parent: Point, now_ms: int) -> tuple[bytes, bytes] | None:
+        """Return a new block's id and body, or None if it can't be built."""
+        ...
+
+    def validate(self, view: int, block: bytes, body: bytes, parent: Point, now_ms: int) -> Verdict:
+        """Judge a block whose ancestors are held."""
+        ...
+
+    def adopt(self, block: bytes, body: bytes) -> Links | None:
+        """Keep a fetched body, if it is that of `block`."""
+        ...
+
+    def body(self, block: bytes) -> bytes | None:
+        """Return a body that is held."""
+        ...
+
+    def commit(self, block: bytes) -> list[Point]:
+        """Make a block and its ancestors final; return them, the earliest first."""
+        ...
+
+    def committed(self) -> Point:
+        """Return the last committed block."""
+        ...
+
+    def crash(self, recovered: Sequence[GuardRecord]) -> None:
+        """Forget what was in memory; take the bodies that were stored with votes."""
+        ...
+
+
+class NullBody(Record):
+    """A block of nothing but its place."""
+
+    view: U64
+    parent_view: U64
+    parent: Hash
+    salt: U64
+    valid: bool
+    filler: Annotated[bytes, msgspec.Meta(max_length=64)]
+
+
+class NullApplication:
+    """Blocks with random ids and links, and nothing in them."""
+
+    def __init__(self, salt: int) -> None:
+        self._salt = salt
+        self._bodies: dict[bytes, bytes] = {}
+        self._links: dict[bytes, Links] = {}
+        self._committed: list[Point] = [GENESIS]
+        self._durable: dict[bytes, bytes] = {}
+
+    def build(self, view: int, proposer: int, parent: Point, now_ms: int) -> tuple[bytes, bytes] | None:
+        """Return a new block's id and body."""
+        del proposer, now_ms
+        self._salt += 1
+        block, body = null_block(view, parent, self._salt)
+        self.adopt(block, body)
+        return block, body
+
+    def validate(self, view: int, block: bytes, body: bytes, parent: Point, now_ms: int) -> Verdict:
+        """Judge a block by its links and its mark."""
+        del now_ms
+        links = self.adopt(block, body)
+        if links != Links(view, parent):
+            return Verdict.MISMATCHED
+        return Verdict.VALID if codec.decode(NullBody, body, at_most=1_000).valid else Verdict.INVALID
+
+    def adopt(self, block: bytes, body: bytes) -> Links | None:
+        """Keep a body, if it is that of `block`."""
+        links = null_links(block, body)
+        if links is not None:
+            self._bodies[block] = body
+            self._links[block] = links
+        return links
+
+    def body(self, block: bytes) -> bytes | None:
+        """Return a body that is held."""
+        return self._bodies.get(block)
+
+    def commit(self, block: bytes) -> list[Point]:
+        """Make a block and its ancestors final."""
+        news: list[Point] = []
+        last = self._committed[-1]
+        while block != last.block:
+            links = self._links[block]
+            assert links.view > last.view, "the core commits descendants of what it committed"
+            news.append(Point(links.view, block))
+            self._durable[block] = self._bodies[block]
+            block = links.parent.block
+        news.reverse()
+        self._committed += news
+        return news
+
+    def committed(self) -> Point:
+        """Return the last committed block."""
+        return self._committed[-1]
+
+    def crash(self, recovered: Sequence[GuardRecord]) -> None:
+        """Keep what was committed, and what was stored with votes."""
+        self._bodies = {}
+        self._links = {}
+        for block, body in self._durable.items():
+            self.adopt(block, body)
+        for record in recovered:
+            if isinstance(record, Stored):
+                self.adopt(record.block, record.body)
+
+
+def null_block(view: int, parent: Point, salt: int, *, valid: bool = True) -> tuple[bytes, bytes]:
+    """Return the id and the body of an empty block."""
+    body = codec.encode(
+        NullBody(view=view, parent_view=parent.view, parent=parent.block, salt=salt, valid=valid, filler=b"")
+    )
+    return hashlib.sha256(body).digest(), body
+
+
+def null_links(block: bytes, body: bytes) -> Links | None:
+    """Return the place of an empty block, if `body` is its body."""
+    if hashlib.sha256(body).digest() != block:
+        return None
+    try:
+        told = codec.decode(NullBody, body, at_most=1_000)
+    except Refused:
+        return None
+    return Links(told.view, Point(told.parent_view, told.parent))
