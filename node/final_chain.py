@@ -143,6 +143,11 @@ class FinalChain:
         """The last final block."""
         return self._head
 
+    @property
+    def head_view(self) -> int:
+        """The view of the last final block."""
+        return self._chain.head.header.view
+
     def state(self) -> State:
         """Return the state after the last final block; it does not change under its reader."""
         return self._state

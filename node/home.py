@@ -48,6 +48,11 @@ class Home:
         return self.root / "data" / "work"
 
     @property
+    def voted(self) -> Path:
+        """Left by a validator's first start: with it and a new store, votes have been forgotten (C13)."""
+        return self.root / "voted"
+
+    @property
     def lock(self) -> Path:
         """Held by the running node; holds its process id."""
         return self.root / "node.pid"

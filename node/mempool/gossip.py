@@ -49,11 +49,9 @@ class Publisher(Protocol):
 class TransactionGossip:
     """Collects transactions to send, and takes in those that come."""
 
-    def __init__(self, pool: Pool, network: Publisher, take: Callable[[bytes], object]) -> None:
-        """`take` puts an envelope from elsewhere into the pool; it raises Refused."""
+    def __init__(self, pool: Pool, network: Publisher) -> None:
         self._pool = pool
         self._network = network
-        self._take = take
         self._outgoing: deque[bytes] = deque(maxlen=OUTGOING_MAX)
         self._some = trio.Event()
 
@@ -92,8 +90,11 @@ class TransactionGossip:
                     self.spread(raw)
             before = frozenset(waiting)
 
-    def receive(self, body: bytes) -> Verdict:
-        """Take in a batch and say whether it may travel on (N56)."""
+    def receive(self, body: bytes, take: Callable[[bytes], object]) -> Verdict:
+        """Take in a batch and say whether it may travel on (N56).
+
+        `take` puts an envelope from elsewhere into the pool; it raises Refused.
+        """
         try:
             batch = decode(TransactionBatch, body, at_most=MESSAGE_BYTES_MAX)
         except Refused:
@@ -101,7 +102,7 @@ class TransactionGossip:
         verdict = Verdict.IGNORE
         for raw in batch.transactions:
             try:
-                self._take(raw)
+                take(raw)
                 verdict = Verdict.ACCEPT
             except Refused as fault:
                 if fault.reason in _WRONG:
