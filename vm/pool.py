@@ -3,16 +3,15 @@
 import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import trio
 
 from primitives import codec
 from primitives.hashing import tagged
 from primitives.reasons import Reason, Refused
+from vm import launcher
 from vm.manifest import MODEL_BYTES_MAX, Class
 from vm.sandbox_protocol import (
     LENGTH_BYTES,
@@ -182,9 +181,19 @@ class Pool:
                     await sandbox.end()
 
     async def _start(self) -> _Sandbox:
-        # Popen here and not trio's: that starts the process from a helper thread, and the kernel takes that thread's
-        # end for the parent's death, on which a sandbox is killed.
-        sandbox = _spawn(self._config)
+        config = self._config
+        settings = Settings(
+            threads=config.threads,
+            optimisation=config.optimisation,
+            memory_bytes=config.memory_limit_bytes,
+            parent=os.getpid(),
+        )
+        started = launcher.start(launcher.SANDBOX, settings)
+        sandbox = _Sandbox(
+            process=started.process,
+            requests=trio.lowlevel.FdStream(started.requests),
+            replies=trio.lowlevel.FdStream(started.replies),
+        )
         reply: Reply | None = None
         try:
             reply = await self._exchange(sandbox, None, START_LIMIT_S)
@@ -223,37 +232,6 @@ class Pool:
         self._closed = True
         while self._idle:
             await self._idle.pop().end()
-
-
-def _spawn(config: PoolConfig) -> _Sandbox:
-    settings = Settings(
-        threads=config.threads,
-        optimisation=config.optimisation,
-        memory_bytes=config.memory_limit_bytes,
-        parent=os.getpid(),
-    )
-    # Nothing of the node's environment: it may hold secrets, and the engine reads some of it.
-    environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    child_in, requests = os.pipe()
-    replies, child_out = os.pipe()
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "vm.sandbox", codec.encode(settings).hex()],
-            stdin=child_in,
-            stdout=child_out,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env=environment,
-            start_new_session=True,  # a Ctrl-C at the terminal is the node's to handle
-        )
-    except BaseException:
-        os.close(requests)
-        os.close(replies)
-        raise
-    finally:
-        os.close(child_in)
-        os.close(child_out)
-    return _Sandbox(process=process, requests=trio.lowlevel.FdStream(requests), replies=trio.lowlevel.FdStream(replies))
 
 
 @contextlib.asynccontextmanager

@@ -23,8 +23,8 @@ BUNDLE_BYTES_MAX = 16 * 1024 * 1024
 """The longest encoded bundle: a job's input, which every drawn verifier fetches."""
 SMALL_VALUES_BYTES_MAX = 4096
 """The most value bytes that a bundle may hold which goes on chain whole (DESIGN 6.7)."""
-SMALL_BUNDLE_BYTES_MAX = 12 * 1024
-"""The longest encoding of such a bundle: its values, and at most 32 names and shapes of at most 256 bytes each."""
+SMALL_BUNDLE_BYTES_MAX = 16 * 1024
+"""The longest encoding of such a bundle: its values, and 32 names and shapes of at most 310 bytes each."""
 ROOT_LEAF_BYTES = 128
 """Leaf of a tensor's tree: what a referee reads of one operand in one piece."""
 
