@@ -11,8 +11,6 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 # Domain tags of hashes, such as assay/content, only look like paths.
 _PATH = re.compile(r"`(?!assay/)([a-z_.0-9]+/[\w./-]*)`")
-    r"`(?!assay/)([a-z_.0-9]+/[\w./-]*)`"
-)  # domain tags of hashes, such as assay/content, only look like paths
 _MAKE = re.compile(r"\bmake ([a-z]+)\b")
 
 # In two parts each, so that this file is not found itself.

@@ -1,0 +1,40 @@
+"""Write docs/reference from the code: `make reference`. A test fails while a page is not what this writes."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from primitives.reasons import Reason
+
+ROOT = Path(__file__).resolve().parents[1]
+
+_MEMBER = re.compile(r"^    ([A-Z_]+) = (\d+)(?:  # (.+))?$", re.MULTILINE)
+_HEADER = """# Reasons
+
+For everybody who was refused something: what the number means.
+Receipts, answers of a node and the command line (`error[AS-202]`) show the same number for the same fault, with the value seen and the value wanted.
+Written by `make reference` from `primitives/reasons.py`.
+
+| number | reason | meaning |
+| --- | --- | --- |
+"""
+
+
+def meanings() -> dict[str, str]:
+    """Return what the code says of each reason beside its number; nothing where it says nothing."""
+    code = (ROOT / "primitives" / "reasons.py").read_text(encoding="utf-8")
+    return {name: meaning for name, _, meaning in _MEMBER.findall(code)}
+
+
+def reasons_page() -> str:
+    """Return docs/reference/reasons.md."""
+    told = meanings()
+    rows = [f"| {int(reason)} | {reason.name.lower().replace('_', ' ')} | {told[reason.name]} |\n" for reason in Reason]
+    return _HEADER + "".join(rows)
+
+
+PAGES: dict[str, Callable[[], str]] = {"docs/reference/reasons.md": reasons_page}
+
+if __name__ == "__main__":
+    for name, build in PAGES.items():
+        (ROOT / name).write_text(build(), encoding="utf-8")
