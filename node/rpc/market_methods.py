@@ -1,0 +1,114 @@
+"""Methods about models, jobs, workers and content."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TypeVar
+
+from node.rpc import views
+from node.rpc.method import Method
+from node.rpc.services import Services
+from node.rpc.shapes import (
+    ById,
+    Content,
+    Held,
+    JobList,
+    JobPage,
+    JobShape,
+    ModelFile,
+    ModelList,
+    ModelShape,
+    ModelVerdict,
+    Page,
+    WorkerList,
+    WorkerPage,
+)
+from node.rpc.views import Views
+from primitives.address import parse_address
+from primitives.content import ContentId
+from primitives.reasons import Reason, Refused
+
+T = TypeVar("T")
+
+
+async def model_list(services: Services, params: Page) -> ModelList:
+    """Return published models, by id."""
+    prefix = services.chain.genesis.prefix
+    page, more = _page(services.chain.state().models(), params.cursor, params.limit)
+    found = [Views(prefix).model(model_id, entry) for model_id, entry in page]
+    return ModelList(models=found, next=found[-1].id if more else None)
+
+
+async def model_show(services: Services, params: ById) -> ModelShape:
+    """Return a published model."""
+    model_id = bytes.fromhex(params.id)
+    entry = services.chain.state().model(model_id)
+    if entry is None:
+        raise Refused(Reason.MODEL_UNKNOWN, model=model_id)
+    return Views(services.chain.genesis.prefix).model(model_id, entry)
+
+
+async def model_check(services: Services, params: ModelFile) -> ModelVerdict:
+    """Judge a model file and its cut in this node's sandbox, as at publication; on workers only."""
+    if services.admit is None:
+        raise Refused(Reason.NOT_A_WORKER, wanted="a node with the role of a worker")
+    model = await services.blobs.fetch(ContentId(root=bytes.fromhex(params.root), length=params.length))
+    found = await services.admit(model, [name.encode() for name in params.cut])
+    return ModelVerdict(
+        inputs=[views.port(each) for each in found.inputs],
+        outputs=[views.port(each) for each in found.outputs],
+        cut_bytes=found.cut_bytes,
+        output_bytes=found.output_bytes,
+        nodes=found.nodes,
+        operators={each.name.decode(errors="replace"): each.count for each in found.operators},
+    )
+
+
+async def job_list(services: Services, params: JobPage) -> JobList:
+    """Return jobs by id, on request those of one client."""
+    prefix = services.chain.genesis.prefix
+    client = None if params.client is None else parse_address(params.client, prefix)
+    jobs = ((job_id, job) for job_id, job in services.chain.state().jobs() if client in (None, job.client))
+    page, more = _page(jobs, params.cursor, params.limit)
+    found = [Views(prefix).job_summary(job_id, job) for job_id, job in page]
+    return JobList(jobs=found, next=found[-1].id if more else None)
+
+
+async def job_show(services: Services, params: ById) -> JobShape:
+    """Return all that the chain holds of a job: parties, commitments, verdicts, payouts, output and history."""
+    job_id = bytes.fromhex(params.id)
+    job = services.chain.state().job(job_id)
+    if job is None:
+        raise Refused(Reason.JOB_UNKNOWN, job=job_id)
+    return Views(services.chain.genesis.prefix).job(job_id, job)
+
+
+async def worker_list(services: Services, params: WorkerPage) -> WorkerList:
+    """Return registered workers, by address."""
+    prefix = services.chain.genesis.prefix
+    cursor = None if params.cursor is None else parse_address(params.cursor, prefix).hex()
+    page, more = _page(services.chain.state().workers(), cursor, params.limit)
+    found = [Views(prefix).worker(address, worker) for address, worker in page]
+    return WorkerList(workers=found, next=found[-1].address if more else None)
+
+
+async def blob_find(services: Services, params: Content) -> Held:
+    """Tell whether this node holds a piece of content; GET /blob/ROOT/LENGTH also asks its peers."""
+    return Held(held=services.blobs.has(ContentId(root=bytes.fromhex(params.root), length=params.length)))
+
+
+def _page(rows: Iterator[tuple[bytes, T]], cursor: str | None, limit: int) -> tuple[list[tuple[bytes, T]], bool]:
+    """Return the first `limit` rows behind `cursor` (hexadecimal), and whether more follow."""
+    behind = b"" if cursor is None else bytes.fromhex(cursor)
+    found = list(islice((row for row in rows if row[0] > behind), limit + 1))
+    return found[:limit], len(found) > limit
+
+
+METHODS = (
+    Method(name="model.list", params=Page, result=ModelList, answer=model_list),
+    Method(name="model.show", params=ById, result=ModelShape, answer=model_show),
+    Method(name="model.check", params=ModelFile, result=ModelVerdict, answer=model_check),
+    Method(name="job.list", params=JobPage, result=JobList, answer=job_list),
+    Method(name="job.show", params=ById, result=JobShape, answer=job_show),
+    Method(name="worker.list", params=WorkerPage, result=WorkerList, answer=worker_list),
+    Method(name="blob.find", params=Content, result=Held, answer=blob_find),
+)

@@ -1,0 +1,44 @@
+"""What the API needs of the node: the ports, and facts about the process for the status."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from ledger.genesis import Charter
+from node.ports import Blobs, ChainView
+from vm.sandbox_protocol import Admitted
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeFacts:
+    """What a node knows of itself besides its chain."""
+
+    peer_id: bytes
+    p2p_host: str
+    p2p_port: int
+    roles: tuple[str, ...]
+    mempool: int
+    """Transactions that wait."""
+    peers: tuple[bytes, ...]
+    """Ids of the connected ones."""
+    node_pid: int
+    network_pid: int
+    """0 while the network program restarts."""
+    sandbox_pids: tuple[int, ...]
+    sandbox_layers: tuple[str, ...]
+    """What holds a sandbox back on this machine; empty before the first one started."""
+    worker: bytes | None
+    """Address of the worker, on a node that has the role."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything that methods use."""
+
+    charter: Charter
+    chain: ChainView
+    blobs: Blobs
+    facts: Callable[[], NodeFacts]
+    now_ms: Callable[[], int]
+    """The wall clock, Unix milliseconds."""
+    admit: Callable[[bytes, list[bytes]], Awaitable[Admitted]] | None
+    """Judges a model file and its cut in this node's sandbox; None on a node that is no worker. Raises Refused."""

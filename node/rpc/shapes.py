@@ -1,0 +1,445 @@
+"""The JSON objects that methods take and return; ids are hexadecimal, amounts decimal text, addresses bech32m."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from node.rpc.method import PAGE, AddressText, Amount, HeightNumber, HexHash, Length, PageLimit, Shape
+
+RawHex = Annotated[
+    str, Meta(pattern="^([0-9a-f]{2})+$", max_length=2 * 64 * 1024, description="An encoded SignedTransaction.")
+]
+Text = Annotated[str, Meta(max_length=256)]
+
+# --- parameters
+
+
+class ById(Shape):
+    """Names one thing."""
+
+    id: HexHash
+
+
+class ByHeight(Shape):
+    """Names a final block by its height."""
+
+    height: HeightNumber
+
+
+class ByHeightOrId(Shape):
+    """Names a final block by exactly one of both."""
+
+    height: HeightNumber | None = None
+    id: HexHash | None = None
+
+
+class ByAddress(Shape):
+    """Names an account."""
+
+    address: AddressText
+
+
+class RawTransaction(Shape):
+    """A signed transaction."""
+
+    raw: RawHex
+
+
+class Page(Shape):
+    """A part of a list: up to `limit` items behind `cursor`, which is the last answer's `next`."""
+
+    limit: PageLimit = PAGE
+    cursor: HexHash | None = None
+
+
+class JobPage(Page):
+    """A part of the list of jobs, on request of one client only."""
+
+    client: AddressText | None = None
+
+
+class WorkerPage(Shape):
+    """A part of the list of workers."""
+
+    limit: PageLimit = PAGE
+    cursor: AddressText | None = None
+
+
+class Content(Shape):
+    """A piece of content."""
+
+    root: HexHash
+    length: Length
+
+
+class ModelFile(Shape):
+    """A model file that this node holds or can fetch, and the names of the values at its cut."""
+
+    root: HexHash
+    length: Length
+    cut: Annotated[list[Text], Meta(min_length=1, max_length=8)]
+
+
+# --- results: the node
+
+
+class Pids(Shape):
+    """Process ids."""
+
+    node: int
+    network: int
+    """0 while the network program restarts."""
+    sandboxes: list[int]
+
+
+class NodeStatus(Shape):
+    """How a node stands."""
+
+    version: str
+    network: str
+    """The human part of its addresses: asy, tasy or dasy."""
+    genesis_hash: HexHash
+    peer_id: str
+    p2p_address: str
+    """`<peer id>@host:port`, as in another node's configuration."""
+    roles: list[str]
+    height: int
+    head: HexHash
+    state_root: HexHash
+    """After the head."""
+    state_root_height: int
+    live_ms: int
+    final_age_ms: int
+    """Wall clock minus the head's time."""
+    mempool: int
+    peers: list[str]
+    pids: Pids
+    sandbox_layers: list[str]
+    worker: AddressText | None
+
+
+# --- results: the chain
+
+
+class ChainHead(Shape):
+    """The last final block."""
+
+    height: int
+    id: HexHash
+    timestamp_ms: int
+    live_ms: int
+    state_root: HexHash
+    """After this block."""
+
+
+class StateRoot(Shape):
+    """The state root after a final block."""
+
+    height: int
+    state_root: HexHash
+
+
+class CertificateShape(Shape):
+    """Who finalized a block, or a descendant of it."""
+
+    epoch: int
+    view: int
+    block: HexHash
+    signers: list[int]
+    """Indices in the validator list."""
+
+
+class TransactionShape(Shape):
+    """What was signed."""
+
+    id: HexHash
+    sender: AddressText
+    nonce: int
+    fee_cap: Amount
+    tip: Amount
+    valid_until: int
+    kind: str
+    payload: dict[str, Any]
+    """The fields of the payload of that kind."""
+
+
+class BlockShape(Shape):
+    """A final block."""
+
+    id: HexHash
+    height: int
+    epoch: int
+    view: int
+    parent: HexHash
+    timestamp_ms: int
+    proposer: int
+    """Index in the validator list."""
+    state_root: HexHash | None
+    """After this block; the header of its child carries it."""
+    parent_state_root: HexHash
+    parent_receipts_root: HexHash
+    tx_root: HexHash
+    beacon_reveal: HexHash
+    certificate: CertificateShape | None
+    """None for genesis, which is final by definition."""
+    transactions: list[TransactionShape]
+
+
+class ReceiptShape(Shape):
+    """What came of a transaction."""
+
+    ok: bool
+    reason: int
+    """0, or the number of the reason for which it failed."""
+    reason_name: str | None
+    fee: Amount
+    facts: dict[str, str | int | None]
+
+
+class TransactionStatus(Shape):
+    """Where a transaction stands."""
+
+    id: HexHash
+    state: str
+    """pending, final or unknown."""
+    height: int | None
+    index: int | None
+    block: HexHash | None
+    receipt: ReceiptShape | None
+    transaction: TransactionShape | None
+    """Once it is final."""
+
+
+class ParametersShape(Shape):
+    """The numbers that genesis fixed; see the ledger's specification."""
+
+    base_fee: Amount
+    validity_ms_max: int
+    unbonding_ms: int
+    worker_bond_min: Amount
+    verifier_fee: Amount
+    owner_share_bps: int
+    protocol_share_bps: int
+    no_show_bps: int
+    no_reveal_bps: int
+    verifier_bond_multiple: int
+    input_bytes_max: int
+    accept_ms: int
+    commit_ms: int
+    draw_ms: int
+    verify_ms: int
+    reveal_ms: int
+    check_ms: int
+    challenge_ms: int
+    live_step_ms_max: int
+    verifiers: int
+    """How many workers verify a job of tier high."""
+
+
+class GenesisShape(Shape):
+    """What the network starts from, as in `genesis.json`."""
+
+    hash: HexHash
+    genesis: dict[str, Any]
+
+
+class AccountShape(Shape):
+    """What an address owns."""
+
+    address: AddressText
+    balance: Amount
+    nonce: int
+    """Of its next transaction in a block."""
+    next_nonce: int
+    """Of the next one to sign, those counted that wait in this node's mempool."""
+    bond: Amount
+    """As a worker; 0 for others."""
+    bond_free: Amount
+    bond_locked: Amount
+
+
+class Submitted(Shape):
+    """A transaction is on its way."""
+
+    id: HexHash
+
+
+class Checked(Shape):
+    """A transaction would be taken, as things stand."""
+
+    id: HexHash
+    ok: bool
+
+
+# --- results: the market
+
+
+class PortShape(Shape):
+    """An input or output of a model; -1 stands for a free dimension."""
+
+    name: str
+    dtype: str
+    shape: list[int]
+
+
+class ModelShape(Shape):
+    """A published model."""
+
+    id: HexHash
+    file: Content
+    inputs: list[PortShape]
+    outputs: list[PortShape]
+    cut: list[str]
+    tolerance: str
+    """A fraction, as 1/10000."""
+    class_: str = msgspec.field(name="class")
+    licence: str
+    publisher: AddressText
+    parents: list[HexHash]
+    datasets: list[HexHash]
+    training_jobs: list[HexHash]
+    published: int
+    """Height."""
+
+
+class ModelList(Shape):
+    """A part of the list of models, by id."""
+
+    models: list[ModelShape]
+    next: HexHash | None
+
+
+class ModelVerdict(Shape):
+    """What a sandbox found of an admitted model."""
+
+    inputs: list[PortShape]
+    outputs: list[PortShape]
+    cut_bytes: int
+    output_bytes: int
+    nodes: int
+    operators: dict[str, int]
+
+
+class VerifierShape(Shape):
+    """A drawn verifier's part of a job."""
+
+    worker: AddressText
+    locked: Amount
+    commitment: HexHash | None
+    cut: Content | None
+    outputs: Content | None
+    verdict: str | None
+    """accept or reject."""
+
+
+class PayoutShape(Shape):
+    """Grains that left the escrow, or a lost bond."""
+
+    kind: str
+    to: AddressText | None
+    """None: a pot."""
+    amount: Amount
+
+
+class PenaltyShape(Shape):
+    """What a party lost of its bond."""
+
+    worker: AddressText
+    amount: Amount
+
+
+class HappenedShape(Shape):
+    """One event of a job's history."""
+
+    event: str
+    who: AddressText | None
+    state: str
+    """In which the event left the job."""
+    height: int
+    time_ms: int
+    live_ms: int
+
+
+class JobSummary(Shape):
+    """A job in a list."""
+
+    id: HexHash
+    client: AddressText
+    model: HexHash
+    provider: AddressText | None
+    max_price: Amount
+    price: Amount
+    state: str
+    outcome: str | None
+
+
+class JobList(Shape):
+    """A part of the list of jobs, by id."""
+
+    jobs: list[JobSummary]
+    next: HexHash | None
+
+
+class JobShape(Shape):
+    """All that the chain holds of a job."""
+
+    id: HexHash
+    client: AddressText
+    model: HexHash
+    input: Content
+    tier: str
+    class_: str = msgspec.field(name="class")
+    max_price: Amount
+    verifier_fee: Amount
+    named: AddressText | None
+    """Who alone may provide."""
+    state: str
+    outcome: str | None
+    escrow: Amount
+    due_live_ms: int | None
+    """When the state that it is in ends by itself, in live time."""
+    provider: AddressText | None
+    price: Amount
+    provider_locked: Amount
+    commitment: HexHash | None
+    commit_height: int
+    cut: Content | None
+    outputs: Content | None
+    """The result, fetched by this id."""
+    verifiers: list[VerifierShape]
+    payouts: list[PayoutShape]
+    penalties: list[PenaltyShape]
+    history: list[HappenedShape]
+
+
+class WorkerShape(Shape):
+    """A registered worker."""
+
+    address: AddressText
+    operator: AddressText
+    peer_id: str
+    bond: Amount
+    bond_free: Amount
+    bond_locked: Amount
+    capacity: int
+    providing: int
+    verifying: int
+    ask: Amount
+    classes: list[str]
+    max_model_bytes: int
+    registered: int
+    """Height."""
+
+
+class WorkerList(Shape):
+    """A part of the list of workers, by address."""
+
+    workers: list[WorkerShape]
+    next: AddressText | None
+
+
+class Held(Shape):
+    """Whether this node holds a piece of content."""
+
+    held: bool

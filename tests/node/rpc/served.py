@@ -1,0 +1,122 @@
+"""The API served over fakes on a loopback port, and a client that can also say what no client should."""
+
+import http.client
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from node.rpc.server import open_rpc
+from node.rpc.services import NodeFacts, Services
+from primitives.reasons import Reason, Refused
+from testnet.kit.fake_blobs import FakeBlobs
+from testnet.kit.fake_chain import FakeChain
+from testnet.kit.ledger_builders import address
+from vm.manifest import Port
+from vm.sandbox_protocol import Admitted, Operator
+from vm.tensor import DType, TensorType
+
+FACTS = NodeFacts(
+    peer_id=bytes(38),
+    p2p_host="127.0.0.1",
+    p2p_port=4001,
+    roles=("validator", "worker"),
+    mempool=3,
+    peers=(bytes(37) + b"\x01",),
+    node_pid=10,
+    network_pid=11,
+    sandbox_pids=(12,),
+    sandbox_layers=("seccomp",),
+    worker=address("worker 0"),
+)
+
+
+@dataclass
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+
+@dataclass
+class Node:
+    """A served API and what stands behind it."""
+
+    at: str
+    chain: FakeChain
+    blobs: FakeBlobs
+    remote: FakeBlobs
+
+    async def ask(
+        self, verb: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """Send one HTTP request."""
+
+        def exchange() -> Answer:
+            connection = http.client.HTTPConnection(self.at, timeout=20)
+            try:
+                connection.request(verb, path, body, headers or {})
+                response = connection.getresponse()
+                return Answer(response.status, response.read())
+            finally:
+                connection.close()
+
+        return await trio.to_thread.run_sync(exchange)
+
+    async def post(self, body: object) -> Answer:
+        """Post a JSON value, or bytes that need not be JSON."""
+        return await self.ask("POST", "/", body if isinstance(body, bytes) else json.dumps(body).encode())
+
+    async def call(self, method: str, **params: object) -> Any:
+        """Call a method that must succeed and return its result."""
+        answer = (await self.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})).json
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    async def refusal(self, method: str, **params: object) -> dict[str, Any]:
+        """Call a method that must fail and return the error object."""
+        answer = (await self.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})).json
+        error: dict[str, Any] = answer["error"]
+        return error
+
+
+async def admit(model: bytes, cut: list[bytes]) -> Admitted:
+    """Admit any model but one."""
+    if model == b"bad":
+        raise Refused(Reason.MODEL_UNREADABLE, why="truncated")
+    port = Port(name=b"x", dtype=DType.FLOAT32, shape=[-1, 4])
+    return Admitted(
+        inputs=[port],
+        outputs=[port],
+        cut=[TensorType(dtype=DType.FLOAT32, shape=[1, 4])],
+        cut_bytes=16,
+        output_bytes=16,
+        nodes=2,
+        operators=[Operator(name=b"Softmax", count=1)],
+    )
+
+
+@asynccontextmanager
+async def served_rpc() -> AsyncIterator[Node]:
+    """Serve the API over a fresh fake chain and two fake stores."""
+    chain, remote = FakeChain(), FakeBlobs()
+    blobs = FakeBlobs([remote])
+    services = Services(
+        charter=chain.world.charter,
+        chain=chain,
+        blobs=blobs,
+        facts=lambda: FACTS,
+        now_ms=lambda: chain.world.now_ms + 5,
+        admit=admit,
+    )
+    async with open_rpc(services, host="127.0.0.1", port=0) as at:
+        yield Node(at=at, chain=chain, blobs=blobs, remote=remote)
