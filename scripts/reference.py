@@ -12,7 +12,8 @@ _MEMBER = re.compile(r"^    ([A-Z_]+) = (\d+)(?:  # (.+))?$", re.MULTILINE)
 _HEADER = """# Reasons
 
 For everybody who was refused something: what the number means.
-Receipts, answers of a node and the command line (`error[AS-202]`) show the same number for the same fault, with the value seen and the value wanted.
+Receipts, answers of a node and the command line (`error[AS-202]`) show the same number for the same fault,
+with the value seen and the value wanted.
 Written by `make reference` from `primitives/reasons.py`.
 
 | number | reason | meaning |
