@@ -38,7 +38,7 @@ def submit(moment: Moment, sender: bytes, job_id: bytes, payload: JobSubmit) -> 
     """Open a job and take its escrow.
 
     Raises Refused MODEL_UNKNOWN, TIER_NOT_YET, CLASS_NOT_YET, INPUT_TOO_LARGE, ZERO_AMOUNT, PROVIDER_UNKNOWN,
-    PRICE_TOO_LOW, TOO_FEW_VERIFIERS, INSUFFICIENT_BALANCE (J10).
+    NO_CAPACITY, PRICE_TOO_LOW, TOO_FEW_VERIFIERS, INSUFFICIENT_BALANCE (J10).
     """
     entry = moment.state.model(payload.model)
     if entry is None:
@@ -99,6 +99,8 @@ def _check_provider(moment: Moment, payload: JobSubmit, entry: ModelEntry) -> No
     worker = moment.state.worker(payload.provider)
     if worker is None:
         raise Refused(Reason.PROVIDER_UNKNOWN, provider=payload.provider)
+    if worker.capacity == 0:
+        raise Refused(Reason.NO_CAPACITY, seen=0, wanted="a slot")
     if not can_run(worker, entry):
         raise Refused(Reason.NO_CAPACITY, seen=entry.model.file.length, wanted=worker.max_model_bytes)
     if worker.ask > payload.max_price:
