@@ -57,10 +57,10 @@ class RolesSection(_Section):
 class KeysSection(_Section):
     """Key files, relative to the home; see `assay keys`."""
 
-    network: Annotated[str, Meta(description="The libp2p identity.")] = "keys/network.key.json"
-    validator: Annotated[str, Meta(description="Signs votes.")] = "keys/validator.key.json"
-    onion: Annotated[str, Meta(description="The seed of the beacon's hash onion.")] = "keys/onion.key.json"
-    worker: Annotated[str, Meta(description="The account that bonds, commits and is paid.")] = "keys/worker.key.json"
+    network: Annotated[str, Meta(description="The libp2p identity.")] = "keys/network.json"
+    validator: Annotated[str, Meta(description="Signs votes.")] = "keys/validator.json"
+    onion: Annotated[str, Meta(description="The seed of the beacon's hash onion.")] = "keys/onion.json"
+    worker: Annotated[str, Meta(description="The account that bonds, commits and is paid.")] = "keys/worker.json"
     password_file: Annotated[
         str, Meta(description="File whose first line opens encrypted keys; empty if they are not encrypted.")
     ] = ""
