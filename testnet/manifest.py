@@ -12,6 +12,9 @@ NODES_MAX = 40
 """What one machine bears: a node takes about 100 MB."""
 NAME = "^[a-z][a-z0-9]{0,31}$"
 
+LIAR_ASK = KARAT
+"""So dear that it gets no job but those that name it."""
+
 Name = Annotated[str, Meta(pattern=NAME)]
 
 
@@ -65,7 +68,7 @@ def standard(*, validators: int = 4, workers: int = 5, followers: int = 0, liars
     crew = [Worker() for _ in range(workers)]
     if workers > 1:
         crew[1] = Worker(threads=2, optimisation=False)
-    crew += [Worker(behaviour="liar") for _ in range(liars)]
+    crew += [Worker(behaviour="liar", ask=LIAR_ASK) for _ in range(liars)]
     return Manifest(validators=validators, workers=crew, followers=[Follower() for _ in range(followers)])
 
 

@@ -55,14 +55,14 @@ def start(directory: Path, nodes: list[Node]) -> None:
             _record(directory, running)
 
 
-def stop(directory: Path, names: list[str]) -> None:
+def stop(directory: Path, names: list[str], *, term_s: float = TERM_S) -> None:
     """End nodes, kindly and then by force, with everything that they started."""
     running = read_running(directory)
     ending = [running[name] for name in names if name in running]
     started_by_them = [child for process in ending for child in family(process)]
     for process in ending:
         send(process, signal.SIGTERM)
-    _gone_in(ending, TERM_S)
+    _gone_in(ending, term_s)
     # Children end with their parents (by pipe and by signal); whatever has not is ended here.
     for process in [*ending, *started_by_them]:
         send(process, signal.SIGKILL)

@@ -35,7 +35,7 @@ def up(
     from testnet.manifest import standard
     from testnet.network_home import NETWORK_FILE, read_network, write_network
     from testnet.observe import overview, wait_ready
-    from testnet.processes import read_running, start
+    from testnet.processes import read_running, start, stop
 
     began = time.monotonic()
     if (directory / NETWORK_FILE).exists():
@@ -47,8 +47,12 @@ def up(
         cli.out.note(f"making keys and genesis in {directory}")
         manifest = standard(validators=validators, workers=workers, followers=followers, liars=liars)
         network = write_network(directory, manifest)
-    start(directory, network.nodes)
-    wait_ready(directory, network.nodes, progress=cli.out.note)
+    try:
+        start(directory, network.nodes)
+        wait_ready(directory, network.nodes, progress=cli.out.note)
+    except Refused:
+        stop(directory, [node.name for node in network.nodes])
+        raise
     found = overview(directory, network)
     cli.out.result(_json(found), *_screen(directory, network, found, time.monotonic() - began))
 

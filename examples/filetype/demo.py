@@ -1,0 +1,213 @@
+"""The main job, end to end: a network, a client, a model and files that no one here made, and a worker that lies.
+
+    python -m examples.filetype.demo
+
+Exits 0 only if every file's label equals that of the library whose model this is, and every lie was caught.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from cli.client import Client, model_record
+from cli.money import karat
+from examples.filetype.features import answer_without_model, read_ends
+from examples.filetype.files import Sample, samples
+from examples.filetype.jobs import Question, answer, ask, input_of, parties, refunded, wait_all
+from examples.filetype.labels import CUT, MODEL_FILE, Rules, load_rules, package_file
+from examples.filetype.lies import LIES, Liar, escrowed, lie
+from examples.filetype.phases import Failed, Teller
+from node.keys.files import DEVELOPMENT_PREFIX, Key, KeyKind, create_key, load_key
+from node.rpc.client import RpcClient
+from primitives.reasons import Refused
+from primitives.units import KARAT
+from testnet.manifest import standard
+from testnet.network_home import Network, write_network
+from testnet.observe import wait_ready
+from testnet.processes import start, stop
+from vm.manifest import Class, model_id
+from vm.pool import PoolConfig, admit_once
+
+FUNDS = 100 * KARAT
+PRICE_MAX = KARAT // 10
+"""For an honest worker's run."""
+FILES_MIN = 20
+TYPES_MIN = 8
+SETTLED_S = 120.0
+"""For all jobs to end; they take some 20 s on two idle cores."""
+COMPARE_S = 120.0
+LIMIT_S = 90.0
+"""From the start of the network to the last settled job, on two cores."""
+
+
+def main() -> int:
+    """Run the whole demonstration; returns the exit status."""
+    teller = Teller()
+    directory = Path(tempfile.mkdtemp(prefix="assay-demo-")) / "network"
+    network: Network | None = None
+    try:
+        with teller.phase("keys and genesis for 4 validators, 5 workers and a liar"):
+            network = write_network(directory, standard(validators=4, workers=5, liars=1))
+            teller.say(f"  in {directory}")
+        demonstrate(directory, network, teller)
+        status = 0
+    except (Failed, Refused) as fault:
+        teller.say(f"\nFAILED: {fault}")
+        status = 1
+    finally:
+        if network is not None:
+            with teller.phase("stop the network"):
+                stop(directory, [node.name for node in network.nodes])
+    teller.say()
+    for name, took in teller.phases:
+        teller.say(f"  {took:6.1f} s  {name}")
+    teller.say("\nAll of it held." if status == 0 else "\nIt did not hold.")
+    return status
+
+
+def demonstrate(directory: Path, network: Network, teller: Teller) -> None:
+    """Everything between start and stop. Raises Failed or Refused."""
+    began = time.monotonic()
+    with teller.phase("start the network"):
+        start(directory, network.nodes)
+        wait_ready(directory, network.nodes, progress=teller.progress)
+        for node in network.nodes:
+            teller.say(f"  {node.name:<11} {node.rpc}  {node.address}  {node.behaviour or ''}".rstrip())
+    with RpcClient(network.nodes[0].rpc) as rpc:
+        client = Client(rpc)
+        with teller.phase("fund a client"):
+            key = fund(client, directory, teller)
+        with teller.phase("publish the model"):
+            model = publish(client, key, teller)
+        found = samples()
+        with teller.phase("submit files as jobs"):
+            questions = submit(client, key, model, found, teller)
+        with teller.phase("run, verify, settle"):
+            labels = settle(client, questions, network, teller)
+        took = time.monotonic() - began
+        teller.say(f"\nfrom the start of the network to the last settled job: {took:.1f} s")
+        with teller.phase("compare with the library, in a process of its own"):
+            labels |= without_model(found)
+            compare(labels, teller)
+        lie_thrice(client, key, model, questions, network, teller)
+    if took > LIMIT_S:
+        teller.say(f"slower than the {LIMIT_S:.0f} s that two idle cores need")
+
+
+def fund(client: Client, directory: Path, teller: Teller) -> Key:
+    """Make a wallet and send it money from a funded account."""
+    home = directory / "client" / "keys"
+    key = create_key(home / "alice.json", kind=KeyKind.WALLET, network=DEVELOPMENT_PREFIX, password=None)
+    rich = load_key(home / "dev0.json", kind=KeyKind.WALLET, network=DEVELOPMENT_PREFIX)
+    client.transfer(rich, to=key.info.address, amount=FUNDS)
+    teller.say(f"  alice {key.info.address_text} has {karat(client.balance(key.info.address_text))} karat")
+    return key
+
+
+def publish(client: Client, key: Key, teller: Teller) -> bytes:
+    """Publish the model file that ships in the magika package; returns the model's id."""
+    file = package_file(MODEL_FILE)
+    raw = file.read_bytes()
+    admitted = admit_once(PoolConfig(), raw, [CUT.encode()], Class.NATIVE)
+    content = client.rpc.put_blob(raw)
+    model = model_record(
+        content,
+        inputs=admitted.inputs,
+        outputs=admitted.outputs,
+        licence="Apache-2.0",
+        publisher=key.info.address,
+    )
+    client.publish(key, model, [CUT.encode()])
+    teller.say(f"  {file.name} of package magika, {len(raw):,} bytes, {admitted.nodes} nodes")
+    teller.say(f"  cut {CUT}")
+    teller.say(f"  model {model_id(model).hex()}")
+    return model_id(model)
+
+
+def submit(client: Client, key: Key, model: bytes, found: list[Sample], teller: Teller) -> list[Question]:
+    """Submit a job for every file that the model is needed for."""
+    questions = []
+    for sample in found:
+        bundle = input_of(sample)
+        if bundle is None:
+            teller.say(f"  no job  {sample.path}  ({sample.origin})")
+        else:
+            job = ask(client, key, model, bundle, max_price=PRICE_MAX)
+            questions.append(Question(sample=sample, job=job))
+            teller.progress(f"{len(questions)} jobs submitted")
+    if len(found) < FILES_MIN:
+        raise Failed(f"only {len(found)} of the files are on this machine, wanted {FILES_MIN}")
+    return questions
+
+
+def settle(client: Client, questions: list[Question], network: Network, teller: Teller) -> dict[str, str]:
+    """Wait for all jobs, and tell for each what came of it; returns the labels by path."""
+    ended = wait_all(client, [question.job for question in questions], teller, limit_s=SETTLED_S)
+    rules: Rules = load_rules()
+    names = {node.address: node.name for node in network.nodes if node.address}
+    labels: dict[str, str] = {}
+    head = ("LABEL", "SCORE", "RUN BY", "VERIFIED BY", "COST", "FILE")
+    teller.say("  {:<11} {:>6}  {:<8} {:<24} {:<8} {}".format(*head))
+    for question in questions:
+        told = ended[question.job]
+        if told["state"] == "void":
+            raise Failed(f"job {question.job.hex()} for {question.sample.path} is void: {told['outcome']}")
+        found = answer(client.output(told), rules)
+        provider, verifiers = parties(told)
+        checked = " ".join(names[str(each["worker"])] for each in verifiers if each["verdict"] == "accept")
+        cost = escrowed(told) - refunded(told) + client.network.base_fee
+        labels[str(question.sample.path)] = found.label
+        told_file = f"{question.sample.path}  ({question.sample.origin})"
+        teller.say(
+            f"  {found.label:<11} {found.score:6.4f}  {names[provider]:<8} {checked:<24} {karat(cost):<8} {told_file}"
+        )
+    if len(set(labels.values())) < TYPES_MIN:
+        raise Failed(f"only {len(set(labels.values()))} types of file, wanted {TYPES_MIN}")
+    return labels
+
+
+def without_model(found: list[Sample]) -> dict[str, str]:
+    """Return the labels of the files that are answered without a job."""
+    told = {str(sample.path): answer_without_model(read_ends(sample.path)) for sample in found}
+    return {path: label for path, label in told.items() if label is not None}
+
+
+def compare(labels: dict[str, str], teller: Teller) -> None:
+    """Have the library itself label the files, and raise Failed if any label differs."""
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.filetype.compare"],
+        input=json.dumps(labels),
+        capture_output=True,
+        text=True,
+        timeout=COMPARE_S,
+        check=False,
+    )
+    lines = (done.stdout or done.stderr).splitlines()
+    for line in lines:
+        if not line.startswith("same") or done.returncode:
+            teller.say(f"  {line}")
+    if done.returncode:
+        raise Failed("the library gives other labels")
+
+
+def lie_thrice(
+    client: Client, key: Key, model: bytes, questions: list[Question], network: Network, teller: Teller
+) -> None:
+    """Send the liar a job for each of its lies."""
+    node = next(node for node in network.nodes if node.behaviour == "liar")
+    plan = network.manifest.workers[int(node.name.removeprefix("worker"))]
+    liar = Liar(address=node.address, max_price=plan.ask)
+    names = {each.address: each.name for each in network.nodes if each.address}
+    names |= {key.info.address_text: "alice", liar.address: "the liar"}
+    for what, question in zip(LIES, questions, strict=False):
+        with teller.phase(f"a lie: {what}"):
+            bundle = input_of(question.sample)
+            assert bundle is not None
+            lie(client, key, model=model, bundle=bundle, liar=liar, names=names, teller=teller)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

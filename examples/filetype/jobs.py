@@ -1,0 +1,96 @@
+"""One paid question per file: the input, the order, and the answer from the settled output."""
+
+import time
+from dataclasses import dataclass
+
+from cli.bundles import bundle_of_one, values
+from cli.client import ENDED, Client, Order
+from examples.filetype.features import FEATURES, answer_without_model, features, read_ends
+from examples.filetype.files import Sample
+from examples.filetype.labels import INPUT, OUTPUT, Label, Rules, label_of
+from examples.filetype.phases import Failed, Teller
+from node.keys.files import Key
+from node.rpc.json_value import Json
+from vm.tensor import SMALL_BUNDLE_BYTES_MAX, DType, decode_bundle
+
+POLL_S = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A file that was put to the network."""
+
+    sample: Sample
+    job: bytes
+
+
+def input_of(sample: Sample) -> bytes | None:
+    """Return the model's input for a file, an encoded bundle; None if the file is answered without the model."""
+    ends = read_ends(sample.path)
+    if answer_without_model(ends) is not None:
+        return None
+    return bundle_of_one(INPUT, DType.INT32, [1, FEATURES], features(ends))
+
+
+def ask(
+    client: Client, key: Key, model: bytes, bundle: bytes, *, max_price: int, provider: bytes | None = None
+) -> bytes:
+    """Submit one job and return its id."""
+    content = client.rpc.put_blob(bundle)
+    order = Order(model=model, input=content, max_price=max_price, provider=provider)
+    return client.submit(client.order(key, order))
+
+
+def wait_all(client: Client, jobs: list[bytes], teller: Teller, *, limit_s: float) -> dict[bytes, dict[str, Json]]:
+    """Wait until every job has ended, and return what the chain says of each."""
+    until = time.monotonic() + limit_s
+    ended: dict[bytes, dict[str, Json]] = {}
+    shown = ""
+    while len(ended) < len(jobs):
+        states: dict[str, int] = {}
+        for job in jobs:
+            if job not in ended:
+                status = client.rpc.table("chain.tx", id=job.hex())
+                told: dict[str, Json] = {"state": "waiting"}
+                if status["state"] == "final":
+                    told = client.job(job)
+                state = str(told["state"])
+                states[state] = states.get(state, 0) + 1
+                if state in ENDED:
+                    ended[job] = told
+        line = f"{len(ended)} of {len(jobs)} ended; " + ", ".join(f"{count} {state}" for state, count in states.items())
+        if line != shown:
+            teller.progress(line)
+            shown = line
+        if time.monotonic() > until:
+            raise Failed(f"jobs did not end within {limit_s:.0f} s: {line}")
+        if len(ended) < len(jobs):
+            time.sleep(POLL_S)
+    return ended
+
+
+def answer(output: bytes, rules: Rules) -> Label:
+    """Return the label that a settled output stands for."""
+    for each in decode_bundle(output, at_most=SMALL_BUNDLE_BYTES_MAX).tensors:
+        if each.name.decode() == OUTPUT:
+            return label_of([float(score) for score in values(each.tensor)], rules)
+    raise Failed(f"the output has no tensor {OUTPUT}")
+
+
+def parties(told: dict[str, Json]) -> tuple[str, list[dict[str, Json]]]:
+    """Return the provider's address and the verifiers of a job."""
+    verifiers = told["verifiers"]
+    assert isinstance(verifiers, list)
+    return str(told["provider"]), [each for each in verifiers if isinstance(each, dict)]
+
+
+def refunded(told: dict[str, Json]) -> int:
+    """Return what went back to the client, grains."""
+    return sum(int(str(each["amount"])) for each in entries(told, "payouts") if each["kind"] == "refund")
+
+
+def entries(told: dict[str, Json], name: str) -> list[dict[str, Json]]:
+    """Return a list of objects in what the chain says of a job."""
+    found = told[name]
+    assert isinstance(found, list)
+    return [each for each in found if isinstance(each, dict)]
