@@ -4,7 +4,7 @@ import enum
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from consensus.io import GuardRecord, Stored
+from consensus.io import Certified, GuardRecord, Stored
 from consensus.messages import JUSTIFICATION_MAX, Certificate, VoteKind
 
 LINKS_MAX = 4_096
@@ -52,10 +52,26 @@ class Ancestry:
         self._links: dict[bytes, tuple[int, Point]] = {}
 
     def recover(self, records: Sequence[GuardRecord]) -> None:
-        """Take the links of the blocks that were stored with a vote."""
+        """Take what was written: certificates, and the links of the blocks that were stored with a vote."""
+        known = [record.certificate for record in records if isinstance(record, Certified)]
+        for certificate in known:
+            if certificate.vote.kind is VoteKind.FINALIZE and certificate.vote.view >= self.final.view:
+                self.raise_final(certificate)
+        for certificate in known:
+            if certificate.vote.view > self.final.view:
+                self.add(certificate)
         for record in records:
             if isinstance(record, Stored):
                 self.link(record.block, record.view, Point(record.parent_view, record.parent))
+
+    def next_view(self) -> int:
+        """Return the view after the last one that a certificate ended."""
+        return max(self.final.view, *self.notarized, *self.nullified, 0) + 1
+
+    def add(self, certificate: Certificate) -> None:
+        """Take a certificate of NOTARIZE or NULLIFY above the final point."""
+        known = self.nullified if certificate.vote.kind is VoteKind.NULLIFY else self.notarized
+        known[certificate.vote.view] = certificate
 
     def link(self, block: bytes, view: int, parent: Point) -> None:
         """Note a block whose body is held, with its parent."""

@@ -8,29 +8,26 @@ from typing import assert_never
 
 from consensus import certificate as certificates
 from consensus.ancestry import Ancestry, Point, Standing
+from consensus.ballots import Ballots
 from consensus.evidence import culprits
+from consensus.exchange import Exchange
 from consensus.fetching import Wanted
+from consensus.finality import try_commit
 from consensus.guard import Guard
+from consensus.hearing import Hearing
 from consensus.io import (
     BlockKnown,
-    Build,
     BuildFailed,
     Built,
     Certified,
-    Commit,
     Effect,
     Evidence,
     Fault,
     GuardRecord,
-    Halt,
     Input,
-    Penalise,
-    Persist,
     Received,
     RetryDue,
-    Send,
     SetRetry,
-    SetTimer,
     Start,
     Stored,
     Synced,
@@ -38,36 +35,29 @@ from consensus.io import (
     Validate,
     Validated,
     Verdict,
-    Voted,
 )
 from consensus.messages import (
-    JUSTIFICATION_MAX,
     Certificate,
     CertificateRequest,
     Certificates,
     Message,
     Proposal,
     SignedVote,
-    Vote,
     VoteKind,
     nullify,
-    sign_bytes,
 )
+from consensus.outbox import Outbox
 from consensus.pending import VIEWS_BACK, Pending
+from consensus.proposer import Proposer
 from consensus.scheme import Scheme
-from consensus.tally import Tally
 from consensus.timing import Timing
 from consensus.validators import Instance
+from consensus.voter import Voter
+from primitives.hashing import ZERO_HASH
 from primitives.reasons import Refused
 
-VIEWS_TRACKED = 64
-"""Views below the current one whose votes are counted while nothing becomes final (C10)."""
 REPEATED_MAX = 8
 """FINALIZE votes that are said again: the latest; an older view's block becomes final with a later one (C8)."""
-ANSWERS_MAX = 2
-"""Answers to one validator between two retries (C9)."""
-SILENT_VIEWS = 16
-"""A leader unheard for so many views, while a quorum is heard, is given no time (C14)."""
 
 
 class Core:
@@ -92,65 +82,48 @@ class Core:
         self.instance = instance
         self.me = me
         self.timing = timing
-        self.halted = False
         self.ancestry = Ancestry(start)
+        self.ancestry.recover(recovered)
         self.guard = Guard(start.view, recovered)
+        self.guard.raise_low(self.ancestry.final.view)
+        self.view = max(self.ancestry.next_view(), self.guard.last_view())
         self._validators = instance.validators
-        self._scheme = scheme
-        self._pending = Pending()
-        self._wanted = Wanted(me)
-        self._tallies: dict[int, Tally] = {}
-        self._records: list[GuardRecord] = []
-        self._effects: list[Effect] = []
-        self._building: Point | None = None
-        self._proposed: Stored | None = None
-        self._armed_ms = 0
-        self._retried_view = 0
-        self._rounds = 0
-        self._requested = False
-        self._answers: dict[int, int] = {}
-        self._quarantined = quarantine
-        self._quarantine_ends: int | None = None
-        self.view = self._recover(recovered)
         self.leader = self._validators.leader(self.view)
-        self._heard = [self.view] * len(self._validators)
+        self._scheme = scheme
+        self._outbox = out = Outbox(me)
+        self._voter = Voter(
+            instance=instance, me=me, scheme=scheme, guard=self.guard, outbox=out, quarantine=quarantine
+        )
+        self._pending = Pending()
+        self._wanted = Wanted(me, out)
+        self._exchange = Exchange(epoch=instance.epoch, ancestry=self.ancestry, outbox=out)
+        self._proposer = Proposer(
+            ancestry=self.ancestry, voter=self._voter, wanted=self._wanted, exchange=self._exchange, outbox=out
+        )
+        self._hearing = Hearing(
+            validators=self._validators, me=me, view=self.view, timing=timing, ancestry=self.ancestry, outbox=out
+        )
+        self._ballots = Ballots(instance=instance, ancestry=self.ancestry, hearing=self._hearing, outbox=out)
+        self._retried_view = 0
+        self._retries = 0
+        self._recovered = recovered
+
+    @property
+    def halted(self) -> bool:
+        """Whether the core has given up."""
+        return self._outbox.halted
 
     @property
     def final(self) -> Point:
         """The highest block that is known to be final; its body, or an ancestor's, may still be missing."""
         return self.ancestry.final
 
-    def _recover(self, recovered: Sequence[GuardRecord]) -> int:
-        known = [record.certificate for record in recovered if isinstance(record, Certified)]
-        ancestry = self.ancestry
-        for certificate in known:
-            if certificate.vote.kind is VoteKind.FINALIZE and certificate.vote.view >= ancestry.final.view:
-                ancestry.raise_final(certificate)
-        for certificate in known:
-            vote = certificate.vote
-            if vote.view > ancestry.final.view:
-                (ancestry.nullified if vote.kind is VoteKind.NULLIFY else ancestry.notarized)[vote.view] = certificate
-        ancestry.recover(recovered)
-        self.guard.raise_low(ancestry.final.view)
-        view = max(ancestry.final.view, *ancestry.notarized, *ancestry.nullified, 0) + 1
-        view = max(view, self.guard.last_view())
-        for record in recovered:
-            if isinstance(record, Stored) and record.view > ancestry.final.view:
-                self._pending.judge(record.view, record.block, Verdict.VALID)
-                mine = self.guard.vote(VoteKind.NOTARIZE, record.view)
-                proposed = mine is not None and mine.vote.block == record.block
-                if record.view == view and proposed and self._validators.leader(view) == self.me:
-                    self._proposed = record
-        return view
-
     def step(self, given: Input) -> list[Effect]:
         """Take one input and return what is to be done, Persist first. After Halt nothing happens any more."""
         if self.halted:
             return []
         self._take(given)
-        records, effects = self._records, self._effects
-        self._records, self._effects = [], []
-        return [Persist(records=records), *effects] if records else effects
+        return self._outbox.drain()
 
     def _take(self, given: Input) -> None:
         match given:
@@ -167,7 +140,9 @@ class Core:
             case BuildFailed():
                 self._nullify(given.view)  # C6
             case BlockKnown():
-                self._known(given.block, given.view, Point(given.parent_view, given.parent))
+                self._wanted.forget(given.block)
+                self.ancestry.link(given.block, given.view, Point(given.parent_view, given.parent))
+                self._arrived()
             case Synced():
                 self._synced(given.certificate)
             case Start():
@@ -175,67 +150,21 @@ class Core:
             case _:
                 assert_never(given)
 
-    # Effects that more than one rule has.
+    # Voting (C6, C7).
 
-    def _send(self, to: int | None, message: Message) -> None:
-        if self.me is not None and to != self.me:
-            self._effects.append(Send(to=to, message=message))
-
-    def _penalise(self, sender: int | None, fault: Fault) -> None:
-        self._effects.append(Penalise(sender=sender, fault=fault))
-
-    def _halt(self, why: str) -> None:
-        self.halted = True
-        self._effects.append(Halt(why=why))
-
-    def _want(self, block: bytes, view: int, certificate: Certificate | None) -> None:
-        holders = [] if certificate is None else certificates.signers_of(certificate.signers)
-        self._effects += self._wanted.want(block, view, holders)
-
-    def _want_rooted(self, point: Point) -> bool:
-        """Tell whether `point` and its ancestors are known; ask for the first that is not (C5)."""
-        missing = self.ancestry.unrooted(point)
-        if missing is not None:
-            self._want(missing.block, missing.view, self.ancestry.certificate_of(missing.view))
-        return missing is None
-
-    def _request(self, to: int, first: int, last: int) -> None:
-        if not self._requested:
-            self._requested = True
-            self._send(to, CertificateRequest(epoch=self.instance.epoch, first_view=first, last_view=last))
-
-    # Voting.
-
-    def _may(self, kind: VoteKind, view: int) -> bool:
-        voting = self.me is not None and not self.halted and not self._quarantined
-        return voting and self.guard.may(kind, view)
-
-    def _sign(self, vote: Vote) -> SignedVote:
-        assert self.me is not None, "only a validator votes"
-        signature = self._scheme.sign(sign_bytes(self.instance.genesis_hash, vote))
-        signed = SignedVote(vote=vote, signer=self.me, signature=signature)
-        self.guard.remember(signed)
-        self._records.append(Voted(vote=signed))  # C12
-        return signed
-
-    def _vote(self, vote: Vote) -> None:
-        signed = self._sign(vote)
-        self._send(None, signed)
+    def _vote(self, kind: VoteKind, view: int, block: bytes) -> None:
+        signed = self._voter.sign(kind, view, block)
+        self._outbox.send(None, signed)
         self._count(signed)
-
-    def _vote_on(self, kind: VoteKind, view: int, block: bytes) -> None:
-        self._vote(Vote(epoch=self.instance.epoch, view=view, kind=kind, block=block))
 
     def _nullify(self, view: int) -> None:
         """Skip the current view (C6)."""
-        if view == self.view and self._may(VoteKind.NULLIFY, view):
-            self._vote(nullify(self.instance.epoch, view))
+        if view == self.view and self._voter.may(VoteKind.NULLIFY, view):
+            self._vote(VoteKind.NULLIFY, view, ZERO_HASH)
 
     def _join_nullify(self) -> None:
         """Skip a view that its leader, or somebody honest, skips (C6)."""
-        tally = self._tallies.get(self.view)
-        if tally is None:
-            return
+        tally = self._ballots.tally(self.view)
         blamed = tally.weight(nullify(self.instance.epoch, self.view)) >= self._validators.blame
         if blamed or tally.voted(VoteKind.NULLIFY, self.leader):
             self._nullify(self.view)
@@ -243,52 +172,45 @@ class Core:
     def _try_finalize(self, view: int) -> None:
         """Finalize a notarized block that is valid here (C3)."""
         notarized = self.ancestry.notarized.get(view)
-        if notarized is None or not self._may(VoteKind.FINALIZE, view):
+        if notarized is None or not self._voter.may(VoteKind.FINALIZE, view):
             return
         if self._pending.verdict(notarized.vote.block) is Verdict.VALID:
-            self._vote_on(VoteKind.FINALIZE, view, notarized.vote.block)
+            self._vote(VoteKind.FINALIZE, view, notarized.vote.block)
 
     # Views.
 
     def _start(self) -> None:
-        proposed, view = self._proposed, self.view
-        self._effects.append(SetRetry(delay_ms=self.timing.retry_ms))
-        self._try_commit()
+        view, recovered = self.view, self._recovered
+        self._recovered = ()
+        self._outbox.add(SetRetry(delay_ms=self.timing.retry_ms))
+        for record in recovered:
+            if isinstance(record, Stored):
+                self._pending.judge(record.view, record.block, Verdict.VALID)
+        try_commit(self.ancestry, self._wanted, self._outbox)
         self._enter(view)
-        self._proposed = proposed
         if self.me is None or self.halted:
             return
+        if self.view == view and self.leader == self.me:
+            self._proposer.recover(recovered, view)
         self._repeat()
         mine = [self.guard.vote(kind, view) for kind in (VoteKind.NOTARIZE, VoteKind.NULLIFY)]
         for signed in [*mine, *self.guard.finalize_votes(REPEATED_MAX)]:
-            if signed is not None and self._is_news(signed):
+            if signed is not None and self._ballots.is_news(signed, self.view):
                 self._count(signed)
 
     def _enter(self, view: int) -> None:
         """Begin a view (C0)."""
         self.view = view
         self.leader = self._validators.leader(view)
-        self._building = self._proposed = None
+        self._proposer.begin()
         self._pending.forget(final=self.final.view, view=view)
-        floor = self._floor()
-        for old in [known for known in self._tallies if known <= floor]:
-            del self._tallies[old]
+        self._ballots.forget(view)
         if self.me is None:
             return
-        self._armed_ms = self._view_ms()
-        self._effects.append(SetTimer(view=view, delay_ms=self._armed_ms))
+        self._hearing.arm(view, self.leader)
         self._join_nullify()
         if self.view == view:
             self._reconsider()
-
-    def _view_ms(self) -> int:
-        """Return the time of the current view (C14)."""
-        heard_since = self.view - SILENT_VIEWS
-        if self._heard[self.leader] < heard_since and self.leader != self.me:
-            weights = zip(self._heard, self._validators.weights, strict=True)
-            if sum(weight for heard, weight in weights if heard >= heard_since) >= self._validators.quorum:
-                return 0
-        return self.timing.view_ms((self.view - 1 - self.final.view) // len(self._validators))
 
     def _reconsider(self) -> None:
         """Look again at what waited for a certificate or a body."""
@@ -299,47 +221,20 @@ class Core:
     # Proposing (C1).
 
     def _propose(self) -> None:
-        view = self.view
-        if self.leader != self.me or self._building is not None or not self._may(VoteKind.NOTARIZE, view):
-            return
-        if self.guard.vote(VoteKind.NULLIFY, view) is not None:
-            return
-        parent = self.ancestry.parent_for(view)
-        if isinstance(parent, int):
-            asked = (self.me + 1 + self._rounds % max(1, len(self._validators) - 1)) % len(self._validators)
-            self._request(asked, parent, parent)
-        elif self._want_rooted(parent):
-            self._building = parent
-            self._effects.append(Build(view=view, parent_view=parent.view, parent=parent.block))
+        if self.me is not None and self.leader == self.me:
+            others = max(1, len(self._validators) - 1)
+            ask = (self.me + 1 + self._retries % others) % len(self._validators)
+            self._proposer.propose(self.view, ask)
 
     def _built(self, view: int, block: bytes, body: bytes) -> None:
-        parent = self._building
-        if parent is None or view != self.view or not self._may(VoteKind.NOTARIZE, view):
+        parent = self._proposer.building
+        if parent is None or view != self.view or not self._voter.may_propose(view):
             return
-        if self.guard.vote(VoteKind.NULLIFY, view) is not None:
-            return
-        if self.ancestry.standing(view, parent) is not Standing.CERTIFIED:  # another block became final meanwhile
+        if self.ancestry.standing(view, parent) is Standing.CERTIFIED:
+            self._pending.judge(view, block, Verdict.VALID)
+            self._count(self._proposer.built(view, parent, block, body))
+        else:  # another block became final meanwhile
             self._nullify(view)
-            return
-        self._proposed = Stored(view=view, block=block, parent_view=parent.view, parent=parent.block, body=body)
-        self._records.append(self._proposed)
-        self.ancestry.link(block, view, parent)
-        self._pending.judge(view, block, Verdict.VALID)
-        signed = self._sign(Vote(epoch=self.instance.epoch, view=view, kind=VoteKind.NOTARIZE, block=block))
-        self._send_proposal(self._proposed, signed)
-        self._count(signed)
-
-    def _send_proposal(self, stored: Stored, signed: SignedVote) -> None:
-        parent = Point(stored.parent_view, stored.parent)
-        justification = self.ancestry.justification(stored.view, parent)
-        proposal = Proposal(
-            vote=signed,
-            parent_view=parent.view,
-            parent=parent.block,
-            justification=justification,
-            body=stored.body,
-        )
-        self._send(None, proposal)
 
     # Judging proposals (C2).
 
@@ -354,17 +249,17 @@ class Core:
             to_finalize = notarized is not None and notarized.vote.block == block
             if not to_finalize and not self._may_notarize(view, parent):
                 continue
-            if self._want_rooted(parent) and self._pending.ask(view, block):
-                self._effects.append(
+            if self._wanted.rooted(parent, self.ancestry) and self._pending.ask(view, block):
+                self._outbox.add(
                     Validate(view=view, block=block, body=proposal.body, parent_view=parent.view, parent=parent.block)
                 )
 
     def _may_notarize(self, view: int, parent: Point) -> bool:
-        if view != self.view or not self._may(VoteKind.NOTARIZE, view) or self._pending.awaits(view):
+        if view != self.view or not self._voter.may(VoteKind.NOTARIZE, view) or self._pending.awaits(view):
             return False
         standing = self.ancestry.standing(view, parent)  # C2
         if standing is Standing.MISSING:
-            self._request(self.leader, max(parent.view, self.final.view), view - 1)
+            self._exchange.request(self.leader, max(parent.view, self.final.view), view - 1)
         elif standing is Standing.CONTRADICTED:
             self._nullify(view)
         return standing is Standing.CERTIFIED
@@ -382,7 +277,7 @@ class Core:
             case Verdict.MISMATCHED:
                 if proposal is not None:
                     self._pending.remove(view, block)
-                    self._penalise(proposal.vote.signer, Fault.BAD_PROPOSAL)
+                    self._outbox.penalise(proposal.vote.signer, Fault.BAD_PROPOSAL)
                     self._nullify(view)  # C6
             case _:
                 assert_never(verdict)
@@ -393,12 +288,12 @@ class Core:
             self._pending.judge(view, block, Verdict.VALID)
             self.ancestry.link(block, view, parent)
             self._wanted.forget(block)
-            in_view = view == self.view and self._may(VoteKind.NOTARIZE, view)
+            in_view = view == self.view and self._voter.may(VoteKind.NOTARIZE, view)
             if in_view and self.ancestry.standing(view, parent) is Standing.CERTIFIED:  # C2
-                self._records.append(
+                self._outbox.persist(
                     Stored(view=view, block=block, parent_view=parent.view, parent=parent.block, body=proposal.body)
                 )
-                self._vote_on(VoteKind.NOTARIZE, view, block)
+                self._vote(VoteKind.NOTARIZE, view, block)
             self._try_finalize(view)
         self._arrived()
 
@@ -407,17 +302,12 @@ class Core:
         notarized = self.ancestry.notarized.get(view)
         certified = notarized is not None and notarized.vote.block == block
         if certified or self.final == Point(view, block) or self.ancestry.linked(block):
-            self._halt(f"block {block.hex()} of view {view} is certified and invalid here")  # C11
+            self._outbox.halt(f"block {block.hex()} of view {view} is certified and invalid here")  # C11
         else:
             self._nullify(view)  # C6
 
-    def _known(self, block: bytes, view: int, parent: Point) -> None:
-        self._wanted.forget(block)
-        self.ancestry.link(block, view, parent)
-        self._arrived()
-
     def _arrived(self) -> None:
-        self._try_commit()
+        try_commit(self.ancestry, self._wanted, self._outbox)
         if not self.halted:
             self._reconsider()
 
@@ -441,68 +331,25 @@ class Core:
             case _:
                 assert_never(message)
 
-    def _floor(self) -> int:
-        return max(self.final.view, self.view - VIEWS_TRACKED)
-
-    def _tally(self, view: int) -> Tally:
-        tally = self._tallies.get(view)
-        if tally is None:
-            tally = self._tallies[view] = Tally(self._validators)
-        return tally
-
-    def _is_proper(self, sender: int | None, signed: SignedVote) -> bool:
-        """Tell whether a vote is worth checking, as far as that costs nothing (C10)."""
-        vote = signed.vote
-        if signed.signer >= len(self._validators):
-            self._penalise(sender, Fault.UNKNOWN_SIGNER)
-        elif not certificates.well_formed(vote):
-            self._penalise(sender, Fault.BAD_VOTE)
-        elif sender is not None and sender != signed.signer:  # validators speak for themselves
-            self._penalise(sender, Fault.FOREIGN_VOTE)
-        elif vote.epoch == self.instance.epoch:
-            if sender is not None and vote.view > self._heard[sender]:
-                self._heard[sender] = min(vote.view, self.view + 1)
-            return True
-        return False
-
-    def _is_signed(self, sender: int | None, signed: SignedVote) -> bool:
-        message = sign_bytes(self.instance.genesis_hash, signed.vote)
-        if self._scheme.verify(signed.signer, message, signed.signature):
-            return True
-        self._penalise(sender, Fault.BAD_SIGNATURE)
-        return False
-
     def _on_vote(self, sender: int | None, signed: SignedVote) -> None:
-        if not self._is_proper(sender, signed):
+        if not self._ballots.is_proper(sender, signed, self.view):
             return
         vote = signed.vote
         if vote.kind is not VoteKind.FINALIZE and vote.view + 1 < self.view:
-            self._answer(sender, vote.view, self.view - 1)  # C9
-        if self._is_news(signed) and self._is_signed(sender, signed):
+            self._exchange.answer(sender, vote.view, self.view - 1, self.view)  # C9
+        if self._ballots.is_news(signed, self.view) and self._voter.is_signed(sender, signed):
             self._count(signed)
-
-    def _is_news(self, signed: SignedVote) -> bool:
-        """Tell whether a vote is within the window and adds to what is known (C10)."""
-        vote = signed.vote
-        if not self._floor() < vote.view <= self.view + 1:
-            return False
-        known = self.ancestry.nullified if vote.kind is VoteKind.NULLIFY else self.ancestry.notarized
-        certificate = known.get(vote.view)
-        if certificate is not None and certificate.vote == vote:
-            return False
-        tally = self._tally(vote.view)
-        return not tally.has(signed) and not tally.accused(signed.signer)
 
     def _count(self, signed: SignedVote) -> None:
         """Count a checked vote; make a certificate of a quorum (C3, C4, C5)."""
         vote = signed.vote
-        if signed.signer == self.me and not self.guard.knows(signed):
-            self._halt("another node signs with this validator's key")  # C13
+        if self._voter.is_double(signed):
+            self._outbox.halt("another node signs with this validator's key")  # C13
             return
-        tally = self._tally(vote.view)
+        tally = self._ballots.tally(vote.view)
         known = tally.conflict(signed)
         if known is not None:
-            self._effects.append(Evidence(first=known, second=signed))  # C18
+            self._outbox.add(Evidence(first=known, second=signed))  # C18
             return
         if tally.add(signed) >= self._validators.quorum:
             certificate = certificates.form(vote, tally.votes(vote.kind), self._scheme.number)
@@ -513,45 +360,33 @@ class Core:
 
     def _on_proposal(self, sender: int | None, proposal: Proposal) -> None:
         signed, vote = proposal.vote, proposal.vote.vote
-        if not self._is_proper(sender, signed):
+        if not self._ballots.is_proper(sender, signed, self.view):
             return
         if vote.kind is not VoteKind.NOTARIZE or proposal.parent_view >= vote.view:
-            self._penalise(sender, Fault.BAD_PROPOSAL)
+            self._outbox.penalise(sender, Fault.BAD_PROPOSAL)
             return
         if signed.signer != self._validators.leader(vote.view):
-            self._penalise(sender, Fault.NOT_LEADER)
+            self._outbox.penalise(sender, Fault.NOT_LEADER)
             return
         for certificate in proposal.justification:
             self._on_certificate(sender, certificate)
         if vote.view + 1 < self.view:
-            self._answer(sender, vote.view, self.view - 1)  # C9
+            self._exchange.answer(sender, vote.view, self.view - 1, self.view)  # C9
         floor = max(self.final.view, self.view - VIEWS_BACK - 1)
         if sender is None or self.halted or not floor < vote.view <= self.view + 1:
             return  # without the leader's link nobody answers for the body
         if self._pending.find(vote.view, vote.block) is None:
-            if not self._is_signed(sender, signed) or not self._pending.add(proposal):
+            if not self._voter.is_signed(sender, signed) or not self._pending.add(proposal):
                 return
-            if self._is_news(signed):
+            if self._ballots.is_news(signed, self.view):
                 self._count(signed)
         self._consider(vote.view)
 
     def _on_request(self, sender: int | None, request: CertificateRequest) -> None:
         if request.first_view > request.last_view:
-            self._penalise(sender, Fault.BAD_REQUEST)
+            self._outbox.penalise(sender, Fault.BAD_REQUEST)
         elif request.epoch == self.instance.epoch:
-            self._answer(sender, request.first_view, min(request.last_view, self.view))
-
-    def _answer(self, sender: int | None, first: int, last: int) -> None:
-        """Tell a validator what it lacks, seldom (C9)."""
-        if sender is None or self._answers.get(sender, 0) >= ANSWERS_MAX:
-            return
-        found = self.ancestry.certificates(first, last)
-        latest = self.ancestry.certificate_of(self.view - 1)
-        if latest is not None and latest not in found:
-            found = [*found[: JUSTIFICATION_MAX - 1], latest]
-        if found:
-            self._answers[sender] = self._answers.get(sender, 0) + 1
-            self._send(sender, Certificates(certificates=found))
+            self._exchange.answer(sender, request.first_view, request.last_view, self.view)
 
     # Certificates (C3, C4, C5).
 
@@ -564,7 +399,7 @@ class Core:
         try:
             certificates.check(certificate, self.instance, self._scheme)
         except Refused:
-            self._penalise(sender, Fault.BAD_CERTIFICATE)
+            self._outbox.penalise(sender, Fault.BAD_CERTIFICATE)
             return
         self._certified(certificate)
 
@@ -573,17 +408,18 @@ class Core:
         vote = certificate.vote
         rivals = self.ancestry.rivals(certificate)
         for rival in rivals:
-            self._effects += [Evidence(first=one, second=other) for one, other in culprits(rival, certificate)]  # C18
+            for first, second in culprits(rival, certificate):
+                self._outbox.add(Evidence(first=first, second=second))  # C18
         if rivals:
-            self._halt(f"two certificates of view {vote.view} contradict each other")  # C11
+            self._outbox.halt(f"two certificates of view {vote.view} contradict each other")  # C11
             return
-        self._records.append(Certified(certificate=certificate))
-        self._send(None, certificate)
+        self._outbox.persist(Certified(certificate=certificate))
+        self._outbox.send(None, certificate)
         match vote.kind:
             case VoteKind.NOTARIZE:
                 self._on_notarized(certificate)
             case VoteKind.NULLIFY:
-                self.ancestry.nullified[vote.view] = certificate
+                self.ancestry.add(certificate)
                 self._ended(vote.view)
             case VoteKind.FINALIZE:
                 self._on_finalized(certificate)
@@ -601,49 +437,26 @@ class Core:
 
     def _on_notarized(self, certificate: Certificate) -> None:
         view, block = certificate.vote.view, certificate.vote.block
-        self.ancestry.notarized[view] = certificate
+        self.ancestry.add(certificate)
         if self._pending.verdict(block) is Verdict.INVALID:
-            self._halt(f"block {block.hex()} of view {view} is notarized and invalid here")  # C11
+            self._outbox.halt(f"block {block.hex()} of view {view} is notarized and invalid here")  # C11
             return
         self._try_finalize(view)
         if view > self.final.view and not self.ancestry.linked(block) and self._pending.find(view, block) is None:
-            self._want(block, view, certificate)
+            self._wanted.want(block, view, certificate)
         self._ended(view)
 
     def _on_finalized(self, certificate: Certificate) -> None:
         view, block = certificate.vote.view, certificate.vote.block
         self.ancestry.raise_final(certificate)
-        self.guard.raise_low(view)
+        self._voter.close(view)
         if self._pending.verdict(block) is Verdict.INVALID:
-            self._halt(f"block {block.hex()} of view {view} is final and invalid here")  # C11
+            self._outbox.halt(f"block {block.hex()} of view {view} is final and invalid here")  # C11
             return
-        self._leave_quarantine()
-        self._try_commit()
+        try_commit(self.ancestry, self._wanted, self._outbox)
         self._ended(view)
-        if self.me is not None and not self.halted and self._view_ms() < self._armed_ms:
-            self._armed_ms = self._view_ms()
-            self._effects.append(SetTimer(view=self.view, delay_ms=self._armed_ms))  # C14
-
-    def _leave_quarantine(self) -> None:
-        if self._quarantined:
-            if self._quarantine_ends is None:
-                self._quarantine_ends = self.final.view + len(self._validators)  # C13
-            self._quarantined = self.final.view <= self._quarantine_ends
-
-    def _try_commit(self) -> None:
-        """Commit the final block as soon as it and its ancestors are known (C5)."""
-        final, certificate = self.final, self.ancestry.final_certificate
-        if certificate is None or final.view <= self.ancestry.committed.view:
-            return
-        missing = self.ancestry.unrooted(final)
-        if missing is not None:
-            self._want(missing.block, missing.view, certificate)
-        elif self.ancestry.forks(final):
-            self._halt(f"final block {final.block.hex()} does not descend from the committed one")  # C11
-        else:
-            self.ancestry.raise_committed(final)
-            self._wanted.forget_up_to(final.view)
-            self._effects.append(Commit(block=final.block, certificate=certificate))
+        if self.me is not None and not self.halted:
+            self._hearing.rearm(self.view, self.leader)  # C14
 
     def _synced(self, certificate: Certificate) -> None:
         vote = certificate.vote
@@ -658,29 +471,28 @@ class Core:
     # Repeating (C8).
 
     def _retry(self) -> None:
-        self._effects.append(SetRetry(delay_ms=self.timing.retry_ms))
-        self._rounds += 1
-        self._requested = False
-        self._answers.clear()
-        self._effects += self._wanted.again()
+        self._outbox.add(SetRetry(delay_ms=self.timing.retry_ms))
+        self._retries += 1
+        self._exchange.renew()
+        self._wanted.again()
         if self.me is None:
             return
         stuck, self._retried_view = self.view == self._retried_view, self.view
         if stuck:
-            if self.leader == self.me and self._building is None and self._proposed is None:
+            if self.leader == self.me and self._proposer.is_idle():
                 self._nullify(self.view)  # C1: what the parent needs did not come
             self._repeat()
         self._reconsider()
 
     def _repeat(self) -> None:
         """Say again what this view and the final point stand on."""
-        latest = [self.ancestry.certificate_of(self.view - 1), self.ancestry.final_certificate]
-        known = [certificate for certificate in latest if certificate is not None]
+        entered, final = self.ancestry.certificate_of(self.view - 1), self.ancestry.final_certificate
+        known = [certificate for certificate in (entered, final) if certificate is not None]
         if known:
-            self._send(None, Certificates(certificates=known if len(known) == 1 or known[0] != known[1] else known[:1]))
-        mine = [self.guard.vote(kind, self.view) for kind in (VoteKind.NOTARIZE, VoteKind.NULLIFY)]
-        for signed in [*mine, *self.guard.finalize_votes(REPEATED_MAX)]:
-            if signed is not None and not (self._proposed is not None and signed == mine[0]):
-                self._send(None, signed)
-        if self._proposed is not None and mine[0] is not None:
-            self._send_proposal(self._proposed, mine[0])
+            self._outbox.send(None, Certificates(certificates=known[:1] if entered == final else known))
+        mine = [self.guard.vote(VoteKind.NULLIFY, self.view), *self.guard.finalize_votes(REPEATED_MAX)]
+        if not self._proposer.repeat():
+            mine.insert(0, self.guard.vote(VoteKind.NOTARIZE, self.view))
+        for signed in mine:
+            if signed is not None:
+                self._outbox.send(None, signed)

@@ -1,0 +1,69 @@
+"""This node's own votes: when it may cast one, and that it is written before it is sent (C7, C12, C13)."""
+
+from consensus.guard import Guard
+from consensus.io import Fault, Voted
+from consensus.messages import SignedVote, Vote, VoteKind, sign_bytes
+from consensus.outbox import Outbox
+from consensus.scheme import Scheme
+from consensus.validators import Instance
+
+
+class Voter:
+    """Signs for one validator, or for none (a follower's `me` is None)."""
+
+    def __init__(
+        self,
+        *,
+        instance: Instance,
+        me: int | None,
+        scheme: Scheme,
+        guard: Guard,
+        outbox: Outbox,
+        quarantine: bool,
+    ) -> None:
+        self.guard = guard
+        self._instance = instance
+        self._me = me
+        self._scheme = scheme
+        self._outbox = outbox
+        self._quarantined = quarantine
+        self._quarantine_ends: int | None = None
+
+    def may(self, kind: VoteKind, view: int) -> bool:
+        """Tell whether this node may cast a vote of `kind` in `view`."""
+        voting = self._me is not None and not self._outbox.halted and not self._quarantined
+        return voting and self.guard.may(kind, view)
+
+    def may_propose(self, view: int) -> bool:
+        """Tell whether this node may propose in a view that it leads: once, and not after skipping it (C1)."""
+        return self.may(VoteKind.NOTARIZE, view) and self.guard.vote(VoteKind.NULLIFY, view) is None
+
+    def sign(self, kind: VoteKind, view: int, block: bytes) -> SignedVote:
+        """Sign a vote, and have it written before anything is sent (C12)."""
+        assert self._me is not None, "only a validator votes"
+        vote = Vote(epoch=self._instance.epoch, view=view, kind=kind, block=block)
+        signature = self._scheme.sign(sign_bytes(self._instance.genesis_hash, vote))
+        signed = SignedVote(vote=vote, signer=self._me, signature=signature)
+        self.guard.remember(signed)
+        self._outbox.persist(Voted(vote=signed))
+        return signed
+
+    def is_signed(self, sender: int | None, signed: SignedVote) -> bool:
+        """Check a signature; blame the sender of one that fails."""
+        message = sign_bytes(self._instance.genesis_hash, signed.vote)
+        if self._scheme.verify(signed.signer, message, signed.signature):
+            return True
+        self._outbox.penalise(sender, Fault.BAD_SIGNATURE)
+        return False
+
+    def is_double(self, signed: SignedVote) -> bool:
+        """Tell whether a checked vote is of this node's key and not of this node (C13)."""
+        return signed.signer == self._me and not self.guard.knows(signed)
+
+    def close(self, view: int) -> None:
+        """Note that a block of `view` is final: nothing is ever signed at or below it (C5, C13)."""
+        self.guard.raise_low(view)
+        if self._quarantined:
+            if self._quarantine_ends is None:
+                self._quarantine_ends = view + len(self._instance.validators)
+            self._quarantined = view <= self._quarantine_ends
