@@ -22,6 +22,11 @@ def _model(nodes: list[onnx.NodeProto], *, initializers: list[onnx.TensorProto] 
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
 
 
+def _encoded(model: onnx.ModelProto) -> bytes:
+    raw: bytes = model.SerializeToString()
+    return raw
+
+
 def _constant(name: str, kind: int, dims: list[int], values: list[float]) -> onnx.TensorProto:
     return helper.make_tensor(name, kind, dims, values)
 
@@ -42,7 +47,7 @@ def loops_for_ever() -> bytes:
         ],
     )
     loop = helper.make_node("Loop", ["", "yes", "x"], ["y"], body=body)
-    return _model([loop], initializers=[_constant("yes", TensorProto.BOOL, [], [1])]).SerializeToString()
+    return _encoded(_model([loop], initializers=[_constant("yes", TensorProto.BOOL, [], [1])]))
 
 
 def allocates_8_gb() -> bytes:
@@ -52,7 +57,7 @@ def allocates_8_gb() -> bytes:
         _constant("shape", TensorProto.INT64, [2], [2**10, 2**21]),
         _constant("one", TensorProto.INT64, [1], [1]),
     ]
-    return _model(nodes, initializers=shape).SerializeToString()
+    return _encoded(_model(nodes, initializers=shape))
 
 
 def nests_2_to_the_30_functions() -> bytes:
@@ -68,19 +73,19 @@ def nests_2_to_the_30_functions() -> bytes:
         ]
         model.functions.append(helper.make_function("own", f"f{level}", ["a"], ["b"], calls, imports))
     model.opset_import.append(helper.make_opsetid("own", 1))
-    return model.SerializeToString()
+    return _encoded(model)
 
 
 def cut_short() -> bytes:
     weights = _constant("w", TensorProto.FLOAT, [1], [2.0])
-    whole = _model([helper.make_node("Mul", ["x", "w"], ["y"])], initializers=[weights]).SerializeToString()
+    whole = _encoded(_model([helper.make_node("Mul", ["x", "w"], ["y"])], initializers=[weights]))
     return whole[: len(whole) // 2]
 
 
 def reads_another_file() -> bytes:
     weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL)
     weights.external_data.append(onnx.StringStringEntryProto(key="location", value="../../../../etc/passwd"))
-    return _model([helper.make_node("Mul", ["x", "w"], ["y"])], initializers=[weights]).SerializeToString()
+    return _encoded(_model([helper.make_node("Mul", ["x", "w"], ["y"])], initializers=[weights]))
 
 
 def multiplies_for_hours() -> bytes:
@@ -91,7 +96,7 @@ def multiplies_for_hours() -> bytes:
         _constant("shape", TensorProto.INT64, [2], [2048, 2048]),
         _constant("one", TensorProto.INT64, [1], [1]),
     ]
-    return _model(nodes, initializers=shape).SerializeToString()
+    return _encoded(_model(nodes, initializers=shape))
 
 
 HOSTILE: dict[str, Callable[[], bytes]] = {

@@ -121,7 +121,7 @@ REFUSED: list[tuple[str, Callable[[], onnx.ModelProto], Reason]] = [
     ("an input of unknown rank", lambda: relu(inputs=[value("x", None)]), Reason.SHAPE_NOT_STATIC),
     ("an input of 256 MiB", lambda: relu(inputs=[value("x", [2**26])]), Reason.INPUT_TOO_LARGE),
     ("no input", lambda: model([node("Constant", "", "y", value_float=1.0)], inputs=[]), Reason.GRAPH_INVALID),
-    ("a value used before it is set", lambda: nodes(node("Relu", "z", "y"), node("Relu", "x", "z")), Reason.GRAPH_INVALID),
+    ("a value used before set", lambda: nodes(node("Relu", "z", "y"), node("Relu", "x", "z")), Reason.GRAPH_INVALID),
     ("a value set twice", lambda: nodes(node("Relu", "x", "y"), node("Abs", "x", "y")), Reason.GRAPH_INVALID),
     ("a node that sets an input", lambda: nodes(node("Relu", "x", "x")), Reason.GRAPH_INVALID),
     ("an output that nothing sets", lambda: nodes(node("Relu", "x", "z")), Reason.GRAPH_INVALID),

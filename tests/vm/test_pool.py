@@ -1,0 +1,192 @@
+"""The pool with real sandboxes; each test starts at most two, 0.5 s each."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import trio
+
+from primitives.reasons import Reason, Refused
+from tests.vm.build import MAGIKA_CUT, bundle, classifier, magika_model, model, node, tensor, value, values
+from tests.vm.processes import children, until_busy, until_dead
+from vm.manifest import Class
+from vm.pool import JOBS_MAX, PoolConfig, admit_once, open_pool, run_once
+from vm.sandbox_protocol import Optimisation
+from vm.tensor import DType, decode_small_bundle
+
+pytestmark = pytest.mark.e2e
+
+RAW = classifier().SerializeToString()
+JOB = bundle(x=tensor([1, 2, 3, 4], [1, 4]))
+KEY = b"k" * 32
+CONFIG = PoolConfig()
+
+
+class Store:
+    """A model that counts how often it is fetched."""
+
+    def __init__(self, raw: bytes = RAW) -> None:
+        self.raw, self.fetched = raw, 0
+
+    async def load(self) -> bytes:
+        self.fetched += 1
+        return self.raw
+
+
+async def test_a_pool_that_is_not_used_starts_nothing() -> None:
+    before = children()
+    async with open_pool(CONFIG):
+        assert children() == before
+
+
+async def test_a_model_is_fetched_once_and_stays_loaded() -> None:
+    store, before = Store(), children()
+    async with open_pool(CONFIG) as pool:
+        first = await pool.run(KEY, [b"logits"], store.load, JOB)
+        started = children()
+        again = await pool.run(KEY, [b"logits"], store.load, JOB)
+        assert (first.cut, first.outputs) == (again.cut, again.outputs)
+        assert store.fetched == 1
+        assert children() == started
+        await pool.run(KEY, [b"m"], store.load, JOB)
+        assert store.fetched == 2  # another cut is another session
+        assert len(started) == len(before) + 1
+    assert children() == before
+
+
+async def test_more_models_than_a_sandbox_keeps_are_fetched_again() -> None:
+    store = Store()
+    async with open_pool(CONFIG) as pool:
+        for turn in range(2):
+            for at in range(5):
+                await pool.run(bytes([at]) * 32, [], store.load, JOB)
+            assert store.fetched == 5 * (turn + 1)
+        await pool.run(bytes([4]) * 32, [], store.load, JOB)
+        assert store.fetched == 10
+
+
+async def test_a_wrong_input_costs_no_sandbox() -> None:
+    store = Store()
+    async with open_pool(CONFIG) as pool:
+        await pool.run(KEY, [], store.load, JOB)
+        started = children()
+        for wrong, reason in (
+            (bundle(x=tensor([1] * 4, [1, 4], DType.INT32)), Reason.INPUT_WRONG_TYPE),
+            (bundle(x=tensor([1] * 3, [1, 3])), Reason.INPUT_WRONG_SHAPE),
+            (bundle(q=tensor([1] * 4, [1, 4])), Reason.INPUT_WRONG_NAME),
+            (b"\xc1", Reason.INPUT_UNREADABLE),
+        ):
+            with pytest.raises(Refused) as caught:
+                await pool.run(KEY, [], store.load, wrong)
+            assert caught.value.reason is reason
+        assert children() == started
+
+
+async def test_a_model_that_cannot_be_fetched_costs_no_sandbox() -> None:
+    async def nowhere() -> bytes:
+        raise Refused(Reason.CONTENT_NOT_FOUND)
+
+    async with open_pool(CONFIG) as pool:
+        await pool.layers()
+        started = children()
+        with pytest.raises(Refused):
+            await pool.run(KEY, [], nowhere, JOB)
+        assert children() == started
+
+
+async def test_as_many_jobs_run_at_once_as_there_are_sandboxes() -> None:
+    before = children()
+    async with open_pool(PoolConfig(size=2)) as pool, trio.open_nursery() as nursery:
+        for _ in range(6):
+            nursery.start_soon(pool.run, KEY, [], Store().load, JOB)
+        while len(children()) < len(before) + 2:
+            await trio.lowlevel.checkpoint()
+    assert children() == before
+
+
+async def test_a_sandbox_that_dies_is_told_as_a_crash_and_replaced() -> None:
+    store, before = Store(), children()
+    async with open_pool(CONFIG) as pool:
+        await pool.run(KEY, [], store.load, JOB)
+        (victim,) = set(children()) - set(before)
+        os.kill(victim, signal.SIGKILL)
+        with pytest.raises(Refused) as caught:
+            await pool.run(KEY, [], store.load, JOB)
+        assert (caught.value.reason, caught.value.facts["seen"]) == (Reason.RUN_CRASHED, "signal 9")
+        await pool.run(KEY, [], store.load, JOB)
+        assert store.fetched == 2
+
+
+async def test_a_job_that_is_cancelled_leaves_no_sandbox_behind() -> None:
+    slow = model(
+        [
+            node("MatMul", "x x", "a"),
+            *(node("MatMul", f"{'a' * n} x", "a" * (n + 1)) for n in range(1, 200)),
+            node("ReduceMax", "a" * 200, "y"),
+        ],
+        inputs=[value("x", [1500, 1500])],
+        outputs=[value("y", [1, 1])],
+    ).SerializeToString()
+    before = children()
+    async with open_pool(CONFIG) as pool:
+        await pool.layers()
+        with trio.move_on_after(0.5) as scope:
+            await pool.run(KEY, [], Store(slow).load, bundle(x=tensor([1.0] * 1500**2, [1500, 1500])))
+        assert scope.cancelled_caught
+        assert children() == before
+
+
+async def test_a_sandbox_is_replaced_after_its_share_of_jobs() -> None:
+    store, before = Store(), children()
+    async with open_pool(CONFIG) as pool:
+        for _ in range(JOBS_MAX):
+            await pool.run(KEY, [], store.load, JOB)
+        assert children() == before
+        await pool.run(KEY, [], store.load, JOB)
+        assert store.fetched == 2
+
+
+async def test_other_settings_of_the_engine_agree_within_the_tolerance() -> None:
+    store = Store(magika_model())
+    job = bundle(bytes=tensor([at % 257 for at in range(2048)], [1, 2048], DType.INT32))
+    results = []
+    for config in (CONFIG, PoolConfig(threads=2, optimisation=Optimisation.DISABLED)):
+        async with open_pool(config) as pool:
+            results.append(await pool.run(KEY, [MAGIKA_CUT], store.load, job))
+    one, other = (values(decode_small_bundle(result.cut).tensors[0].tensor) for result in results)
+    assert max(abs(a - b) for a, b in zip(one, other, strict=True)) < 1e-4
+    assert results[0].cut != results[1].cut
+
+
+def test_a_sandbox_dies_with_its_parent_even_while_it_works() -> None:
+    program = (
+        "import sys, trio\n"
+        "from tests.vm.hostile_models import loops_for_ever\n"
+        "from tests.vm.build import bundle, tensor\n"
+        "from vm.pool import PoolConfig, open_pool\n"
+        "async def load():\n"
+        "    return loops_for_ever()\n"
+        "async def main():\n"
+        "    async with open_pool(PoolConfig()) as pool, trio.open_nursery() as nursery:\n"
+        "        await pool.layers()\n"
+        "        nursery.start_soon(pool.run, bytes(32), [b'y'], load, bundle(x=tensor([1.0])))\n"
+        "        print('ready', flush=True)\n"
+        "trio.run(main)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        (sandbox,) = children(parent.pid)
+        assert until_busy(sandbox)
+        parent.kill()
+    assert until_dead(sandbox)
+
+
+def test_a_program_without_a_loop_can_judge_and_run() -> None:
+    before = children()
+    admitted = admit_once(CONFIG, RAW, [b"logits"], Class.NATIVE)
+    assert [port.name for port in admitted.inputs] == [b"x"]
+    assert decode_small_bundle(run_once(CONFIG, RAW, [b"logits"], JOB).outputs).tensors[0].name == b"y"
+    assert children() == before
