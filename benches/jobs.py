@@ -1,0 +1,69 @@
+"""How long a job takes from submission to settlement: nine real nodes, magika's model, tier high."""
+
+import time
+from collections.abc import Iterator
+
+from benches.figures import Figure, percentile
+from benches.network import account, running
+from cli.client import ENDED, Client, model_record
+from examples.filetype.files import samples
+from examples.filetype.jobs import ask, input_of
+from examples.filetype.labels import CUT, MODEL_FILE, package_file
+from node.keys.files import Key
+from node.rpc.client import RpcClient
+from primitives.units import KARAT
+from testnet.manifest import standard
+from vm.manifest import Class, model_id
+from vm.pool import PoolConfig, admit_once
+
+JOBS = 12
+PRICE_MAX = KARAT // 10
+POLL_S = 0.05
+JOB_S_MAX = 120.0
+METHOD = (
+    f"4 validators, 5 workers, client and all on this machine; {JOBS} real files one after the other, the first left out; "
+    f"submit to settled seen over RPC, polled each {POLL_S * 1e3:.0f} ms"
+)
+
+
+def run() -> Iterator[Figure]:
+    """Yield the time from submit to settled."""
+    inputs = [bundle for bundle in map(input_of, samples()) if bundle is not None][:JOBS]
+    with running(standard(validators=4, workers=5)) as (directory, network), RpcClient(network.nodes[0].rpc) as rpc:
+        client, key = Client(rpc), account(directory, 0)
+        model = _publish(client, key)
+        took = [_one(client, key, model, bundle) for bundle in inputs]
+    warm = took[1:]
+    for what, value in (("p50", percentile(warm, 50)), ("slowest", max(warm))):
+        yield Figure(what=f"submit to settled, {what}", value=value, unit="s", method=METHOD)
+    yield Figure(
+        what="the first job", value=took[0], unit="s", method="workers fetch the model and start sandboxes for it"
+    )
+
+
+def _publish(client: Client, key: Key) -> bytes:
+    raw = package_file(MODEL_FILE).read_bytes()
+    admitted = admit_once(PoolConfig(), raw, [CUT.encode()], Class.NATIVE)
+    model = model_record(
+        client.rpc.put_blob(raw),
+        inputs=admitted.inputs,
+        outputs=admitted.outputs,
+        licence="Apache-2.0",
+        publisher=key.info.address,
+    )
+    client.publish(key, model, [CUT.encode()])
+    return model_id(model)
+
+
+def _one(client: Client, key: Key, model: bytes, bundle: bytes) -> float:
+    """Submit one job and return the seconds until it is settled."""
+    began = time.perf_counter()
+    job = ask(client, key, model, bundle, max_price=PRICE_MAX)
+    client.final(job)
+    while (told := client.job(job))["state"] not in ENDED:
+        if time.perf_counter() - began > JOB_S_MAX:
+            raise TimeoutError(f"job {job.hex()} is {told['state']} after {JOB_S_MAX:.0f} s")
+        time.sleep(POLL_S)
+    if told["state"] == "void":
+        raise RuntimeError(f"job {job.hex()} ended void: {told['outcome']}")
+    return time.perf_counter() - began

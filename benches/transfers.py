@@ -1,0 +1,137 @@
+"""Signed transfers that four validators make final per second: real processes, one client that signs and submits."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from benches.figures import Figure, percentile, say
+from benches.network import account, running
+from cli.client import Client
+from ledger.transaction import Body, Transfer, sign_transaction
+from node.keys.files import Key
+from node.rpc.client import RpcClient
+from node.rpc.json_value import Json
+from primitives.units import KARAT
+from testnet.manifest import Manifest
+from testnet.network_home import Network
+
+VALIDATORS = 4
+ACCOUNTS = 40
+IN_FLIGHT_MAX = 100
+"""Of each account: its transactions that are submitted and not final; the mempool holds 256."""
+BATCH = 50
+"""Calls in one JSON-RPC request, the most that a node takes."""
+WARM_S, MEASURED_S = 5.0, 20.0
+VALID_MS = 600_000
+SINGLE = 20
+POLL_S = 0.02
+
+
+@dataclass(kw_only=True)
+class Sender:
+    """One account's stream of transfers."""
+
+    key: Key
+    to: bytes
+    rpc: HTTPConnection
+    next_nonce: int = 0
+    final_nonce: int = 0
+
+
+def run() -> Iterator[Figure]:
+    """Yield throughput under load, and the time that a single transfer takes."""
+    with running(Manifest(validators=VALIDATORS, accounts=ACCOUNTS)) as (directory, network):
+        with RpcClient(network.nodes[0].rpc) as rpc:
+            client = Client(rpc)
+            key, to = account(directory, 0), account(directory, 1).info.address
+            took = [_one(client, key, to) for _ in range(SINGLE)]
+            for percent in (50, 99):
+                method = (
+                    f"{SINGLE} one after the other, submit to final seen over RPC, polled each {POLL_S * 1e3:.0f} ms"
+                )
+                what = f"a single transfer to final, p{percent}"
+                yield Figure(what=what, value=percentile(took, percent) * 1e3, unit="ms", method=method)
+            rate, refused = _load(client, directory, network)
+    if refused:
+        say(f"  ({refused} submissions were refused and sent again)")
+    method = (
+        f"{VALIDATORS} validator processes, client and all on this machine; {ACCOUNTS} accounts, at most {IN_FLIGHT_MAX} "
+        f"in flight each, batches of {BATCH}; growth of final nonces over {MEASURED_S:.0f} s after {WARM_S:.0f} s"
+    )
+    yield Figure(what="signed transfers final", value=rate, unit="1/s", method=method)
+
+
+def _one(client: Client, key: Key, to: bytes) -> float:
+    """Send one transfer and return the seconds until the node says that it is final."""
+    raw = client.sign(key, Transfer(to=to, amount=1))
+    began = time.perf_counter()
+    txid = client.submit(raw).hex()
+    while client.rpc.table("chain.tx", id=txid)["state"] != "final":
+        time.sleep(POLL_S)
+    return time.perf_counter() - began
+
+
+def _load(client: Client, directory: Path, network: Network) -> tuple[float, int]:
+    """Keep all accounts busy; return final transfers per second and how many submissions were refused."""
+    urls = [urlsplit(node.rpc) for node in network.nodes]
+    hosts = [HTTPConnection(str(url.hostname), url.port or 80, timeout=30) for url in urls]
+    keys = [account(directory, at) for at in range(ACCOUNTS)]
+    senders = [Sender(key=key, to=keys[at - 1].info.address, rpc=hosts[at % len(hosts)]) for at, key in enumerate(keys)]
+    _learn_final(senders, hosts[0])
+    for sender in senders:
+        sender.next_nonce = sender.final_nonce
+    refused = 0
+    began = time.perf_counter()
+    marks: list[tuple[float, int]] = []
+    while time.perf_counter() - began < WARM_S + MEASURED_S:
+        for sender in senders:
+            refused += _fill(sender, client)
+        _learn_final(senders, hosts[0])
+        now = time.perf_counter()
+        if now - began >= WARM_S:
+            marks.append((now, sum(sender.final_nonce for sender in senders)))
+    (first, before), (last, after) = marks[0], marks[-1]
+    return (after - before) / (last - first), refused
+
+
+def _fill(sender: Sender, client: Client) -> int:
+    """Submit one batch if there is room for it; returns how many transfers were refused."""
+    if sender.next_nonce + BATCH - sender.final_nonce > IN_FLIGHT_MAX:
+        return 0
+    raws = [_signed(sender, client, sender.next_nonce + at) for at in range(BATCH)]
+    answers = _batch(sender.rpc, "tx.submit", [{"raw": raw.hex()} for raw in raws])
+    taken = next((at for at, answer in enumerate(answers) if "error" in answer), BATCH)
+    sender.next_nonce += taken
+    return BATCH - taken
+
+
+def _signed(sender: Sender, client: Client, nonce: int) -> bytes:
+    body = Body(
+        sender=sender.key.info.public,
+        nonce=nonce,
+        fee_cap=client.network.base_fee,
+        tip=0,
+        valid_until=int(time.time() * 1e3) + VALID_MS,
+        payload=Transfer(to=sender.to, amount=KARAT // 1_000_000),
+    )
+    return sign_transaction(sender.key.seed, client.network.genesis_hash, body)
+
+
+def _learn_final(senders: list[Sender], rpc: HTTPConnection) -> None:
+    answers = _batch(rpc, "account.get", [{"address": sender.key.info.address_text} for sender in senders])
+    for sender, answer in zip(senders, answers, strict=True):
+        result = answer["result"]
+        assert isinstance(result, dict)
+        sender.final_nonce = int(str(result["nonce"]))
+
+
+def _batch(rpc: HTTPConnection, method: str, params: list[dict[str, Json]]) -> list[dict[str, Json]]:
+    """Call a method several times in one request; the answers in the order of the calls."""
+    calls = [{"jsonrpc": "2.0", "id": at, "method": method, "params": each} for at, each in enumerate(params)]
+    rpc.request("POST", "/", json.dumps(calls).encode(), {"Content-Type": "application/json"})
+    answers: list[dict[str, Json]] = json.loads(rpc.getresponse().read())
+    return sorted(answers, key=lambda answer: int(str(answer["id"])))
