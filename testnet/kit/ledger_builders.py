@@ -10,7 +10,7 @@ from ledger.genesis import Charter, Genesis, GenesisAccount, GenesisValidator, G
 from ledger.market.commitment import commitment
 from ledger.onion import Onion, grow, reveal
 from ledger.parameters import Parameters, Tier
-from ledger.records import Account, Job
+from ledger.records import Account, Job, Worker
 from ledger.state import ACCOUNT, MemoryReader, State
 from ledger.transaction import (
     Body,
@@ -269,6 +269,12 @@ class World:
         job = self.state.job(job_id)
         assert job is not None
         return job
+
+    def worker(self, name: str) -> Worker:
+        """Return a worker that is registered."""
+        worker = self.state.worker(address(name))
+        assert worker is not None
+        return worker
 
     def balance(self, name: str) -> int:
         """Return somebody's balance."""

@@ -151,7 +151,7 @@ def test_every_balance_is_right_to_the_grain_when(case: Case) -> None:
 
     fees = fees_paid(world, since)
     gained = {name: world.balance(name) - before[name] + fees[name] for name in PEOPLE}
-    bonds = {name: (world.state.worker(kit.address(name)) or pytest.fail(name)).bond for name in PEOPLE[2:]}
+    bonds = {name: world.worker(name).bond for name in PEOPLE[2:]}
     wanted = dict.fromkeys(PEOPLE, 0) | {
         "client": case.client,
         "worker 0": case.provider,

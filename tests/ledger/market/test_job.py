@@ -1,0 +1,270 @@
+"""What each payload about a job refuses, by its numbered reason."""
+
+import pytest
+
+from ledger.market.job import judge
+from ledger.parameters import Parameters, Tier
+from ledger.records import JobState, Outcome
+from ledger.state import change
+from ledger.transaction import (
+    Decision,
+    JobAccept,
+    JobCommit,
+    Payload,
+    ProviderReveal,
+    VerifierCommit,
+    VerifierReveal,
+    WorkerUpdate,
+)
+from primitives.content import ContentId, content_id
+from primitives.reasons import Reason
+from primitives.units import KARAT
+from testnet.kit import ledger_builders as kit
+from testnet.kit.ledger_builders import World
+from vm.manifest import TOLERANCE, Class
+from vm.tensor import decode_small_bundle
+
+PRICE = KARAT // 2
+NOWHERE = bytes(31) + b"\x01"
+
+
+@pytest.fixture
+def world() -> World:
+    made = kit.a_world(kit.a_genesis(workers=6))
+    kit.publish(made)
+    return made
+
+
+def refused(world: World, name: str, payload: Payload) -> Reason:
+    """Return why it failed; whatever that is, nothing but the fee may have moved."""
+    before = world.state
+    receipt = world.do(name, payload)
+    assert receipt.reason
+    assert list(before.jobs()) == list(world.state.jobs())
+    return Reason(receipt.reason)
+
+
+def accepted(world: World, provider: str = "worker 0") -> bytes:
+    job_id = world.must("client", kit.a_submission(provider=None))
+    world.must(provider, JobAccept(job=job_id, price=PRICE))
+    return job_id
+
+
+def verifying(world: World) -> tuple[bytes, list[str]]:
+    job_id = accepted(world)
+    commits = kit.values("worker 0").commitment(world.charter, job_id, "worker 0")
+    world.must("worker 0", JobCommit(job=job_id, commitment=commits))
+    world.until(lambda _: world.job(job_id).state is JobState.VERIFYING)
+    return job_id, [world.name(each.worker) for each in world.job(job_id).verifiers]
+
+
+def revealing(world: World) -> tuple[bytes, list[str]]:
+    job_id, drawn = verifying(world)
+    for name in drawn:
+        commits = kit.values(name).commitment(world.charter, job_id, name)
+        world.must(name, VerifierCommit(job=job_id, commitment=commits))
+    return job_id, drawn
+
+
+def provider_reveal(job_id: bytes, values: kit.Values) -> ProviderReveal:
+    return ProviderReveal(job=job_id, salt=values.salt, cut=values.cut, outputs=values.outputs)
+
+
+def verifier_reveal(job_id: bytes, values: kit.Values, verdict: Decision = Decision.ACCEPT) -> VerifierReveal:
+    return VerifierReveal(job=job_id, salt=values.salt, cut=values.cut, outputs=values.outputs, verdict=verdict)
+
+
+def checking(world: World) -> tuple[bytes, list[str]]:
+    job_id, drawn = revealing(world)
+    world.must("worker 0", provider_reveal(job_id, kit.values("worker 0")))
+    return job_id, drawn
+
+
+def test_a_submission_is_refused_for(world: World) -> None:
+    job = kit.a_submission()
+    long = ContentId(root=bytes(32), length=Parameters().input_bytes_max + 1)
+    assert refused(world, "client", change(job, model=NOWHERE)) is Reason.MODEL_UNKNOWN
+    assert refused(world, "client", change(job, tier=Tier.SPOT)) is Reason.TIER_NOT_YET
+    assert refused(world, "client", change(job, class_=Class.EXACT)) is Reason.CLASS_NOT_YET
+    assert refused(world, "client", change(job, input=long)) is Reason.INPUT_TOO_LARGE
+    assert refused(world, "client", change(job, max_price=0)) is Reason.ZERO_AMOUNT
+    assert refused(world, "client", change(job, provider=kit.address("client"))) is Reason.PROVIDER_UNKNOWN
+    assert refused(world, "client", change(job, max_price=1)) is Reason.PRICE_TOO_LOW
+    assert refused(world, "client", change(job, max_price=10**6 * KARAT)) is Reason.INSUFFICIENT_BALANCE
+    world.must("worker 0", WorkerUpdate(ask=0, capacity=0))
+    assert refused(world, "client", job) is Reason.NO_CAPACITY
+
+
+def test_a_submission_that_cannot_be_verified_is_refused_with_the_count() -> None:
+    world = kit.a_world(kit.a_genesis(workers=3))
+    kit.publish(world)
+    for provider in ("worker 0", None):
+        receipt = world.do("client", kit.a_submission(provider=provider))
+        assert receipt.reason == Reason.TOO_FEW_VERIFIERS
+        assert receipt.facts == [("seen", 2), ("wanted", 3)]
+
+
+def test_workers_of_one_operator_count_once_for_who_could_verify() -> None:
+    one_house = [kit.a_worker(f"worker {at}", operator=kit.address("boss")) for at in range(8)]
+    world = kit.a_world(change(kit.a_genesis(), workers=one_house))
+    kit.publish(world)
+    receipt = world.do("client", kit.a_submission(provider=None))
+    assert (receipt.reason, dict(receipt.facts)["seen"]) == (Reason.TOO_FEW_VERIFIERS, 0)
+
+
+def test_an_acceptance_is_refused_for(world: World) -> None:
+    named = world.must("client", kit.a_submission(provider="worker 0"))
+    assert refused(world, "worker 0", JobAccept(job=NOWHERE, price=PRICE)) is Reason.JOB_UNKNOWN
+    assert refused(world, "client", JobAccept(job=named, price=PRICE)) is Reason.WORKER_UNKNOWN
+    assert refused(world, "worker 1", JobAccept(job=named, price=PRICE)) is Reason.WRONG_PROVIDER
+    assert refused(world, "worker 0", JobAccept(job=named, price=KARAT + 1)) is Reason.PRICE_ABOVE_CAP
+    world.must("worker 0", JobAccept(job=named, price=PRICE))
+    assert refused(world, "worker 0", JobAccept(job=named, price=PRICE)) is Reason.JOB_WRONG_STATE
+
+
+def test_an_acceptance_needs_a_free_slot_and_free_bond() -> None:
+    poor = kit.a_worker("worker 0", bond=KARAT)
+    small = kit.a_worker("worker 1", max_model_bytes=1)
+    busy = kit.a_worker("worker 2", capacity=1)
+    able = [kit.a_worker(f"worker {at}") for at in range(3, 7)]
+    world = kit.a_world(change(kit.a_genesis(workers=7), workers=[poor, small, busy, *able]))
+    kit.publish(world)
+    first = world.must("client", kit.a_submission(provider=None))
+    assert refused(world, "worker 0", JobAccept(job=first, price=PRICE)) is Reason.BOND_TOO_SMALL
+    assert refused(world, "worker 1", JobAccept(job=first, price=PRICE)) is Reason.NO_CAPACITY
+    world.must("worker 2", JobAccept(job=first, price=PRICE))
+    second = world.must("client", kit.a_submission(provider=None))
+    assert refused(world, "worker 2", JobAccept(job=second, price=PRICE)) is Reason.NO_CAPACITY
+
+
+def test_only_the_provider_commits_and_once(world: World) -> None:
+    job_id = accepted(world)
+    assert refused(world, "worker 1", JobCommit(job=job_id, commitment=NOWHERE)) is Reason.NOT_A_PARTY
+    world.must("worker 0", JobCommit(job=job_id, commitment=NOWHERE))
+    assert refused(world, "worker 0", JobCommit(job=job_id, commitment=NOWHERE)) is Reason.JOB_WRONG_STATE
+
+
+def test_only_the_drawn_commit_and_once(world: World) -> None:
+    job_id, drawn = verifying(world)
+    assert refused(world, "worker 0", VerifierCommit(job=job_id, commitment=NOWHERE)) is Reason.NOT_A_PARTY
+    world.must(drawn[0], VerifierCommit(job=job_id, commitment=NOWHERE))
+    assert refused(world, drawn[0], VerifierCommit(job=job_id, commitment=NOWHERE)) is Reason.ALREADY_COMMITTED
+
+
+def test_the_provider_reveals_only_what_it_committed_to(world: World) -> None:
+    job_id, drawn = revealing(world)
+    mine = kit.values("worker 0")
+    other = kit.values("worker 0", shift=0.5)
+    assert refused(world, drawn[0], provider_reveal(job_id, mine)) is Reason.NOT_A_PARTY
+    assert refused(world, "worker 0", provider_reveal(job_id, other)) is Reason.COMMITMENT_MISMATCH
+    salted = kit.Values(cut=mine.cut, outputs=mine.outputs, salt=bytes(32))
+    assert refused(world, "worker 0", provider_reveal(job_id, salted)) is Reason.COMMITMENT_MISMATCH
+    assert refused(world, drawn[0], verifier_reveal(job_id, kit.values(drawn[0]))) is Reason.JOB_WRONG_STATE
+    world.must("worker 0", provider_reveal(job_id, mine))
+    job = world.job(job_id)
+    assert (job.cut, job.outputs) == (content_id(mine.cut), content_id(mine.outputs))
+    assert refused(world, "worker 0", provider_reveal(job_id, mine)) is Reason.JOB_WRONG_STATE
+
+
+ROW = [1.0] * kit.OUTPUTS
+SHAPES = {
+    "another cut name": (kit.a_bundle(b"other", ROW), kit.a_bundle(kit.OUTPUT_NAME, ROW), Reason.WRONG_SHAPE),
+    "another output name": (kit.a_bundle(kit.CUT_NAME, ROW), kit.a_bundle(b"other", ROW), Reason.WRONG_SHAPE),
+    "a row too short": (kit.a_bundle(kit.CUT_NAME, ROW), kit.a_bundle(kit.OUTPUT_NAME, ROW[1:]), Reason.WRONG_SHAPE),
+    "no bundle": (b"", kit.a_bundle(kit.OUTPUT_NAME, ROW), Reason.MALFORMED),
+    "a negative zero": (kit.a_bundle(kit.CUT_NAME, [-0.0] * 20), kit.a_bundle(kit.OUTPUT_NAME, ROW), Reason.MALFORMED),
+    "over 4 KiB": (kit.a_bundle(kit.CUT_NAME, [1.0] * 1025), kit.a_bundle(kit.OUTPUT_NAME, ROW), Reason.TOO_LARGE),
+}
+
+
+@pytest.mark.parametrize(("cut", "outputs", "reason"), SHAPES.values(), ids=list(SHAPES))
+def test_a_provider_bound_to_what_is_not_of_the_models_form_cannot_reveal(
+    world: World, cut: bytes, outputs: bytes, reason: Reason
+) -> None:
+    job_id = accepted(world)
+    bad = kit.Values(cut=cut, outputs=outputs, salt=bytes(32))
+    world.must("worker 0", JobCommit(job=job_id, commitment=bad.commitment(world.charter, job_id, "worker 0")))
+    world.until(lambda _: bool(world.job(job_id).verifiers))
+    for name in [world.name(each.worker) for each in world.job(job_id).verifiers]:
+        commits = kit.values(name).commitment(world.charter, job_id, name)
+        world.must(name, VerifierCommit(job=job_id, commitment=commits))
+    assert refused(world, "worker 0", provider_reveal(job_id, bad)) is reason
+    world.until(lambda _: world.job(job_id).outcome is not None)
+    assert world.job(job_id).outcome is Outcome.PROVIDER_SILENT_AT_REVEAL
+
+
+def test_a_verifier_reveals_only_what_it_committed_to_and_once(world: World) -> None:
+    job_id, drawn = checking(world)
+    assert refused(world, "worker 0", verifier_reveal(job_id, kit.values("worker 0"))) is Reason.NOT_A_PARTY
+    copied = verifier_reveal(job_id, kit.values("worker 0"))
+    assert refused(world, drawn[0], copied) is Reason.COMMITMENT_MISMATCH
+    world.must(drawn[0], verifier_reveal(job_id, kit.values(drawn[0])))
+    again = verifier_reveal(job_id, kit.values(drawn[0]))
+    assert refused(world, drawn[0], again) is Reason.ALREADY_REVEALED
+
+
+def test_a_copied_commitment_opens_for_nobody_else(world: World) -> None:
+    job_id, drawn = verifying(world)
+    theirs = world.job(job_id).commitment or b""
+    world.must(drawn[0], VerifierCommit(job=job_id, commitment=theirs))
+    for name in drawn[1:]:
+        commits = kit.values(name).commitment(world.charter, job_id, name)
+        world.must(name, VerifierCommit(job=job_id, commitment=commits))
+    world.must("worker 0", provider_reveal(job_id, kit.values("worker 0")))
+    # The copier knows salt and values now, and still can't open it: the commitment binds the provider's address.
+    copied = verifier_reveal(job_id, kit.values("worker 0"))
+    assert refused(world, drawn[0], copied) is Reason.COMMITMENT_MISMATCH
+
+
+def test_a_verdict_against_the_chains_own_comparison_is_refused(world: World) -> None:
+    job_id, drawn = checking(world)
+    lie = verifier_reveal(job_id, kit.values(drawn[0]), Decision.REJECT)
+    assert refused(world, drawn[0], lie) is Reason.VERDICT_CONTRADICTS
+    world.must(drawn[0], verifier_reveal(job_id, kit.values(drawn[0]), Decision.ACCEPT))
+
+
+def test_a_verifier_who_did_not_commit_cannot_reveal(world: World) -> None:
+    job_id, drawn = verifying(world)
+    for name in drawn[:2]:
+        commits = kit.values(name).commitment(world.charter, job_id, name)
+        world.must(name, VerifierCommit(job=job_id, commitment=commits))
+    world.until(lambda _: world.job(job_id).state is JobState.REVEALING)
+    late = kit.values(drawn[2]).commitment(world.charter, job_id, drawn[2])
+    assert refused(world, drawn[2], VerifierCommit(job=job_id, commitment=late)) is Reason.JOB_WRONG_STATE
+    world.must("worker 0", provider_reveal(job_id, kit.values("worker 0")))
+    shown = verifier_reveal(job_id, kit.values(drawn[2]))
+    assert refused(world, drawn[2], shown) is Reason.COMMITMENT_MISMATCH
+
+
+def test_an_act_after_the_deadline_but_before_the_sweep_counts(world: World) -> None:
+    job_id = world.must("client", kit.a_submission())
+    due = world.job(job_id).due_live_ms or 0
+    world.until(lambda state: due - state.clock().live_ms <= 1_000)
+    world.block(world.sign("worker 0", JobAccept(job=job_id, price=PRICE)), passed_ms=2_000)
+    assert world.job(job_id).state is JobState.ACCEPTED
+
+
+def test_values_within_the_tolerance_are_accepted_though_their_roots_differ() -> None:
+    own, close, far = (kit.values("x", shift=shift) for shift in (0.0, 1e-5, 1e-3))
+    assert own.cut != close.cut
+    mine = decode_small_bundle(own.cut), decode_small_bundle(own.outputs)
+
+    def verdict(other: kit.Values) -> Decision:
+        provided = decode_small_bundle(other.cut), decode_small_bundle(other.outputs)
+        return judge(mine[0], mine[1], provided, TOLERANCE)
+
+    assert verdict(own) is verdict(close) is Decision.ACCEPT
+    assert verdict(far) is Decision.REJECT
+
+
+def test_outputs_are_compared_as_well_as_the_cut() -> None:
+    own = kit.values("x")
+    mine = decode_small_bundle(own.cut), decode_small_bundle(own.outputs)
+    other = decode_small_bundle(kit.a_bundle(kit.OUTPUT_NAME, ROW))
+    assert judge(mine[0], mine[1], (mine[0], other), TOLERANCE) is Decision.REJECT
+
+
+def test_an_unnamed_job_is_taken_by_whoever_accepts_first(world: World) -> None:
+    job_id = accepted(world, provider="worker 3")
+    assert world.name(world.job(job_id).provider or b"") == "worker 3"
+    assert refused(world, "worker 4", JobAccept(job=job_id, price=1)) is Reason.JOB_WRONG_STATE
