@@ -49,7 +49,7 @@ from primitives.reasons import Reason, Refused
 START_S = 30.0
 """Until the program must listen for the first time: importing libp2p takes a second, on a busy machine several."""
 SILENCE_S = 30.0
-"""The program reports every few seconds; one that says nothing for so long hangs and is killed."""
+"""The program reports every second; one that says nothing for so long hangs and is killed."""
 RESTART_S_MIN = 0.1
 RESTART_S_MAX = 2.0
 STEADY_S = 10.0
@@ -216,13 +216,12 @@ class Network:
             raise PeerUnavailableError(peer, waiting.reason)
         return waiting.body
 
-    async def events(self) -> AsyncIterator[Event]:
-        """Yield what happens, urgent things first, for ever; for one consumer.
+    def events(self) -> AsyncIterator[Event]:
+        """Return the endless stream of what happens, urgent things first; for one consumer.
 
         A consumer that falls behind by QUEUE_*_BYTES loses the newest: gossip is ignored, requests go unanswered.
         """
-        while True:
-            yield await self._inbox.pop()
+        return self._inbox
 
     def _say(self, message: ToNetwork, *, urgent: bool) -> bool:
         raw = frame(message)

@@ -9,7 +9,7 @@ from libp2p.peer.id import ID
 
 from node.p2p.bans import Bans
 from node.p2p.foreign import Foreign, Id, Swarm
-from node.p2p.hardening.inbound import is_loopback
+from node.p2p.hardening.inbound_connections import is_loopback
 from node.p2p.tally import counts
 
 

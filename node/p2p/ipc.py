@@ -60,6 +60,8 @@ class Limits(Record):
     rejects_until_ban: U32 = 8
     """Invalid messages within `ban_seconds`; an honest peer sends none, but its software may be older than ours."""
     ban_seconds: U32 = 600
+    silence_ms: U32 = 10_000
+    """A direct link without a ping's echo for so long is dead; pings are sent three times in it."""
 
 
 # From the node to the program.

@@ -1,7 +1,7 @@
 """A queue of two lanes with limits in bytes: votes before blobs, and neither without end (N4)."""
 
 from collections import deque
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 import trio
 
@@ -56,3 +56,9 @@ class Lanes(Generic[T]):
             self._filled = trio.Event()
             await self._filled.wait()
         return entry
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        return await self.pop()

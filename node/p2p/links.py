@@ -1,7 +1,7 @@
 """Direct links: one persistent stream from each validator to each other, for frames of the node (N7).
 
 A link is the outbound half; the other validator keeps its own towards us. The opener pings, the other side echoes,
-and who hears nothing for SILENCE_S closes the connection, which is the one way to stop a read without harm (6.3).
+and who hears nothing for too long cuts the connection, which is the one way to stop a read without harm (6.3).
 """
 
 import struct
@@ -18,9 +18,8 @@ from node.p2p.ipc import BODY_MAX, Direct
 from node.p2p.lanes import Lanes
 from node.p2p.tally import counts
 
-PING_S = 3.0
-SILENCE_S = 10.0
-"""Three pings lost, and one second."""
+PINGS_PER_SILENCE = 3.3
+"""Three pings may be lost, and the last has a little time to come back."""
 URGENT_BYTES = 8 << 20
 """For each peer: some 25,000 votes."""
 BULK_BYTES = 16 << 20
@@ -63,6 +62,7 @@ class Links:
         protocol: str,
         validators: Sequence[bytes],
         *,
+        silence_s: float,
         on_frame: Callable[[Direct], None],
         on_change: Callable[[bytes, bool], None],
     ) -> None:
@@ -70,6 +70,7 @@ class Links:
         self._host = host
         self._connections = connections
         self._protocol = protocol
+        self._silence_s = silence_s
         self._on_frame = on_frame
         self._on_change = on_change
         self._links = {peer: Link() for peer in validators if peer != own}
@@ -108,16 +109,16 @@ class Links:
 
     async def _run(self, peer: bytes, link: Link, stream: Stream) -> None:
         """Write frames and pings and read their echoes; returns never, raises when the link is gone."""
-        silence = _silence()
+        silence = self._silence()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._cut_when_silent, peer, silence)
             nursery.start_soon(_write, stream, link)
-            nursery.start_soon(_ping, link)
+            nursery.start_soon(self._ping, link)
             reader = StreamReader(stream)
             while True:
                 if await reader.exactly(_HEADER.size) != _PING:
                     raise BadFrameError("an echo that is none")
-                _heard(silence)
+                self._note_life(silence)
                 if not link.is_up:  # the first echo: the other side takes us for a validator too
                     link.is_up = True
                     self._on_change(peer, True)  # noqa: FBT003 - the link stands or not
@@ -129,7 +130,7 @@ class Links:
             counts["links_refused"] += 1
             await stream.reset()
             return
-        silence = _silence()
+        silence = self._silence()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._cut_when_silent, peer, silence)
@@ -144,7 +145,7 @@ class Links:
             if length > BODY_MAX or kind > _KIND_PING:
                 raise BadFrameError(f"length {length}, kind {kind}")
             body = await reader.exactly(length)
-            _heard(silence)
+            self._note_life(silence)
             if kind == _KIND_PING:
                 await stream.write(_PING)
             else:
@@ -157,13 +158,16 @@ class Links:
         await self._connections.cut(peer)
         raise trio.TooSlowError("the peer is silent")
 
+    async def _ping(self, link: Link) -> None:
+        while True:
+            link.lanes.push(_PING, len(_PING), urgent=True)
+            await trio.sleep(self._silence_s / PINGS_PER_SILENCE)
 
-def _silence() -> trio.CancelScope:
-    return trio.CancelScope(deadline=trio.current_time() + SILENCE_S)
+    def _silence(self) -> trio.CancelScope:
+        return trio.CancelScope(deadline=trio.current_time() + self._silence_s)
 
-
-def _heard(silence: trio.CancelScope) -> None:
-    silence.deadline = trio.current_time() + SILENCE_S
+    def _note_life(self, silence: trio.CancelScope) -> None:
+        silence.deadline = trio.current_time() + self._silence_s
 
 
 async def _write(stream: Stream, link: Link) -> None:
@@ -174,9 +178,3 @@ async def _write(stream: Stream, link: Link) -> None:
             batch.append(more)
             size += len(more)
         await stream.write(b"".join(batch))
-
-
-async def _ping(link: Link) -> None:
-    while True:
-        link.lanes.push(_PING, len(_PING), urgent=True)
-        await trio.sleep(PING_S)

@@ -1,29 +1,6 @@
-"""What the program writes to stderr: its warnings and some of libp2p's errors, one line each."""
+"""What the program writes to stderr: its own warnings and errors, one line each."""
 
 import logging
-
-LIBRARY_LINES_MAX = 20
-"""Of libp2p's errors in each MINUTE_S: strangers can cause them, and shall not fill a disk."""
-MINUTE_S = 60.0
-
-
-class _FewLines(logging.Filter):
-    """Lets a bounded number of libp2p's records pass in each minute."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._since_s = 0.0
-        self._passed = 0
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.startswith("assay"):
-            return True
-        if record.levelno < logging.ERROR:
-            return False
-        if record.created - self._since_s > MINUTE_S:
-            self._since_s, self._passed = record.created, 0
-        self._passed += 1
-        return self._passed <= LIBRARY_LINES_MAX
 
 
 class _OneLine(logging.Formatter):
@@ -35,14 +12,16 @@ class _OneLine(logging.Formatter):
 
 
 def set_up_logs() -> None:
-    """Send our warnings and libp2p's errors to stderr, after libp2p has set up logs of its own."""
+    """Send our warnings to stderr, and silence libp2p, which must have been imported.
+
+    Its warnings and errors are about peers, who could fill a disk with them; the counters tell of those.
+    """
     stderr = logging.StreamHandler()
     stderr.setFormatter(_OneLine())
-    stderr.addFilter(_FewLines())
-    logging.basicConfig(level=logging.ERROR, handlers=[stderr], force=True)
-    logging.getLogger("assay").setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, handlers=[stderr], force=True)
     library = logging.getLogger("libp2p")
+    library.setLevel(logging.CRITICAL)
     library.propagate = True
-    library.setLevel(logging.ERROR)
-    # A peer that does not answer is no error of ours, and the dialer counts it.
-    logging.getLogger("libp2p.transport.tcp").setLevel(logging.CRITICAL)
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("libp2p."):
+            logging.getLogger(name).setLevel(logging.NOTSET)

@@ -41,8 +41,8 @@ from node.p2p.pipe import read_frames, write_frames
 from node.p2p.requests import Requests
 from node.p2p.tally import counts
 
-STATS_S = 5.0
-"""Often enough that a node soon misses a program that hangs."""
+STATS_S = 1.0
+"""A few hundred bytes, often enough that a node soon misses a program that hangs."""
 OUTBOX_URGENT_BYTES = 16 << 20
 OUTBOX_BULK_BYTES = 64 << 20
 """What the node has not read yet; it reads all the time, so this fills only when it stands still."""
@@ -76,6 +76,7 @@ class Device:
             self._connections,
             link_protocol(config.network_id),
             config.validators,
+            silence_s=config.limits.silence_ms / 1000,
             on_frame=lambda direct: self._tell_or_count(direct, len(direct.body), urgent=direct.priority),
             on_change=self._on_link_change,
         )

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+import msgspec
 import trio
 from libp2p.exceptions import BaseLibp2pError
 from libp2p.peer.id import ID
@@ -34,7 +35,7 @@ class Question(Record):
     """What goes over the stream first, after its length in four bytes."""
 
     protocol: Name
-    body: bytes
+    body: Annotated[bytes, msgspec.Meta(max_length=REQUEST_BODY_MAX)]
 
 
 class Answer(Record):

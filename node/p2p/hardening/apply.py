@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from node.p2p.hardening import handlers, inbound, no_auto_dial, services, yamux_frames, yamux_windows
+from node.p2p.hardening import inbound_connections, inbound_streams, no_auto_dial, services, yamux_frames, yamux_windows
 
 PINNED = "0.8.1"
 
@@ -11,8 +11,8 @@ def apply_all() -> None:
     """Mend libp2p in this process; the gossip mends are subclasses and need no applying."""
     assert version("libp2p") == PINNED, "the mends were written for another libp2p"
     services.apply()
-    handlers.apply()
-    inbound.apply()
+    inbound_streams.apply()
+    inbound_connections.apply()
     no_auto_dial.apply()
     yamux_frames.apply()
     yamux_windows.apply()

@@ -60,9 +60,12 @@ async def _handle_inbound(self: Foreign, socket: Foreign, listener: Foreign, _fa
         finally:
             _release(self.assay_pending, address)
         self.assay_established[address] += 1
+        counts["inbound_taken"] += 1
+        counts["inbound_open"] += 1
         try:
             await muxed.event_closed.wait()
         finally:
+            counts["inbound_open"] -= 1
             _release(self.assay_established, address)
     except Exception:  # noqa: BLE001 - supervisor: any fault of a handshake concerns this socket alone
         counts["inbound_faults"] += 1
