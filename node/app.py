@@ -15,47 +15,38 @@ from pathlib import Path
 
 import trio
 
-from consensus.ancestry import Point
-from consensus.core import Core
-from consensus.io import Certified, GuardRecord, Stored
-from consensus.scheme import Ed25519Scheme
-from consensus.timing import Timing
-from ledger.block import decode_block
 from ledger.genesis import Charter, charter_of
 from node.config import Config, parse_listen, parse_peer, read_config
-from node.driver.driver import ConsensusHaltedError, Driver
-from node.final_chain import DivergedError, FinalChain
+from node.driver.driver import ConsensusHaltedError
+from node.final_chain import DivergedError
 from node.genesis_file import read_genesis
 from node.home import Home, announced, locked
-from node.identity import Identity, ValidatorIdentity, open_identity
-from node.mempool.gossip import TOPIC as TX_TOPIC
-from node.mempool.gossip import TransactionGossip
-from node.mempool.pool import Pool, PoolLimits
+from node.identity import Identity, open_identity
 from node.network import Network, NetworkConfig, NetworkStartError, open_network
 from node.p2p.peer_id import peer_id_of, peer_id_text
+from node.participant import Participant
+from node.ports import Engine
 from node.rpc.server import open_rpc
 from node.rpc.services import NodeFacts, Services
 from node.store.store import Store
-from node.sync import blobs as blob_messages
-from node.sync import messages as sync_messages
-from node.sync.announcements import Announcements
-from node.sync.answers import SyncAnswers
 from node.sync.blob_store import BlobStore
+from node.sync.blobs import PROTOCOL as BLOB_PROTOCOL
 from node.sync.blobs import NetworkBlobs
-from node.sync.catch_up import CatchUp
-from node.traffic import CONSENSUS_CHANNEL, Traffic
 from primitives.reasons import Refused
 
-PATIENCE_DELTAS = 10
-"""How many Δ consensus has to bring a validator the next block before it asks its peers: a view and its repetitions."""
 EXIT_REFUSED = 2
 EXIT_FAILED = 1
-_MS_PER_S = 1_000
 
 _log = logging.getLogger("assay.node")
 
 
-async def run_node(home: Home, *, ready: Callable[[str], None] | None = None) -> None:
+EngineWrap = Callable[[Engine], Engine]
+"""What testnet.kit puts around a worker's engine; the product has none."""
+
+
+async def run_node(
+    home: Home, *, engine_wrap: EngineWrap | None = None, ready: Callable[[str], None] | None = None
+) -> None:
     """Run the node of a home until cancelled; `ready` is told one line once the node serves.
 
     Raises Refused for files that are wrong, NetworkStartError, ConsensusHaltedError and DivergedError.
@@ -65,10 +56,9 @@ async def run_node(home: Home, *, ready: Callable[[str], None] | None = None) ->
     home.make()
     with locked(home):
         identity = await trio.to_thread.run_sync(open_identity, home, config, charter)
-        fresh = not home.state.exists()
         with closing(Store(home.state, charter.hash)) as store:
             async with open_network(_network_config(config, charter, identity)) as network:
-                node = _Node(home, config, charter, identity, store, network, fresh=fresh)
+                node = _Node(home, config, charter, identity, network, store)
                 await node.run(ready)
 
 
@@ -86,126 +76,49 @@ def _network_config(config: Config, charter: Charter, identity: Identity) -> Net
 
 
 class _Node:
-    """The parts of one node, each knowing only those that it needs."""
+    """The participant, content, API and worker of one home."""
 
     def __init__(
-        self,
-        home: Home,
-        config: Config,
-        charter: Charter,
-        identity: Identity,
-        store: Store,
-        network: Network,
-        *,
-        fresh: bool,
+        self, home: Home, config: Config, charter: Charter, identity: Identity, network: Network, store: Store
     ) -> None:
         self.home = home
         self.config = config
         self.charter = charter
-        self.identity = identity
         self.network = network
-        limits = config.mempool
-        self.pool = Pool(PoolLimits(per_account=limits.per_account, total=limits.total, total_bytes=limits.total_bytes))
-        self.gossip = TransactionGossip(self.pool, network)
-        self.chain = FinalChain(charter=charter, store=store, pool=self.pool, now_ms=_now_ms, spread=self.gossip.spread)
         self.blobs = NetworkBlobs(BlobStore(home.blobs), network)
-        self.driver = None if identity.validator is None else self._open_driver(identity.validator, store, fresh=fresh)
-        self.catch_up = CatchUp(
-            self.chain,
-            network,
-            patience_s=0 if self.driver is None else PATIENCE_DELTAS * config.consensus.delta_ms / _MS_PER_S,
-            synced=_nobody if self.driver is None else self.driver.synced,
-        )
-        self.announcements = Announcements(
-            network,
-            self.chain.instance,
-            me=None if identity.validator is None else identity.validator.index,
-            heard=self.catch_up.heard,
-        )
-        self.traffic = Traffic(
-            network,
-            direct={} if self.driver is None else {CONSENSUS_CHANNEL: self.driver.receive},
-            gossip={
-                TX_TOPIC: lambda message: self.gossip.receive(message.body, self.chain.take),
-                sync_messages.FINAL_TOPIC: self.announcements.receive,
-            },
-            answers={
-                sync_messages.PROTOCOL: SyncAnswers(self.chain).answer,
-                blob_messages.PROTOCOL: self.blobs.answer,
-            },
-            peer_up=self.catch_up.peer_up,
-        )
-
-    def _open_driver(self, me: ValidatorIdentity, store: Store, *, fresh: bool) -> Driver:
-        """Return the driver, with everything that this validator must not forget (N71)."""
-        quarantine = fresh and self.home.voted.exists()
-        if quarantine:
-            _log.warning("the store is new, but this validator has voted: it follows until its old votes can't matter")
-        self.home.voted.touch()
-        recovered: list[GuardRecord] = store.guard.recall()
-        for record in recovered:
-            if isinstance(record, Stored):
-                self.chain.hold(decode_block(record.body))
-        certificate = self.chain.certificate_at(self.chain.head.height)
-        if certificate is not None:
-            recovered.insert(0, Certified(certificate=certificate))
-        times, instance = self.config.consensus, self.chain.instance
-        core = Core(
-            instance=instance,
-            me=me.index,
-            scheme=Ed25519Scheme(instance.validators, me.seed),
-            timing=Timing(delta_ms=times.delta_ms, idle_ms=times.idle_ms, retry_ms=2 * times.delta_ms),
-            start=Point(self.chain.head_view, self.chain.head.block_id),
-            recovered=recovered,
-            quarantine=quarantine,
-        )
-        return Driver(
-            core=core,
-            chain=self.chain,
-            guard=store.guard,
-            network=self.network,
-            peers=[peer_id_of(each.peer) for each in self.chain.genesis.validators],
-            onion=me.onion,
-            times=times,
+        self.part = Participant(
+            charter=charter,
+            store=store,
+            network=network,
+            now_ms=_now_ms,
+            config=config,
+            validator=identity.validator,
+            quarantine=identity.validator is not None and _has_forgotten(home, store),
+            answers={BLOB_PROTOCOL: self.blobs.answer},
         )
 
     async def run(self, ready: Callable[[str], None] | None) -> None:
         """Run the parts until cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.traffic.run)
-            nursery.start_soon(self.gossip.run)
-            nursery.start_soon(self.announcements.run)
-            nursery.start_soon(self.catch_up.run)
-            if self.driver is not None:
-                nursery.start_soon(self.driver.run)
-                nursery.start_soon(self._announce_finals)
+            nursery.start_soon(self.part.run)
             host, port = parse_listen(self.config.rpc.listen, key="rpc.listen")
             address = self.network.address
             p2p = f"{peer_id_text(address.peer)}@{address.host}:{address.port}"
             async with open_rpc(self._services(), host=host, port=port) as rpc:
                 with announced(self.home, rpc=rpc, p2p=p2p):
                     if ready is not None:
-                        ready(f"ready: rpc http://{rpc} p2p {p2p} height {self.chain.head.height}")
+                        ready(f"ready: rpc http://{rpc} p2p {p2p} height {self.part.chain.head.height}")
                     await trio.sleep_forever()
 
     def _services(self) -> Services:
         return Services(
             charter=self.charter,
-            chain=self.chain,
+            chain=self.part.chain,
             blobs=self.blobs,
             facts=self._facts,
             now_ms=_now_ms,
             admit=None,
         )
-
-    async def _announce_finals(self) -> None:
-        """Make known every block that this validator has seen become final."""
-        while True:
-            async with self.chain.follow() as finals:
-                async for final in finals:
-                    certificate = self.chain.certificate_at(final.block.header.height)
-                    if certificate is not None:
-                        self.announcements.announce(final.block.header, certificate)
 
     def _facts(self) -> NodeFacts:
         address = self.network.address
@@ -214,7 +127,7 @@ class _Node:
             p2p_host=address.host,
             p2p_port=address.port,
             roles=tuple(name for name in ("validator", "worker") if getattr(self.config.roles, name)),
-            mempool=len(self.pool),
+            mempool=len(self.part.pool),
             peers=tuple(self.network.peers),
             node_pid=os.getpid(),
             network_pid=self.network.pid,
@@ -224,24 +137,29 @@ class _Node:
         )
 
 
+def _has_forgotten(home: Home, store: Store) -> bool:
+    """Tell whether a validator that has voted finds its store new, and leave the mark of its first start (N93)."""
+    forgotten = store.is_new and home.voted.exists()
+    if forgotten:
+        _log.warning("the store is new, but this validator has voted: it follows until its old votes can't matter")
+    home.voted.touch()
+    return forgotten
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def _nobody(_: object) -> None:
-    """Tell nobody: a follower has no consensus core."""
+async def _run_until_signalled(home: Home, engine_wrap: EngineWrap | None) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
 
+            async def end_on_signal() -> None:
+                await anext(signals)
+                nursery.cancel_scope.cancel()
 
-async def _run_until_signalled(home: Home) -> None:
-    async with trio.open_nursery() as nursery:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-
-            async def wait() -> None:
-                async for _ in signals:
-                    nursery.cancel_scope.cancel()
-
-            nursery.start_soon(wait)
-            await run_node(home, ready=_print_line)
+            nursery.start_soon(end_on_signal)
+            await run_node(home, engine_wrap=engine_wrap, ready=_print_line)
 
 
 def _print_line(line: str) -> None:
@@ -249,15 +167,12 @@ def _print_line(line: str) -> None:
     sys.stdout.flush()
 
 
-def main() -> int:
-    """Run a node from the command line; return its exit status."""
-    parser = argparse.ArgumentParser(prog="node.app", description="Run one node of Assay until SIGTERM or SIGINT.")
-    parser.add_argument("--home", type=Path, required=True, help="directory with config.toml, genesis.json and keys")
-    home = Home(parser.parse_args().home)
+def run_program(home: Home, *, engine_wrap: EngineWrap | None = None) -> int:
+    """Run a node as a process of its own until SIGTERM or SIGINT; return its exit status, an error told in one line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     status = 0
     try:
-        trio.run(_run_until_signalled, home)
+        trio.run(_run_until_signalled, home, engine_wrap)
     except* Refused as refused:
         status = _tell(refused, EXIT_REFUSED)
     except* (NetworkStartError, ConsensusHaltedError, DivergedError, OSError) as failed:
@@ -266,13 +181,23 @@ def main() -> int:
 
 
 def _tell(group: BaseExceptionGroup[BaseException], status: int) -> int:
-    """Write each error of a group in one line."""
+    """Write each error of a group in one line; return `status`."""
     for each in group.exceptions:
-        if isinstance(each, BaseExceptionGroup):
-            _tell(each, status)
-        else:
-            sys.stderr.write(f"error: {type(each).__name__.removesuffix('Error')}: {each}\n")
+        match each:
+            case BaseExceptionGroup():
+                _tell(each, status)
+            case Refused():
+                sys.stderr.write(f"error[AS-{int(each.reason)}]: {each}\n")
+            case _:
+                sys.stderr.write(f"error: {type(each).__name__.removesuffix('Error')}: {each}\n")
     return status
+
+
+def main() -> int:
+    """Run a node from the command line; return its exit status."""
+    parser = argparse.ArgumentParser(prog="node.app", description="Run one node of Assay until SIGTERM or SIGINT.")
+    parser.add_argument("--home", type=Path, required=True, help="directory with config.toml, genesis.json and keys")
+    return run_program(Home(parser.parse_args().home))
 
 
 if __name__ == "__main__":
