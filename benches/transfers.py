@@ -31,7 +31,7 @@ SINGLE = 20
 POLL_S = 0.02
 METHOD_SINGLE = f"{SINGLE} one after the other; seen over RPC, polled each {POLL_S * 1e3:.0f} ms"
 METHOD_LOAD = (
-    f"{ACCOUNTS} accounts, up to {IN_FLIGHT_MAX} in flight each; growth of final nonces over {MEASURED_S:.0f} s"
+    f"{ACCOUNTS} accounts, {IN_FLIGHT_MAX} in flight each; growth of final nonces over {MEASURED_S:.0f} s"
 )
 
 
