@@ -9,13 +9,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import trio
 
 from ledger.genesis import Charter, charter_of
+from node.children import child_pids
 from node.config import Config, parse_listen, parse_peer, read_config
 from node.driver.driver import ConsensusHaltedError
 from node.final_chain import DivergedError
@@ -25,23 +26,20 @@ from node.identity import Identity, open_identity
 from node.network import Network, NetworkConfig, NetworkStartError, open_network
 from node.p2p.peer_id import peer_id_of, peer_id_text
 from node.participant import Participant
-from node.ports import Engine
 from node.rpc.server import open_rpc
 from node.rpc.services import NodeFacts, Services
 from node.store.store import Store
 from node.sync.blob_store import BlobStore
 from node.sync.blobs import PROTOCOL as BLOB_PROTOCOL
 from node.sync.blobs import NetworkBlobs
+from node.working import EngineWrap, Working, open_working
+from primitives.ed25519 import public_key_of
 from primitives.reasons import Refused
 
 EXIT_REFUSED = 2
 EXIT_FAILED = 1
 
 _log = logging.getLogger("assay.node")
-
-
-EngineWrap = Callable[[Engine], Engine]
-"""What testnet.kit puts around a worker's engine; the product has none."""
 
 
 async def run_node(
@@ -59,7 +57,8 @@ async def run_node(
         with closing(Store(home.state, charter.hash)) as store:
             async with open_network(_network_config(config, charter, identity)) as network:
                 node = _Node(home, config, charter, identity, network, store)
-                await node.run(ready)
+                async with node.worker(engine_wrap):
+                    await node.run(ready)
 
 
 def _network_config(config: Config, charter: Charter, identity: Identity) -> NetworkConfig:
@@ -82,6 +81,8 @@ class _Node:
         self, home: Home, config: Config, charter: Charter, identity: Identity, network: Network, store: Store
     ) -> None:
         self.home = home
+        self.identity = identity
+        self.working: Working | None = None
         self.config = config
         self.charter = charter
         self.network = network
@@ -97,10 +98,29 @@ class _Node:
             answers={BLOB_PROTOCOL: self.blobs.answer},
         )
 
+    @asynccontextmanager
+    async def worker(self, engine_wrap: EngineWrap | None) -> AsyncIterator[None]:
+        """Have a worker, if that is a role of this node, for as long as the block lasts."""
+        if self.identity.worker_seed is None:
+            yield
+            return
+        async with open_working(
+            chain=self.part.chain,
+            blobs=self.blobs,
+            seed=self.identity.worker_seed,
+            peer=public_key_of(self.identity.network_seed),
+            compute=self.config.compute,
+            journal=self.home.work,
+            engine_wrap=engine_wrap,
+        ) as self.working:
+            yield
+
     async def run(self, ready: Callable[[str], None] | None) -> None:
         """Run the parts until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.part.run)
+            if self.working is not None:
+                nursery.start_soon(self.working.run)
             host, port = parse_listen(self.config.rpc.listen, key="rpc.listen")
             address = self.network.address
             p2p = f"{peer_id_text(address.peer)}@{address.host}:{address.port}"
@@ -117,7 +137,7 @@ class _Node:
             blobs=self.blobs,
             facts=self._facts,
             now_ms=_now_ms,
-            admit=None,
+            admit=None if self.working is None else self.working.admit,
         )
 
     def _facts(self) -> NodeFacts:
@@ -131,9 +151,9 @@ class _Node:
             peers=tuple(self.network.peers),
             node_pid=os.getpid(),
             network_pid=self.network.pid,
-            sandbox_pids=(),
-            sandbox_layers=(),
-            worker=None,
+            sandbox_pids=tuple(pid for pid in child_pids() if pid != self.network.pid),
+            sandbox_layers=() if self.working is None else self.working.layers,
+            worker=None if self.working is None else self.working.address,
         )
 
 

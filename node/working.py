@@ -1,0 +1,87 @@
+"""A node's worker with its sandboxes, tied together for the role."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+from node.compute.engine import SandboxEngine
+from node.compute.worker import Worker, WorkerPorts, WorkerTerms
+from node.config import ComputeSection
+from node.ports import Blobs, ChainView, Engine
+from primitives.reasons import Refused
+from vm.manifest import MODEL_BYTES_MAX, Class
+from vm.pool import Pool, PoolConfig, open_pool
+from vm.sandbox_protocol import Admitted, Optimisation
+
+EngineWrap = Callable[[Engine], Engine]
+"""What testnet.kit puts around a worker's engine; the product has none."""
+
+_log = logging.getLogger("assay.worker")
+
+
+class Working:
+    """A worker in its place."""
+
+    def __init__(self, worker: Worker, pool: Pool) -> None:
+        self.layers: tuple[str, ...] = ()
+        """What holds a sandbox back on this machine; empty until the first one has said so."""
+        self._worker = worker
+        self._pool = pool
+
+    @property
+    def address(self) -> bytes:
+        """The worker's account, 20 bytes."""
+        return self._worker.address
+
+    async def admit(self, model: bytes, cut: list[bytes]) -> Admitted:
+        """Judge a model file and its cut in a sandbox; raises Refused."""
+        return await self._pool.admit(model, cut, Class.NATIVE)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._learn_layers)
+            nursery.start_soon(self._worker.run)
+
+    async def _learn_layers(self) -> None:
+        try:
+            self.layers = tuple(layer.name.lower() for layer in await self._pool.layers())
+        except Refused as fault:
+            _log.error("no sandbox starts on this machine: %s", fault)
+
+
+@asynccontextmanager
+async def open_working(
+    *,
+    chain: ChainView,
+    blobs: Blobs,
+    seed: bytes,
+    peer: bytes,
+    compute: ComputeSection,
+    journal: Path,
+    engine_wrap: EngineWrap | None,
+) -> AsyncIterator[Working]:
+    """Give a worker with the account of `seed` (32 bytes) on the node with network key `peer`; end its sandboxes last."""
+    sandboxes = PoolConfig(
+        size=compute.pool_size,
+        threads=compute.threads,
+        optimisation=Optimisation.ALL if compute.optimisation else Optimisation.DISABLED,
+        wall_limit_s=compute.wall_limit_s,
+        memory_limit_bytes=compute.memory_limit_bytes,
+    )
+    terms = WorkerTerms(
+        seed=seed,
+        peer=peer,
+        bond=compute.bond_grains,
+        ask=compute.ask_grains,
+        capacity=compute.capacity,
+        max_model_bytes=MODEL_BYTES_MAX,
+    )
+    async with open_pool(sandboxes) as pool:
+        product = SandboxEngine(pool)
+        engine = product if engine_wrap is None else engine_wrap(product)
+        ports = WorkerPorts(chain=chain, blobs=blobs, engine=engine, rehearsal=product)
+        yield Working(Worker(ports, terms, journal), pool)
