@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from primitives.reasons import Reason
+from scripts.cli_page import cli_page
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,7 +35,7 @@ def reasons_page() -> str:
     return _HEADER + "".join(rows)
 
 
-PAGES: dict[str, Callable[[], str]] = {"docs/reference/reasons.md": reasons_page}
+PAGES: dict[str, Callable[[], str]] = {"docs/reference/cli.md": cli_page, "docs/reference/reasons.md": reasons_page}
 
 if __name__ == "__main__":
     for name, build in PAGES.items():

@@ -54,16 +54,21 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def wait_ready(directory: Path, nodes: list[Node], *, progress: Progress, limit_s: float = READY_S) -> None:
-    """Wait until the nodes answer and have a first block. Raises Refused NODE_DID_NOT_START with the end of a log."""
+    """Wait until each node answers and has got a new block since.
+
+    Raises Refused NODE_DID_NOT_START with the end of the node's log.
+    """
     until = time.monotonic() + limit_s
     waiting = list(nodes)
+    first: dict[str, int] = {}
     while waiting:
         running = read_running(directory)
         for node in list(waiting):
             if node.name not in running:
                 raise _did_not_start(directory, node, "it ended")
             told = ask(node.rpc, "node.status")
-            if told is not None and isinstance(told["height"], int) and told["height"] > 0:
+            height = None if told is None else int(str(told["height"]))
+            if height is not None and height > first.setdefault(node.name, height):
                 waiting.remove(node)
                 progress(f"{node.name} is ready, {len(nodes) - len(waiting)} of {len(nodes)}")
         if waiting and time.monotonic() > until:
