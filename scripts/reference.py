@@ -1,4 +1,4 @@
-"""Write docs/reference from the code: `make reference`. A test fails while a page is not what this writes."""
+"""Write the pages that follow from others: `make reference`. A test fails while a page is not what this writes."""
 
 import re
 from collections.abc import Callable
@@ -35,7 +35,31 @@ def reasons_page() -> str:
     return _HEADER + "".join(rows)
 
 
-PAGES: dict[str, Callable[[], str]] = {"docs/reference/cli.md": cli_page, "docs/reference/reasons.md": reasons_page}
+_DECISIONS = """# Decisions
+
+For people who ask why. One page each: context, options with what each costs, decision, consequences.
+A page is not edited after its day: a later one supersedes it and says so.
+This list is written by `make reference`.
+
+| number | decision |
+| --- | --- |
+"""
+
+
+def decisions_page() -> str:
+    """Return docs/adr/README.md, from the first line of each decision (`# 0001: Title`)."""
+    rows = []
+    for page in sorted((ROOT / "docs" / "adr").glob("[0-9]*.md")):
+        number, _, title = page.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").partition(": ")
+        rows.append(f"| [{number}]({page.name}) | {title} |\n")
+    return _DECISIONS + "".join(rows)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/adr/README.md": decisions_page,
+    "docs/reference/cli.md": cli_page,
+    "docs/reference/reasons.md": reasons_page,
+}
 
 if __name__ == "__main__":
     for name, build in PAGES.items():

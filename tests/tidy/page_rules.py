@@ -9,8 +9,7 @@ from tests.tidy.sources import ROOT, Source
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-# Domain tags of hashes, such as assay/content, only look like paths.
-_PATH = re.compile(r"`(?!assay/)([a-z_.0-9]+/[\w./-]*)`")
+_PATH = re.compile(r"`([a-z_.0-9]+/[\w./-]*)`")
 _MAKE = re.compile(r"\bmake ([a-z]+)\b")
 
 # In two parts each, so that this file is not found itself.
@@ -37,9 +36,9 @@ def broken_links(page: Source) -> Iterator[str]:
 
 
 def missing_paths(page: Source) -> Iterator[str]:
-    """Find paths of the repository, in code marks, that are not there."""
+    """Find paths in code marks that begin with a folder of the repository and are not there."""
     for path in _PATH.findall(_FENCE.sub("", page.text)):
-        if not (ROOT / path).exists():
+        if (ROOT / path.partition("/")[0]).is_dir() and not (ROOT / path).exists():
             yield f"{page.name}: {path}"
 
 
