@@ -29,12 +29,12 @@ class Ed25519Scheme:
     def __init__(self, validators: ValidatorSet, secret: bytes | None) -> None:
         """Take the 32-byte seed of this node's key, or None for one that only checks."""
         self._keys = tuple(member.key for member in validators.members)
-        self._secret = secret
+        self._key = None if secret is None else ed25519.SigningKey(secret)
 
     def sign(self, message: bytes) -> bytes:
         """Return this node's signature, 64 bytes."""
-        assert self._secret is not None, "only a validator votes"
-        return ed25519.sign(self._secret, message)
+        assert self._key is not None, "only a validator votes"
+        return self._key.sign(message)
 
     def verify(self, index: int, message: bytes, signature: bytes) -> bool:
         """Tell whether `signature` is that of validator `index` (within the set) on `message`."""

@@ -212,7 +212,7 @@ def transaction_id(body: bytes) -> bytes:
 
 
 def signed_bytes(genesis_hash: bytes, body: bytes) -> bytes:
-    """Return what a sender signs (L12)."""
+    """Return what a sender signs (L12, P6)."""
     return SIGNING_DOMAIN + genesis_hash + body
 
 
