@@ -1,4 +1,4 @@
-"""Content on disk: one file per root, written whole or not at all, checked whenever it is read whole (N40-N42).
+"""Content on disk: one file per root, written whole or not at all, checked whenever it is read whole (B1-B3).
 
 Everything here blocks; node.sync.blobs calls the longer parts in threads.
 """

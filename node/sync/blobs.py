@@ -1,4 +1,4 @@
-"""Content by root from this node's store and from peers: the request protocol "blob" (N43-N48)."""
+"""Content by root from this node's store and from peers: the request protocol "blob" (B4-B8)."""
 
 import logging
 from collections.abc import Sequence
@@ -119,7 +119,7 @@ class NetworkBlobs:
                 self._fetching.pop(content.root, None)
 
     async def answer(self, body: bytes) -> bytes | None:
-        """Return the answer to a peer's request; None for what is no request (N44)."""
+        """Return the answer to a peer's request; None for what is no request (B5)."""
         try:
             asked = decode(BlobRequest, body, at_most=REQUEST_BYTES_MAX)
         except Refused:
@@ -216,7 +216,7 @@ def _answer(raw: bytes) -> Answer:
 
 
 def _checked(content: ContentId, piece: Slice, *, start: int, count: int) -> Slice:
-    """Return `piece`; raise Refused unless it is the one asked for and proves to be part of `content` (N45)."""
+    """Return `piece`; raise Refused unless it is the one asked for and proves to be part of `content` (B6)."""
     if piece.start != start or -(-len(piece.data) // LEAF_BYTES) != count:
         raise Refused(Reason.BAD_PROOF, seen=piece.start, wanted=start)
     check_slice(content, piece)

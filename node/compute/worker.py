@@ -1,0 +1,357 @@
+"""The worker service: follows the chain, provides and verifies jobs, and forgets nothing over a restart (E1-E12)."""
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, assert_never
+
+import trio
+
+from ledger.chain import FinalBlock
+from ledger.events import JobDrawn, JobSubmitted
+from ledger.market.commitment import commitment
+from ledger.market.job import judge
+from ledger.records import Job, JobState, ModelEntry
+from ledger.transaction import (
+    Decision,
+    JobAccept,
+    JobCommit,
+    ProviderReveal,
+    VerifierCommit,
+    VerifierReveal,
+    WorkerRegister,
+    WorkerUpdate,
+)
+from node.compute.blocks import BlockSignal
+from node.compute.duty import Duty, duty_of
+from node.compute.journal import Journal, Part, Work
+from node.compute.sender import Sender
+from node.p2p.peer_id import peer_id_of
+from node.ports import Blobs, ChainView, Engine, Role, Task
+from primitives.reasons import Reason, Refused
+from vm.manifest import Class
+from vm.tensor import decode_small_bundle
+
+ATTENDED_MAX = 256
+"""Jobs attended to at once, most of them waiting; others wait their turn."""
+TRIES_MAX = 5
+"""Times that one step of a job is tried, a block apart, while its reason may pass."""
+SALT_BYTES = 32
+MODEL_REASONS = range(500, 600)
+"""Reasons that lie in the model or its input: another try finds the same."""
+
+_log = logging.getLogger("assay.worker")
+
+
+class Rehearsal(Protocol):
+    """Finds out before a job is accepted whether it can be done."""
+
+    async def rehearse(self, task: Task, entry: ModelEntry) -> None:
+        """Raise Refused (5xx, 6xx) unless the model is what its publication says and the task runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerPorts:
+    """What a worker needs of its node."""
+
+    chain: ChainView
+    blobs: Blobs
+    engine: Engine
+    rehearsal: Rehearsal
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerTerms:
+    """Who the worker is and what it offers."""
+
+    seed: bytes
+    """Of the worker's key, 32 bytes."""
+    peer: bytes
+    """Public network key of its node, 32 bytes: where its content is asked for."""
+    bond: int
+    """Grains, at registration."""
+    ask: int
+    """The price of a job, grains."""
+    capacity: int
+    """Jobs at a time in each role."""
+    max_model_bytes: int
+
+
+class Worker:
+    """One worker on one node."""
+
+    def __init__(self, ports: WorkerPorts, terms: WorkerTerms, journal: Path) -> None:
+        self._ports = ports
+        self._terms = terms
+        self._journal = Journal(journal)
+        self._blocks = BlockSignal()
+        self._sender = Sender(ports.chain, terms.seed, self._blocks)
+        self._providing = trio.CapacityLimiter(max(1, terms.capacity))
+        self._verifying = trio.CapacityLimiter(max(1, terms.capacity))
+        self._wanted: dict[bytes, None] = {}
+        self._attended: set[bytes] = set()
+        self.address = self._sender.address
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._register)
+            while True:
+                async with self._ports.chain.follow() as blocks:
+                    await self._look_around(nursery)
+                    async for final in blocks:
+                        self._note(final)
+                        self._blocks.ring()
+                        self._fill(nursery)
+
+    # --- which jobs to attend to
+
+    async def _look_around(self, nursery: trio.Nursery) -> None:
+        """Find every job that is ours to attend to, as after a start; clear the journal of those that are over."""
+        for part, job_id in self._journal.entries():
+            await self._tidy(part, job_id)
+        for job_id, job in self._ports.chain.state().jobs():
+            if job.outcome is None and self._duty(job_id) is not Duty.NONE:
+                self._wanted[job_id] = None
+        self._blocks.ring()
+        self._fill(nursery)
+
+    def _note(self, final: FinalBlock) -> None:
+        for event in final.outcome.events:
+            match event:
+                case JobSubmitted(job=job_id, named=named) if named in (None, self.address):
+                    self._wanted[job_id] = None
+                case JobDrawn(job=job_id, verifiers=verifiers) if self.address in verifiers:
+                    self._wanted[job_id] = None
+                case _:
+                    pass  # a job that is attended to is looked at after each block anyway
+
+    def _fill(self, nursery: trio.Nursery) -> None:
+        for job_id in list(self._wanted):
+            if len(self._attended) >= ATTENDED_MAX:
+                return
+            del self._wanted[job_id]
+            if job_id not in self._attended:
+                self._attended.add(job_id)
+                nursery.start_soon(self._attend, job_id)
+
+    async def _attend(self, job_id: bytes) -> None:
+        """Do what the job asks of us, step by step, until it asks nothing more."""
+        tried: dict[Duty, int] = {}
+        try:
+            while (duty := self._duty(job_id)) is not Duty.NONE:
+                try:
+                    await self._do(duty, job_id)
+                except Refused as refused:
+                    tried[duty] = tried.get(duty, 0) + 1
+                    _log.warning("job %s, %s: %s", job_id.hex(), duty.name.lower(), refused)
+                    if refused.reason in MODEL_REASONS or tried[duty] >= TRIES_MAX:
+                        return  # E11: the deadline pays or refunds
+                    await self._blocks.wait()
+        finally:
+            self._attended.discard(job_id)
+
+    def _duty(self, job_id: bytes) -> Duty:
+        job = self._ports.chain.state().job(job_id)
+        if job is None:
+            return Duty.NONE
+        live_ms = self._ports.chain.head.live_ms
+        return duty_of(self.address, job_id, job, self._ports.chain.state(), live_ms=live_ms)
+
+    async def _do(self, duty: Duty, job_id: bytes) -> None:
+        match duty:
+            case Duty.NONE:
+                return
+            case Duty.WAIT:
+                await self._blocks.wait()
+            case Duty.ACCEPT:
+                await self._accept(job_id)
+            case Duty.PROVIDE:
+                await self._provide(job_id)
+            case Duty.REVEAL:
+                await self._reveal(job_id)
+            case Duty.VERIFY:
+                await self._verify(job_id)
+            case Duty.JUDGE:
+                await self._judge(job_id)
+            case _:
+                assert_never(duty)
+
+    # --- the provider
+
+    async def _accept(self, job_id: bytes) -> None:
+        """Accept a job that was found to run here (E4)."""
+
+        async def rehearse() -> None:
+            async with self._providing:
+                task = await self._task(job_id, Role.PROVIDE)
+                await self._ports.rehearsal.rehearse(task, self._entry(job_id))
+
+        await self._while_in(JobState.OPEN, job_id, rehearse)
+        if self._duty(job_id) is Duty.ACCEPT:
+            worker = self._ports.chain.state().worker(self.address)
+            assert worker is not None
+            await self._sender.send(JobAccept(job=job_id, price=worker.ask))
+
+    async def _provide(self, job_id: bytes) -> None:
+        work = await self._work(Part.PROVIDER, job_id)
+        if work is not None:
+            commits = self._commitment(work)
+            await self._sender.send(JobCommit(job=job_id, commitment=commits))
+
+    async def _reveal(self, job_id: bytes) -> None:
+        work = self._kept(Part.PROVIDER, job_id)
+        reveal = ProviderReveal(job=job_id, salt=work.salt, cut=work.cut, outputs=work.outputs)
+        await self._sender.send(reveal)
+        await self._tidy(Part.PROVIDER, job_id)
+
+    # --- the verifier
+
+    async def _verify(self, job_id: bytes) -> None:
+        work = await self._work(Part.VERIFIER, job_id)
+        if work is not None:
+            commits = self._commitment(work)
+            await self._sender.send(VerifierCommit(job=job_id, commitment=commits))
+
+    async def _judge(self, job_id: bytes) -> None:
+        """Compare the provider's values with our own, and reveal ours with the verdict (E10)."""
+        work = self._kept(Part.VERIFIER, job_id)
+        shown = self._ports.chain.state().revealed(job_id)
+        if shown is None:
+            raise Refused(Reason.JOB_WRONG_STATE, job=job_id, wanted="the provider's values")
+        own = decode_small_bundle(work.cut), decode_small_bundle(work.outputs)
+        provided = decode_small_bundle(shown.cut), decode_small_bundle(shown.outputs)
+        verdict = judge(own[0], own[1], provided, self._entry(job_id).cut.tolerance)
+        reveal = VerifierReveal(job=job_id, salt=work.salt, cut=work.cut, outputs=work.outputs, verdict=verdict)
+        await self._sender.send(reveal)
+        if verdict is Decision.ACCEPT:
+            await self._ports.blobs.put(shown.outputs)  # who accepts a result helps to keep it
+        await self._tidy(Part.VERIFIER, job_id)
+
+    # --- both
+
+    async def _work(self, part: Part, job_id: bytes) -> Work | None:
+        """Return the job's result, run now unless it is in the journal; None if the job did not wait for it."""
+        known = self._journal.find(part, job_id)
+        if known is not None:
+            return known
+        role, state, slots = {
+            Part.PROVIDER: (Role.PROVIDE, JobState.ACCEPTED, self._providing),
+            Part.VERIFIER: (Role.VERIFY, JobState.VERIFYING, self._verifying),
+        }[part]
+        made: list[Work] = []
+
+        async def run() -> None:
+            async with slots:
+                result = await self._ports.engine.run(await self._task(job_id, role))
+            salt = secrets.token_bytes(SALT_BYTES)
+            made.append(Work(job=job_id, salt=salt, cut=result.cut, outputs=result.outputs))
+
+        await self._while_in(state, job_id, run)
+        for work in made:
+            self._journal.keep(part, work)  # E6: before the commitment is sent
+            return work
+        return None
+
+    async def _while_in(self, state: JobState, job_id: bytes, act: Callable[[], Awaitable[None]]) -> None:
+        """Act, but give up as soon as the job is no longer in `state`."""
+        raised: list[Refused] = []
+        async with trio.open_nursery() as nursery:
+
+            async def watch() -> None:
+                while self._job(job_id).state is state:
+                    await self._blocks.wait()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(watch)
+            try:
+                await act()
+            except Refused as refused:  # not through the nursery, which would wrap it into a group
+                raised.append(refused)
+            nursery.cancel_scope.cancel()
+        if raised:
+            raise raised[0]
+
+    async def _task(self, job_id: bytes, role: Role) -> Task:
+        """Return the job with its model and input, which are held here from then on (E5)."""
+        job, entry = self._job(job_id), self._entry(job_id)
+        provider = None if job.provider is None else self._ports.chain.state().worker(job.provider)
+        hints = [] if provider is None else [peer_id_of(provider.peer)]
+        return Task(
+            job=job_id,
+            role=role,
+            model_id=job.model,
+            model=await self._ports.blobs.fetch(entry.model.file, hints=hints),
+            cut=tuple(entry.cut.values),
+            input=await self._ports.blobs.fetch(job.input, hints=hints),
+        )
+
+    def _job(self, job_id: bytes) -> Job:
+        job = self._ports.chain.state().job(job_id)
+        assert job is not None  # final jobs stay in the state
+        return job
+
+    def _entry(self, job_id: bytes) -> ModelEntry:
+        entry = self._ports.chain.state().model(self._job(job_id).model)
+        assert entry is not None
+        return entry
+
+    def _commitment(self, work: Work) -> bytes:
+        return commitment(
+            genesis=self._ports.chain.genesis_hash,
+            job=work.job,
+            worker=self.address,
+            cut=work.cut,
+            outputs=work.outputs,
+            salt=work.salt,
+        )
+
+    def _kept(self, part: Part, job_id: bytes) -> Work:
+        """Return the work behind our commitment; raises Refused NOT_FOUND if this node has lost it."""
+        work = self._journal.find(part, job_id)
+        if work is None:
+            raise Refused(Reason.NOT_FOUND, what="result", job=job_id, wanted="an entry of the journal")
+        return work
+
+    async def _tidy(self, part: Part, job_id: bytes) -> None:
+        """Serve what is revealed, and forget what needs no reveal any more."""
+        job = self._ports.chain.state().job(job_id)
+        if job is None:
+            return  # of a transaction that is not final here yet
+        if part is Part.PROVIDER and job.outputs is not None:
+            work = self._journal.find(part, job_id)
+            if work is not None:
+                await self._ports.blobs.put(work.outputs)  # E12: not before the reveal is final
+        if job.outcome is not None or self._duty(job_id) is Duty.NONE:
+            self._journal.forget(part, job_id)
+
+    # --- registration
+
+    async def _register(self) -> None:
+        """Register, or bring the registration up to these terms; try until it is done."""
+        while True:
+            worker = self._ports.chain.state().worker(self.address)
+            terms = self._terms
+            if worker is not None and (worker.ask, worker.capacity) == (terms.ask, terms.capacity):
+                return
+            try:
+                if worker is None:
+                    await self._sender.send(self._registration())
+                else:
+                    await self._sender.send(WorkerUpdate(ask=terms.ask, capacity=terms.capacity))
+            except Refused as refused:
+                _log.warning("the worker is not registered: %s", refused)
+                await self._blocks.wait()
+
+    def _registration(self) -> WorkerRegister:
+        terms = self._terms
+        return WorkerRegister(
+            peer=terms.peer,
+            bond=terms.bond,
+            capacity=terms.capacity,
+            ask=terms.ask,
+            classes=1 << (Class.NATIVE - 1),
+            max_model_bytes=terms.max_model_bytes,
+        )

@@ -1,0 +1,377 @@
+from pathlib import Path
+
+import pytest
+import trio
+
+from ledger.records import Job, JobState, ModelEntry, Outcome
+from ledger.transaction import Transfer
+from node.compute.duty import STEP_IN_MS, ranking
+from node.compute.journal import Journal
+from node.ports import Engine, Role, Task, TaskResult
+from primitives.content import content_id
+from primitives.reasons import Reason, Refused
+from primitives.units import KARAT
+from testnet.kit.ledger_builders import RICH, a_bundle, a_model, address, supply_of
+from testnet.kit.liars import Copying, Liar, NeverReveals, Noisy, SilentAfterAccept, SilentAfterCommit
+from testnet.kit.plain_engine import FAILING_INPUT, PlainEngine, honest_result
+from tests.node.compute.cluster import INPUT, WORKERS, Cluster, running
+from vm.manifest import model_id
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    return Cluster(tmp_path)
+
+
+def verdicts(job: Job) -> list[str | None]:
+    return [None if each.verdict is None else each.verdict.name for each in job.verifiers]
+
+
+async def test_a_job_is_provided_verified_and_settled(cluster: Cluster) -> None:
+    async with running(cluster):
+        job = await cluster.ended(await cluster.submit())
+    assert job.outcome is Outcome.SETTLED
+    assert job.provider == address("worker 0")
+    assert job.price == KARAT // 100
+    assert verdicts(job) == ["ACCEPT"] * 3
+    assert job.outputs == content_id(honest_result(INPUT).outputs)
+    assert not cluster.chain.refused
+
+
+async def test_an_unnamed_job_goes_to_the_worker_that_ranks_first(cluster: Cluster) -> None:
+    async with running(cluster):
+        job_id = await cluster.submit(provider=None)
+        job = await cluster.ended(job_id)
+    entry = cluster.chain.state().model(job.model)
+    assert entry is not None
+    assert job.provider == ranking(job_id, job, entry, cluster.chain.state())[0]
+    assert job.outcome is Outcome.SETTLED
+    assert not cluster.chain.refused
+
+
+async def test_the_next_in_rank_steps_in_after_a_delay_of_live_time(cluster: Cluster) -> None:
+    job_id = await cluster.submit(provider=None)
+    await cluster.block()
+    job = cluster.known(job_id)
+    entry = cluster.chain.state().model(job.model)
+    assert entry is not None
+    first, second = ranking(job_id, job, entry, cluster.chain.state())[:2]
+    present = [name for name in WORKERS if address(name) != first]
+    async with running(cluster, *present):
+        job = await cluster.ended(job_id)
+    assert job.provider == second
+    assert job.outcome is Outcome.SETTLED
+    assert job.history[1].live_ms - job.history[0].live_ms >= STEP_IN_MS
+
+
+async def test_nobody_takes_a_job_below_the_ask(cluster: Cluster) -> None:
+    async with running(cluster):
+        job = await cluster.ended(await cluster.submit(provider=None, max_price=KARAT // 100 - 1))
+    assert job.outcome is Outcome.NOT_ACCEPTED
+    assert all(not each.rehearsals for each in cluster.plain.values())
+
+
+async def test_many_jobs_at_once_are_all_settled_within_the_slots(cluster: Cluster) -> None:
+    async with running(cluster):
+        jobs = [await cluster.submit(provider=f"worker {at % 5}", raw=b"input %d" % at) for at in range(15)]
+        for job_id in jobs:
+            assert (await cluster.ended(job_id)).outcome is Outcome.SETTLED
+    for _, worker in cluster.chain.state().workers():
+        assert (worker.providing, worker.verifying) == (0, 0)
+
+
+async def test_the_output_is_held_by_nobody_before_the_reveal_is_final(cluster: Cluster) -> None:
+    output = content_id(honest_result(INPUT).outputs)
+    cut = content_id(honest_result(INPUT).cut)
+    before = 0
+    async with running(cluster):
+        job_id = await cluster.submit()
+        while (job := cluster.job(job_id)) is None or job.outputs is None:
+            await cluster.block()
+            if cluster.known(job_id).outputs is None:
+                assert not any(blobs.has(output) or blobs.has(cut) for blobs in cluster.blobs.values())
+                before += cluster.known(job_id).commitment is not None
+        await cluster.ended(job_id)
+        await cluster.block()
+    assert before > 0
+    assert cluster.blobs["worker 0"].has(output)
+    assert sum(blobs.has(output) for blobs in cluster.blobs.values()) == 4
+
+
+async def test_verifiers_are_pointed_to_the_provider_for_model_and_input(cluster: Cluster) -> None:
+    async with running(cluster):
+        job_id = await cluster.submit()
+        await cluster.reached(job_id, JobState.COMMITTED)
+        cluster.client.held.clear()
+        job = await cluster.ended(job_id)
+    assert job.outcome is Outcome.SETTLED
+    drawn = next(name for name in WORKERS if address(name) == job.verifiers[0].worker)
+    assert cluster.blobs[drawn].hinted
+
+
+# --- what can't be done
+
+
+async def refunded(cluster: Cluster, outcome: Outcome, *, raw: bytes = INPUT) -> Job:
+    before = cluster.chain.world.balance("client")
+    job = await cluster.ended(await cluster.submit(raw=raw))
+    assert job.outcome is outcome
+    fee = cluster.chain.genesis.parameters.base_fee
+    paid = before - cluster.chain.world.balance("client") - fee
+    assert paid == (3 * job.verifier_fee if outcome is Outcome.REJECTED else 0)
+    assert supply_of(cluster.chain.state()) == cluster.chain.state().totals().supply
+    return job
+
+
+async def test_a_model_that_is_not_admitted_is_declined_before_acceptance(cluster: Cluster) -> None:
+    cluster.plain["worker 0"] = RefusesModels()
+    async with running(cluster):
+        await refunded(cluster, Outcome.NOT_ACCEPTED)
+    assert cluster.plain["worker 0"].rehearsals == 1
+    assert not cluster.plain["worker 0"].runs
+
+
+class RefusesModels(PlainEngine):
+    async def rehearse(self, task: Task, entry: ModelEntry) -> None:
+        self.rehearsals += 1
+        raise Refused(Reason.OPERATOR_REFUSED, model=task.model_id)
+
+
+async def test_a_job_whose_input_nobody_holds_is_declined(cluster: Cluster) -> None:
+    async with running(cluster):
+        job_id = await cluster.submit()
+        cluster.client.held.pop(content_id(INPUT).root)
+        job = await cluster.ended(job_id)
+    assert job.outcome is Outcome.NOT_ACCEPTED
+
+
+async def test_an_input_that_comes_a_little_late_is_waited_for(cluster: Cluster) -> None:
+    async with running(cluster):
+        job_id = await cluster.submit()
+        raw = cluster.client.held.pop(content_id(INPUT).root)
+        await cluster.block()
+        await cluster.block()
+        cluster.client.held[content_id(INPUT).root] = raw
+        job = await cluster.ended(job_id)
+    assert job.outcome is Outcome.SETTLED
+
+
+async def test_a_run_that_fails_after_acceptance_ends_in_a_refund(cluster: Cluster) -> None:
+    async with running(cluster):
+        await refunded(cluster, Outcome.PROVIDER_SILENT_AFTER_ACCEPT, raw=FAILING_INPUT)
+
+
+# --- liars and the silent
+
+
+@pytest.mark.parametrize("lie", range(3))
+async def test_each_lie_of_a_provider_is_rejected_and_refunded(cluster: Cluster, lie: int) -> None:
+    engine = Liar(cluster.plain["worker 0"])
+    engine._told |= {bytes([at]) * 32: engine._lies[at] for at in range(lie)}
+    cluster.engines["worker 0"] = engine
+    async with running(cluster):
+        job = await refunded(cluster, Outcome.REJECTED, raw=an_encoded_input())
+    assert verdicts(job) == ["REJECT"] * 3
+    reveal = [each.event.name for each in job.history].index("PROVIDER_REVEAL")
+    assert [each.event.name for each in job.history][:reveal].count("VERIFIER_COMMIT") == 3
+
+
+def an_encoded_input() -> bytes:
+    return a_bundle(b"x", [at / 7 for at in range(20)])
+
+
+async def test_a_liar_tells_its_three_lies_in_turn_and_verifies_honestly(cluster: Cluster) -> None:
+    cluster.engines["worker 0"] = Liar(cluster.plain["worker 0"])
+    async with running(cluster):
+        outputs = []
+        for _ in range(3):
+            job = await cluster.ended(await cluster.submit(raw=an_encoded_input()))
+            assert job.outcome is Outcome.REJECTED
+            outputs.append((job.cut, job.outputs))
+        assert len({repr(each) for each in outputs}) == 3
+        for _ in range(3):
+            honest = await cluster.ended(await cluster.submit(provider="worker 1", raw=an_encoded_input()))
+            assert honest.outcome is Outcome.SETTLED
+
+
+async def test_noise_gives_other_roots_and_is_accepted(cluster: Cluster) -> None:
+    cluster.engines["worker 0"] = Noisy(cluster.plain["worker 0"])
+    async with running(cluster):
+        job = await cluster.ended(await cluster.submit())
+    assert job.outcome is Outcome.SETTLED
+    roots = {job.outputs.root} | {each.outputs.root for each in job.verifiers if each.outputs}  # type: ignore[union-attr]
+    assert len(roots) == 2
+
+
+@pytest.mark.parametrize(
+    ("silent", "outcome"),
+    [
+        (SilentAfterAccept, Outcome.PROVIDER_SILENT_AFTER_ACCEPT),
+        (SilentAfterCommit, Outcome.PROVIDER_SILENT_AT_REVEAL),
+    ],
+)
+async def test_a_silent_provider_costs_itself_and_not_the_client(
+    cluster: Cluster, silent: type[SilentAfterAccept | SilentAfterCommit], outcome: Outcome
+) -> None:
+    cluster.engines["worker 0"] = silent(cluster.plain["worker 0"])
+    async with running(cluster):
+        job = await refunded(cluster, outcome)
+    assert [each.worker for each in job.penalties] == [address("worker 0")]
+
+
+async def test_a_job_settles_without_the_verifier_that_never_reveals(cluster: Cluster) -> None:
+    cluster.engines["worker 1"] = NeverReveals(cluster.plain["worker 1"])
+    async with running(cluster):
+        seen = []
+        for _ in range(4):
+            job = await cluster.ended(await cluster.submit())
+            seen.append(address("worker 1") in [each.worker for each in job.verifiers])
+            assert job.outcome is Outcome.SETTLED
+            assert [each.worker for each in job.penalties] == ([address("worker 1")] if seen[-1] else [])
+    assert any(seen)
+
+
+async def test_a_copying_verifier_has_nothing_to_commit(cluster: Cluster, autojump_clock: object) -> None:
+    wanted = content_id(honest_result(INPUT).outputs)
+    asked = 0
+
+    def find(job: bytes) -> bytes | None:
+        nonlocal asked
+        asked += 1
+        nodes = [cluster.client, *cluster.blobs.values()]
+        return next((node.held[wanted.root] for node in nodes if wanted.root in node.held), None)
+
+    names = WORKERS[1:4]
+    for name in names:
+        cluster.engines[name] = Copying(cluster.plain[name], find)
+    async with running(cluster):
+        job = await cluster.ended(await cluster.submit())
+        copiers = [address(name) for name in names]
+        drawn = [each for each in job.verifiers if each.worker in copiers]
+    assert drawn
+    assert asked
+    assert all(each.commitment is None for each in drawn)
+
+
+# --- restarts and losses
+
+
+STATES = [
+    JobState.OPEN,
+    JobState.ACCEPTED,
+    JobState.COMMITTED,
+    JobState.VERIFYING,
+    JobState.REVEALING,
+    JobState.CHECKING,
+]
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
+@pytest.mark.parametrize("who", ["provider", "verifiers", "all"])
+async def test_a_restart_at_any_step_changes_nothing(cluster: Cluster, state: JobState, who: str) -> None:
+    async with running(cluster) as nursery:
+        job_id = await cluster.submit()
+        await cluster.reached(job_id, state)
+        chosen = {"provider": WORKERS[:1], "verifiers": WORKERS[1:], "all": WORKERS}[who]
+        for name in chosen:
+            await cluster.stop(name)
+        cluster.chain.lose()
+        await cluster.block()
+        for name in chosen:
+            await cluster.start(nursery, name)
+        job = await cluster.ended(job_id)
+        await cluster.block()
+    assert job.outcome is Outcome.SETTLED
+    assert verdicts(job) == ["ACCEPT"] * 3
+    assert not job.penalties
+    assert cluster.blobs["worker 0"].has(content_id(honest_result(INPUT).outputs))
+
+
+async def test_a_result_that_is_in_the_journal_is_not_computed_again(cluster: Cluster) -> None:
+    async with running(cluster) as nursery:
+        job_id = await cluster.submit()
+        await cluster.reached(job_id, JobState.ACCEPTED)
+        assert cluster.plain["worker 0"].runs == [(job_id, Role.PROVIDE)]
+        cluster.chain.lose()
+        await cluster.restart(nursery, "worker 0")
+        assert (await cluster.ended(job_id)).outcome is Outcome.SETTLED
+    assert cluster.plain["worker 0"].runs == [(job_id, Role.PROVIDE)]
+
+
+async def test_the_journal_is_empty_once_jobs_are_over(cluster: Cluster, tmp_path: Path) -> None:
+    async with running(cluster):
+        await cluster.ended(await cluster.submit())
+        await cluster.block()
+    assert not any(Journal(tmp_path / name).entries() for name in WORKERS)
+
+
+async def test_transactions_that_the_mempool_loses_are_sent_again(cluster: Cluster) -> None:
+    async with running(cluster):
+        job_id = await cluster.submit()
+        await cluster.block()
+        for at in range(60):
+            await trio.testing.wait_all_tasks_blocked()
+            if at % 3 == 0:
+                cluster.chain.lose()
+            await cluster.block()
+        job = await cluster.ended(job_id)
+    assert job.outcome is Outcome.SETTLED
+
+
+async def test_a_worker_that_fell_behind_reads_the_state_again(cluster: Cluster) -> None:
+    async with running(cluster):
+        job_id = await cluster.submit()
+        while (job := cluster.job(job_id)) is None or job.outcome is None:
+            await cluster.block()
+            for follower in list(cluster.chain._followers):
+                follower.close()
+            cluster.chain._followers.clear()
+            await trio.testing.wait_all_tasks_blocked()
+    assert cluster.known(job_id).outcome is Outcome.SETTLED
+
+
+# --- registration
+
+
+async def test_a_worker_registers_itself_and_brings_its_terms_up_to_date(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    async with running(cluster, "worker 5"):
+        await cluster.until(lambda: cluster.chain.state().worker(address("worker 5")) is not None)
+        worker = cluster.chain.state().worker(address("worker 5"))
+    assert worker is not None
+    assert (worker.bond, worker.capacity, worker.ask) == (100 * KARAT, 4, KARAT // 100)
+    assert cluster.chain.world.balance("worker 5") == RICH - 100 * KARAT - cluster.chain.genesis.parameters.base_fee
+
+
+async def test_a_poor_worker_registers_once_it_can_pay(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    world = cluster.chain.world
+    everything = world.balance("worker 5") - cluster.chain.genesis.parameters.base_fee
+    world.must("worker 5", Transfer(to=address("client"), amount=everything))
+    async with running(cluster, "worker 5"):
+        for _ in range(5):
+            await cluster.block()
+        assert cluster.chain.state().worker(address("worker 5")) is None
+        await cluster.chain.submit(world.sign("client", Transfer(to=address("worker 5"), amount=200 * KARAT)))
+        await cluster.until(lambda: cluster.chain.state().worker(address("worker 5")) is not None)
+
+
+async def test_the_job_runs_with_the_published_model_and_cut(cluster: Cluster) -> None:
+    seen: list[Task] = []
+
+    class Noting(PlainEngine):
+        async def run(self, task: Task) -> TaskResult:
+            seen.append(task)
+            return await super().run(task)
+
+    engine: Engine = Noting()
+    cluster.engines["worker 0"] = engine
+    async with running(cluster):
+        await cluster.ended(await cluster.submit())
+    (task,) = seen
+    assert (task.model, task.input, task.cut, task.model_id) == (
+        b"an ONNX file",
+        INPUT,
+        (b"logits",),
+        model_id(a_model()),
+    )
