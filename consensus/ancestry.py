@@ -1,4 +1,4 @@
-"""What is certified and what follows what: certificates above the final point, links of known blocks (C4–C6)."""
+"""What is certified and what follows what: certificates above the final point, links of known blocks (C2, C5)."""
 
 import enum
 from collections.abc import Sequence
@@ -85,8 +85,8 @@ class Ancestry:
     def holds(self, certificate: Certificate) -> bool:
         """Tell whether this very vote's certificate is known, or its view is final already."""
         vote = certificate.vote
-        if vote.view <= self.final.view:  # nothing to learn, but a second final block of the view is news
-            return vote.kind is not VoteKind.FINALIZE or vote.view < self.final.view or vote.block == self.final.block
+        if vote.view <= self.final.view:  # nothing to learn, but what contradicts the final block is news
+            return vote.view < self.final.view or vote.block == self.final.block
         known = (self.nullified if vote.kind is VoteKind.NULLIFY else self.notarized).get(vote.view)
         return vote.kind is not VoteKind.FINALIZE and known is not None and known.vote == vote
 
@@ -119,7 +119,7 @@ class Ancestry:
             del self._links[block]
 
     def standing(self, view: int, parent: Point) -> Standing:
-        """Tell how a block of `view` on `parent` stands (C6)."""
+        """Tell how a block of `view` on `parent` stands (C2)."""
         if parent.view >= view or parent.view < self.final.view:
             return Standing.CONTRADICTED
         if parent.view == self.final.view:

@@ -1,4 +1,4 @@
-"""Certificates: put together from votes, and checked by anybody who knows the validators (C4, C25)."""
+"""Certificates: put together from votes, and checked by anybody who knows the validators (C17)."""
 
 from collections.abc import Iterable, Mapping
 
@@ -48,7 +48,7 @@ def votes_in(certificate: Certificate) -> dict[int, SignedVote]:
 
 
 def check(certificate: Certificate, instance: Instance, scheme: Scheme) -> None:
-    """Raise Refused unless quorum weight signed the certificate's vote (C4).
+    """Raise Refused unless quorum weight signed the certificate's vote (C17).
 
     BAD_PROOF for a wrong scheme, epoch, form, signer or weight; BAD_SIGNATURE for a signature that fails.
     """
@@ -72,7 +72,7 @@ def check(certificate: Certificate, instance: Instance, scheme: Scheme) -> None:
 
 
 def check_final(certificate: Certificate, block: bytes, instance: Instance) -> None:
-    """Raise Refused unless `certificate` proves to somebody outside that `block` is final (C25)."""
+    """Raise Refused unless `certificate` proves to somebody outside that `block` is final (C17)."""
     if certificate.vote.kind is not VoteKind.FINALIZE or certificate.vote.block != block:
         raise Refused(Reason.BAD_PROOF, seen=certificate.vote.block, wanted=block)
     check(certificate, instance, Ed25519Scheme(instance.validators, None))

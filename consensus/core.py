@@ -388,7 +388,7 @@ class Core:
         elif request.epoch == self.instance.epoch:
             self._exchange.answer(sender, request.first_view, request.last_view, self.view)
 
-    # Certificates (C3, C4, C5).
+    # Certificates (C3, C4, C5, C17).
 
     def _on_certificate(self, sender: int | None, certificate: Certificate) -> None:
         vote = certificate.vote

@@ -1,4 +1,4 @@
-"""What validators say to each other: votes, certificates, proposals and requests for certificates (C20–C26)."""
+"""What validators say to each other: votes, certificates, proposals and requests for certificates (C20, C21)."""
 
 import enum
 from typing import Annotated

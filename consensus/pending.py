@@ -1,4 +1,4 @@
-"""Proposals that wait for a verdict, and the verdicts, for the few views around the current one (C6, C10)."""
+"""Proposals that wait for a verdict, and the verdicts, for the few views around the current one (C2, C10)."""
 
 from consensus.io import Verdict
 from consensus.messages import Proposal

@@ -1,4 +1,4 @@
-"""The validators of an epoch: weights, quorum, and who leads a view (C1–C3)."""
+"""The validators of an epoch: weights, quorum, and who leads a view (C15, C16)."""
 
 import bisect
 import itertools
@@ -31,16 +31,16 @@ class ValidatorSet:
         self.weights = tuple(member.weight for member in members)
         self._cumulative = tuple(itertools.accumulate(self.weights))
         self.total = self._cumulative[-1]
-        self.quorum = 2 * self.total // 3 + 1  # C2
+        self.quorum = 2 * self.total // 3 + 1  # C15
         """Two sets of this weight share an honest validator while less than a third of the weight is faulty."""
-        self.blame = self.total - self.quorum + 1  # C2
+        self.blame = self.total - self.quorum + 1  # C15
         """A set of this weight holds an honest validator while less than a third of the weight is faulty."""
 
     def __len__(self) -> int:
         return len(self.members)
 
     def leader(self, view: int) -> int:
-        """Return the index of the leader of `view`, drawn by weight (C3)."""
+        """Return the index of the leader of `view`, drawn by weight (C16)."""
         draw = int.from_bytes(tagged("assay/leader", self.seed, view.to_bytes(8, "big")), "big") % self.total
         return bisect.bisect_right(self._cumulative, draw)
 
