@@ -16,6 +16,7 @@ from node.p2p.child import started_child
 from node.p2p.ipc import (
     BODY_MAX,
     GOSSIP_BODY_MAX,
+    PEERS_MAX,
     REQUEST_BODY_MAX,
     AddPeer,
     Configure,
@@ -171,6 +172,7 @@ class Network:
 
         Raises Refused TOO_LARGE over GOSSIP_BODY_MAX.
         """
+        assert topic in self._config.topics, "a topic that the program was not told of"
         _check_size(body, GOSSIP_BODY_MAX)
         return self._say(Publish(topic=topic, body=body), urgent=False)
 
@@ -186,11 +188,15 @@ class Network:
         _check_size(body or b"", BODY_MAX)
         return self._say(Response(id=request_id, body=body), urgent=body is None)
 
-    def add_peer(self, address: PeerAddress) -> None:
-        """Stay connected to one more peer, over restarts too."""
-        if address not in self._peers_kept:
-            self._peers_kept.append(address)
-            self._say(AddPeer(address=address), urgent=True)
+    def add_peer(self, address: PeerAddress) -> bool:
+        """Stay connected to one more peer, over restarts too; tell whether there was room for it."""
+        if address in self._peers_kept:
+            return True
+        if len(self._peers_kept) >= PEERS_MAX:
+            return False
+        self._peers_kept.append(address)
+        self._say(AddPeer(address=address), urgent=True)
+        return True
 
     async def request(self, peer: bytes, protocol: str, body: bytes) -> bytes:
         """Ask a connected peer and return its answer.
@@ -342,7 +348,12 @@ class Network:
 
 @asynccontextmanager
 async def open_network(config: NetworkConfig) -> AsyncIterator[Network]:
-    """Start the network program, yield once it listens, and end it with the block; raises NetworkStartError."""
+    """Start the network program, yield once it listens, and end it with the block.
+
+    Raises NetworkStartError; like all that leaves the block, in an ExceptionGroup.
+    """
+    assert len(config.validators) <= PEERS_MAX, "more validators than one program can serve"
+    assert len(config.peers) <= PEERS_MAX, "more peers than one program can serve"
     network = Network(config)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(network.supervise)

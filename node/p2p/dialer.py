@@ -1,5 +1,6 @@
 """Staying connected to the peers that the node named (N6)."""
 
+import logging
 import random
 
 import trio
@@ -18,6 +19,8 @@ BACK_OFF_S_MAX = 5.0
 DIAL_S = 15.0
 """libp2p gives up after 10 s by itself."""
 
+_log = logging.getLogger("assay.p2p")
+
 
 async def stay_connected(host: Host, connections: Connections, address: PeerAddress) -> None:
     """Dial a peer whenever it is not connected, with growing pauses, until cancelled."""
@@ -34,6 +37,8 @@ async def stay_connected(host: Host, connections: Connections, address: PeerAddr
             pause_s = BACK_OFF_S_MIN
         except* (BaseLibp2pError, OSError, trio.TooSlowError):
             counts["dials_failed"] += 1
+        except* Exception as fault:  # noqa: BLE001 - supervisor: whatever libp2p trips over, the next dial may pass
+            _log.warning("a dial failed: %r", fault)
         # Some chance in the pause, or two nodes that lose each other dial each other at the same moments for ever.
         await trio.sleep(pause_s * random.uniform(0.5, 1.0))
         pause_s = min(2 * pause_s, BACK_OFF_S_MAX)

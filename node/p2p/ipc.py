@@ -23,6 +23,9 @@ REQUEST_BODY_MAX = 1 << 20
 GOSSIP_BODY_MAX = (1 << 20) - 4096
 """Bytes: with its envelope it fits in the 1 MiB that a stock libp2p node takes. Meant for far less (64 KiB batches)."""
 
+PEERS_MAX = 512
+"""Validators, and peers to stay connected to: more than a node can hold connections."""
+
 Body = Annotated[bytes, msgspec.Meta(max_length=BODY_MAX)]
 PeerId = Annotated[bytes, msgspec.Meta(min_length=2, max_length=64)]
 """The multihash inside a libp2p peer id. Validators' have 38 bytes; strangers may use other kinds of keys."""
@@ -79,9 +82,9 @@ class Configure(Record, tag=0):
     """0: any free one."""
     network_id: Hash
     """The genesis hash; peers of another network find no protocol in common."""
-    validators: Annotated[list[PeerId], msgspec.Meta(max_length=512)]
+    validators: Annotated[list[PeerId], msgspec.Meta(max_length=PEERS_MAX)]
     """Who may hold direct links with us; empty for a node that is no validator."""
-    peers: Annotated[list[PeerAddress], msgspec.Meta(max_length=512)]
+    peers: Annotated[list[PeerAddress], msgspec.Meta(max_length=PEERS_MAX)]
     """Whom to stay connected to."""
     topics: Annotated[list[Name], msgspec.Meta(max_length=16)]
     limits: Limits = Limits()
@@ -90,7 +93,7 @@ class Configure(Record, tag=0):
 class Send(Record, tag=1):
     """Send a frame on direct links; to an empty list of peers means to every validator with whom we have one."""
 
-    peers: Annotated[list[PeerId], msgspec.Meta(max_length=512)]
+    peers: Annotated[list[PeerId], msgspec.Meta(max_length=PEERS_MAX)]
     channel: U8
     priority: bool
     body: Body

@@ -4,6 +4,7 @@ A link is the outbound half; the other validator keeps its own towards us. The o
 and who hears nothing for too long cuts the connection, which is the one way to stop a read without harm (6.3).
 """
 
+import logging
 import struct
 from collections.abc import Callable, Sequence
 
@@ -28,6 +29,8 @@ COALESCE_BYTES = 60_000
 """Frames written together fit in one yamux frame."""
 BACK_OFF_S_MIN = 0.2
 BACK_OFF_S_MAX = 5.0
+
+_log = logging.getLogger("assay.p2p")
 
 _HEADER = struct.Struct("!IBB")
 """Length of the body, channel, kind."""
@@ -100,6 +103,8 @@ class Links:
                 await self._run(peer, link, stream)
             except* _ENDINGS:
                 counts["links_ended"] += 1
+            except* Exception as fault:  # noqa: BLE001 - supervisor: whatever libp2p trips over, the next link may stand
+                _log.warning("a link failed: %r", fault)
             if link.is_up:
                 link.is_up = False
                 pause_s = BACK_OFF_S_MIN

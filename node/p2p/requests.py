@@ -121,6 +121,8 @@ class Requests:
                 answer = await _exchange(used, raw, deadline)
             except* _ENDINGS as faults:
                 reason = f"the stream ended: {faults.exceptions[0]}"[:256]
+            except* Exception as fault:  # noqa: BLE001 - supervisor: what libp2p trips over is this request's bad luck
+                reason = f"the stream failed: {fault.exceptions[0]!r}"[:256]
             else:
                 idle.append(used)
                 return Responded(id=request.id, body=answer.body, reason="" if answer.body is not None else "no answer")
