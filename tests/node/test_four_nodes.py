@@ -1,12 +1,10 @@
 """Four validators and two followers as real processes: libp2p between them, LevelDB under them."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.node.running import (
-    STOP_S,
     RunningNetwork,
     is_alive,
     kill_hard,
@@ -96,10 +94,7 @@ def test_a_second_node_in_one_home_is_refused_in_one_line(network: RunningNetwor
 
 
 def test_sigterm_ends_a_node_and_all_that_it_started(network: RunningNetwork) -> None:
-    import time
-
     pids = [pid for node in network.nodes.values() for pid in node.pids()]
-    began_s = time.monotonic()
     for node in network.nodes.values():
         assert node.stop() == 0
     assert not any(is_alive(pid) for pid in pids)
