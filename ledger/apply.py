@@ -6,7 +6,7 @@ from typing import assert_never
 from ledger.block import EMPTY_EVIDENCE_ROOT, PROTOCOL_VERSION, Block, Header, block_id, check_size, transactions_root
 from ledger.events import Event
 from ledger.genesis import Charter
-from ledger.limits import SWEEP_PAYOUTS_MAX
+from ledger.limits import ORDINARY_BYTES_MAX, ORDINARY_TXS_MAX, SWEEP_PAYOUTS_MAX
 from ledger.market import job, model, worker
 from ledger.moment import Moment, burn, credit, debit
 from ledger.onion import peel
@@ -37,6 +37,8 @@ from primitives.reasons import Fact, Reason, Refused
 
 DRIFT_MS_MAX = 500
 """How far ahead of a voter's clock a block may lie (L35)."""
+PROTOCOL_PAYLOADS = (JobCommit, VerifierCommit, ProviderReveal, VerifierReveal)
+"""What a worker must get into a block by a deadline; a quarter of each block is theirs (L36)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,7 @@ class BlockRun:
             raise Refused(Reason.BLOCK_WRONG_PROPOSER, seen=proposer, wanted=len(charter.genesis.validators) - 1)
         self._state = parent.child()
         self._proposer = proposer
+        self._ordinary = self._ordinary_bytes = 0
         self.receipts: list[Receipt] = []
         height = before.height + 1
         self._take_reveal(proposer, reveal, height)
@@ -99,9 +102,10 @@ class BlockRun:
 
         Raises Refused if it can't stand in this block at all; nothing has changed then (L22).
         """
-        moment, body = self._moment, transaction.body
+        moment = self._moment
         account = self._state.account(transaction.sender)
         fee = check_includable(moment, account, transaction, next_nonce=account.nonce)
+        self._take_space(transaction)
         paid = change(account, nonce=account.nonce + 1, balance=account.balance - fee)
         self._state.put(account_key(transaction.sender), paid)
         mark, happened = self._state.mark(), len(moment.events)
@@ -113,7 +117,15 @@ class BlockRun:
             del moment.events[happened:]
             reason, facts = int(refusal.reason), told(refusal)
         self.receipts.append(Receipt(transaction=transaction.id, reason=reason, fee=fee, facts=facts))
-        assert body.fee_cap >= fee
+
+    def _take_space(self, transaction: Transaction) -> None:
+        """Count what ordinary transactions take. Raises Refused BLOCK_TOO_LARGE (L36)."""
+        if isinstance(transaction.body.payload, PROTOCOL_PAYLOADS):
+            return
+        size = self._ordinary_bytes + len(transaction.raw)
+        if self._ordinary == ORDINARY_TXS_MAX or size > ORDINARY_BYTES_MAX:
+            raise Refused(Reason.BLOCK_TOO_LARGE, seen=size, wanted=ORDINARY_BYTES_MAX, count=self._ordinary + 1)
+        self._ordinary, self._ordinary_bytes = self._ordinary + 1, size
 
     def finish(self) -> tuple[State, dict[bytes, bytes | None], list[Event]]:
         """Draw, sweep and pay the fees out; return the state, what it writes, and what happened."""
@@ -258,7 +270,7 @@ PASSING_REASONS = (
 
 
 def check_header(charter: Charter, parent: Outcome, block: Block) -> None:
-    """Raise Refused (3xx) unless the header follows from the parent and binds the block's content (L31-L36)."""
+    """Raise Refused (3xx) unless the header follows from the parent and binds the block's content (L30-L35)."""
     header = block.header
     check_size(block)
     if header.version != PROTOCOL_VERSION:

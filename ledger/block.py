@@ -1,4 +1,4 @@
-"""Blocks: a header, which the id covers, and the transactions that it binds (L30-L36)."""
+"""Blocks: a header, which the id covers, and the transactions that it binds (L30-L35)."""
 
 from typing import Annotated
 

@@ -8,6 +8,9 @@ BLOCK_TXS_MAX = 4_000
 """What a node executes within a few tenths of a second (L31)."""
 BLOCK_BYTES_MAX = 1_000_000
 """All transactions of a block together: a tenth of a second on a home line of 100 Mbit/s (L31)."""
+ORDINARY_TXS_MAX = BLOCK_TXS_MAX * 3 // 4
+"""A quarter is kept for commitments and reveals: who floods the chain can't make others miss a deadline (L36)."""
+ORDINARY_BYTES_MAX = BLOCK_BYTES_MAX * 3 // 4
 BLOCK_ENCODED_BYTES_MAX = BLOCK_BYTES_MAX + 8 * BLOCK_TXS_MAX + 1_024
 """An encoded block: its transactions, their length prefixes and its header."""
 REVEAL_BYTES_MAX = SMALL_BUNDLE_BYTES_MAX

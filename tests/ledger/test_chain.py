@@ -3,10 +3,10 @@ from collections.abc import Callable
 import pytest
 
 from ledger.apply import DRIFT_MS_MAX, apply_block
-from ledger.block import Block, block_id, check_size, decode_block
+from ledger.block import Block, block_id, check_size, decode_block, transactions_root
 from ledger.chain import Chain, ParentUnknown, TreeFull, start_chain
 from ledger.genesis import charter_of
-from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TXS_MAX, REVEAL_BYTES_MAX, UNFINAL_BLOCKS_MAX
+from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TXS_MAX, ORDINARY_TXS_MAX, REVEAL_BYTES_MAX, UNFINAL_BLOCKS_MAX
 from ledger.onion import reveal
 from ledger.state import MemoryReader, change
 from ledger.transaction import JobAccept, JobCommit, ProviderReveal, sign_transaction
@@ -179,10 +179,27 @@ def test_the_tree_of_unfinal_blocks_has_a_limit(chain: Chain) -> None:
     propose(chain, chain.head.id, now_ms=NOW + 1)
 
 
-def test_a_block_takes_as_many_transactions_as_its_limit_allows(chain: Chain) -> None:
-    raws = [gift(1, nonce=at) for at in range(BLOCK_TXS_MAX + 1)]
-    block = propose(chain, chain.head.id, *raws)
-    assert block.transactions == raws[:-1]
+def test_a_block_takes_three_quarters_of_ordinary_transactions_and_keeps_the_rest_for_the_protocol(
+    chain: Chain,
+) -> None:
+    gifts = [gift(1, nonce=at) for at in range(ORDINARY_TXS_MAX + 1)]
+    commits = [a_commit(nonce=at) for at in range(BLOCK_TXS_MAX - ORDINARY_TXS_MAX + 1)]
+    block = propose(chain, chain.head.id, *gifts, *commits)
+    assert block.transactions == [*gifts[:-1], *commits[:-1]]
+    assert propose(chain, chain.head.id, *commits, *gifts, view=2).transactions == [*commits, *gifts[:-2]]
+
+
+def a_commit(nonce: int) -> bytes:
+    """Return a commitment to no job: it fails, and takes its space all the same."""
+    body = kit.a_body("publisher", JobCommit(job=bytes(32), commitment=bytes(32)), nonce=nonce)
+    return sign_transaction(kit.seed_of("publisher"), CHARTER.hash, body)
+
+
+def test_a_block_that_takes_the_protocols_space_is_invalid(chain: Chain) -> None:
+    gifts = [gift(1, nonce=at) for at in range(ORDINARY_TXS_MAX + 1)]
+    header = change(propose(chain, chain.head.id).header, tx_root=transactions_root(gifts))
+    greedy = Block(header=header, transactions=gifts)
+    assert refusal(lambda: chain.check(greedy, now_ms=None)) is Reason.BLOCK_BAD_TRANSACTION
 
 
 def test_a_block_takes_as_many_bytes_as_its_limit_allows(chain: Chain) -> None:
