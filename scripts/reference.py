@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from node.rpc.reference import reference_page
 from primitives.reasons import Reason
 from scripts.cli_page import cli_page
 
@@ -59,6 +60,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/adr/README.md": decisions_page,
     "docs/reference/cli.md": cli_page,
     "docs/reference/reasons.md": reasons_page,
+    "docs/reference/rpc.md": reference_page,
 }
 
 if __name__ == "__main__":

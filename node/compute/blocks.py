@@ -1,4 +1,4 @@
-"""The final blocks as a signal: whoever waits for something on the chain looks again after each (E7)."""
+"""The final blocks as a signal: whoever waits for something on the chain looks again after each (D7)."""
 
 import trio
 

@@ -1,4 +1,4 @@
-"""What a worker owes a job in the state that it is in: decided from the chain alone, without waiting (E1-E5)."""
+"""What a worker owes a job in the state that it is in: decided from the chain alone, without waiting (D1)."""
 
 import enum
 
@@ -59,7 +59,7 @@ def _part(me: bytes, job: Job) -> Duty:
 
 
 def _offer(me: bytes, job_id: bytes, job: Job, state: State, *, live_ms: int) -> Duty:
-    """Return whether to accept an open job: one that names us, or one that is our turn (E2, E3)."""
+    """Return whether to accept an open job: one that names us, or one that is our turn (D2, D3)."""
     worker, entry = state.worker(me), state.model(job.model)
     if worker is None or entry is None or job.named not in (None, me):
         return Duty.NONE
@@ -71,7 +71,7 @@ def _offer(me: bytes, job_id: bytes, job: Job, state: State, *, live_ms: int) ->
         return Duty.WAIT
     if job.named is None:
         place = ranking(job_id, job, entry, state).index(me)
-        if live_ms < job.history[0].live_ms + place * STEP_IN_MS:  # E3
+        if live_ms < job.history[0].live_ms + place * STEP_IN_MS:  # D3
             return Duty.WAIT
     return Duty.ACCEPT
 
@@ -82,7 +82,7 @@ def has_room(worker: Worker, job: Job) -> bool:
 
 
 def ranking(job_id: bytes, job: Job, entry: ModelEntry, state: State) -> list[bytes]:
-    """Return the workers that could provide an unnamed job, in an order that is the job's own (E3)."""
+    """Return the workers that could provide an unnamed job, in an order that is the job's own (D3)."""
     able = [
         address
         for address, worker in state.workers()

@@ -1,4 +1,4 @@
-"""The product's Engine: admission once for each model, then runs in the pool of sandboxes (E9)."""
+"""The product's Engine: admission once for each model, then runs in the pool of sandboxes (D9)."""
 
 from collections import OrderedDict
 

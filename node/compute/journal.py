@@ -1,4 +1,4 @@
-"""What a worker must not forget between its commitment and its reveal: one synced file per job and role (E6)."""
+"""What a worker must not forget between its commitment and its reveal: one synced file per job and role (D6)."""
 
 import enum
 import os

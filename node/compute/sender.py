@@ -1,4 +1,4 @@
-"""Transactions of one key, sent until they are final: nonces in a row, lost ones sent again (E8)."""
+"""Transactions of one key, sent until they are final: nonces in a row, lost ones sent again (D8)."""
 
 import logging
 

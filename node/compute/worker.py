@@ -1,4 +1,4 @@
-"""The worker service: follows the chain, provides and verifies jobs, and forgets nothing over a restart (E1-E12)."""
+"""The worker service: follows the chain, provides and verifies jobs, and forgets nothing over a restart."""
 
 import logging
 import secrets
@@ -148,7 +148,7 @@ class Worker:
                     tried[duty] = tried.get(duty, 0) + 1
                     _log.warning("job %s, %s: %s", job_id.hex(), duty.name.lower(), refused)
                     if refused.reason in MODEL_REASONS or tried[duty] >= TRIES_MAX:
-                        return  # E11: the deadline pays or refunds
+                        return  # D11: the deadline pays or refunds
                     await self._blocks.wait()
         finally:
             self._attended.discard(job_id)
@@ -182,7 +182,7 @@ class Worker:
     # --- the provider
 
     async def _accept(self, job_id: bytes) -> None:
-        """Accept a job that was found to run here (E4)."""
+        """Accept a job that was found to run here (D4)."""
 
         async def rehearse() -> None:
             async with self._providing:
@@ -216,7 +216,7 @@ class Worker:
             await self._sender.send(VerifierCommit(job=job_id, commitment=commits))
 
     async def _judge(self, job_id: bytes) -> None:
-        """Compare the provider's values with our own, and reveal ours with the verdict (E10)."""
+        """Compare the provider's values with our own, and reveal ours with the verdict (D10)."""
         work = self._kept(Part.VERIFIER, job_id)
         shown = self._ports.chain.state().revealed(job_id)
         if shown is None:
@@ -251,7 +251,7 @@ class Worker:
 
         await self._while_in(state, job_id, run)
         for work in made:
-            self._journal.keep(part, work)  # E6: before the commitment is sent
+            self._journal.keep(part, work)  # D6: before the commitment is sent
             return work
         return None
 
@@ -275,7 +275,7 @@ class Worker:
             raise raised[0]
 
     async def _task(self, job_id: bytes, role: Role) -> Task:
-        """Return the job with its model and input, which are held here from then on (E5)."""
+        """Return the job with its model and input, which are held here from then on (D5)."""
         job, entry = self._job(job_id), self._entry(job_id)
         provider = None if job.provider is None else self._ports.chain.state().worker(job.provider)
         hints = [] if provider is None else [peer_id_of(provider.peer)]
@@ -323,7 +323,7 @@ class Worker:
         if part is Part.PROVIDER and job.outputs is not None:
             work = self._journal.find(part, job_id)
             if work is not None:
-                await self._ports.blobs.put(work.outputs)  # E12: not before the reveal is final
+                await self._ports.blobs.put(work.outputs)  # D12: not before the reveal is final
         if job.outcome is not None or self._duty(job_id) is Duty.NONE:
             self._journal.forget(part, job_id)
 

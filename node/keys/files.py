@@ -1,4 +1,4 @@
-"""Key files: one JSON file per key, readable by its owner alone.
+"""Key files: one JSON file per key, readable by its owner alone (K1).
 
 What the key is for and its address stand in clear; the seed is sealed with a password. An unsealed seed is allowed on
 development networks (`dasy`) only, and the file says so.
@@ -34,7 +34,7 @@ Hex = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{2})*$", max_length=256)]
 
 
 class KeyKind(StrEnum):
-    """What a key is for; a key of one kind is never taken for another."""
+    """What a key is for; a key of one kind is never taken for another (K2)."""
 
     WALLET = "wallet"
     VALIDATOR = "validator"
@@ -160,7 +160,7 @@ def load_key(path: Path, *, kind: KeyKind, network: str, password: bytes | None 
         raise Refused(Reason.WRONG_NETWORK, file=path.name, seen=info.network, wanted=network)
     match content.encryption:
         case _Nothing(seed=clear):
-            if network != DEVELOPMENT_PREFIX:
+            if network != DEVELOPMENT_PREFIX:  # K4
                 raise Refused(Reason.KEY_NOT_ENCRYPTED, file=path.name, seen=network, wanted=DEVELOPMENT_PREFIX)
             seed = bytes.fromhex(clear)
         case _Password() as sealed:

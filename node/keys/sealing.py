@@ -1,4 +1,4 @@
-"""A secret behind a password: scrypt, then AES-256-GCM. The only user of `cryptography`."""
+"""A secret behind a password: scrypt, then AES-256-GCM (K3). The only user of `cryptography`."""
 
 import secrets
 

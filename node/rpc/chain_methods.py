@@ -167,6 +167,7 @@ async def account_get(services: Services, params: ByAddress) -> AccountShape:
 
 async def tx_submit(services: Services, params: RawTransaction) -> Submitted:
     """Take a signed transaction and gossip it; one that is known already is not taken twice, and that is no error."""
+    # R6: so does the chain's own `submit`.
     return Submitted(id=(await services.chain.submit(bytes.fromhex(params.raw))).hex())
 
 

@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 on bytes: one request or a batch in, the answer out (R1-R6)."""
+"""JSON-RPC 2.0 on bytes: one request or a batch in, the answer out."""
 
 import logging
 from typing import Literal
@@ -20,9 +20,9 @@ from node.rpc.services import Services
 from primitives.reasons import Reason, Refused
 
 BODY_BYTES_MAX = 1 << 20
-"""The largest transaction is 64 KiB, 128 KiB in hexadecimal; a batch of small requests is far below."""
+"""R1. The largest transaction is 64 KiB, 128 KiB in hexadecimal; a batch of small requests is far below."""
 BATCH_MAX = 50
-"""Requests of one batch: they are answered one after another, and others wait meanwhile."""
+"""R2. Requests of one batch: they are answered one after another, and others wait meanwhile."""
 METHOD_CHARS_MAX = 64
 
 _log = logging.getLogger("assay.rpc")
@@ -31,6 +31,8 @@ _Id = str | int | None
 
 
 class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """R3."""
+
     jsonrpc: Literal["2.0"]
     method: str
     params: msgspec.Raw = msgspec.Raw(b"{}")
@@ -77,7 +79,7 @@ class Dispatcher:
         except Exception:  # noqa: BLE001  # supervisor: a bug in one method must not end the node that others rely on
             _log.exception("method %s failed", request.method[:METHOD_CHARS_MAX])
             answer = self._failed(number, INTERNAL_ERROR, Refused(Reason.INTERNAL, method=request.method))
-        return None if is_notification else answer
+        return None if is_notification else answer  # R2
 
     async def _call(self, request: _Request) -> Shape:
         method = self._methods.get(request.method)
@@ -85,7 +87,7 @@ class Dispatcher:
             seen = request.method[:METHOD_CHARS_MAX]
             raise RequestError(UNKNOWN_METHOD, Reason.REQUEST_UNKNOWN_METHOD, seen=seen)
         try:
-            params = msgspec.json.decode(request.params, type=method.params)
+            params = msgspec.json.decode(request.params, type=method.params)  # R3
         except (msgspec.DecodeError, RecursionError) as fault:
             wanted = ", ".join(method.params.__struct_fields__) or "no parameters"
             raise RequestError(

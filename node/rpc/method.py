@@ -22,7 +22,7 @@ PAGE = 100
 # So that type checkers know what subclasses inherit.
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A JSON object with exactly these members."""
+    """A JSON object with exactly these members (R4)."""
 
 
 class Nothing(Shape):

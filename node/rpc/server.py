@@ -1,4 +1,4 @@
-"""The API over HTTP on loopback: JSON-RPC at `/`, content at `/blob` (R1, R7-R9)."""
+"""The API over HTTP on loopback: JSON-RPC at `/`, content at `/blob` (R1)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -92,11 +92,13 @@ class Api:
         return Response(answer, media_type="application/json")
 
     async def _put_blob(self, request: Request) -> Response:
+        """Keep the body (R8)."""
         async with self._uploads:
             content = await self._services.blobs.put(await _body(request, CONTENT_BYTES_MAX))
         return _json({"root": content.root.hex(), "length": content.length}, status=OK)
 
     async def _get_blob(self, request: Request) -> Response:
+        """Return content, from here or from peers (R9)."""
         content = _content_id(request.path_params["root"], request.path_params["length"])
         raw = None
         with trio.move_on_after(FETCH_S):

@@ -1,4 +1,4 @@
-"""Content on disk: one file per root, written whole or not at all, checked whenever it is read whole (B1-B3).
+"""Content on disk: one file per root, written whole or not at all, checked whenever it is read whole (B1).
 
 Everything here blocks; node.sync.blobs calls the longer parts in threads.
 """
@@ -44,7 +44,7 @@ class BlobStore:
             return False
 
     def check_room(self, length: int) -> None:
-        """Raise Refused TOO_LARGE or STORE_FULL unless content of `length` bytes may be added."""
+        """Raise Refused TOO_LARGE or STORE_FULL unless content of `length` bytes may be added (B2)."""
         if length > CONTENT_BYTES_MAX:
             raise Refused(Reason.TOO_LARGE, seen=length, wanted=CONTENT_BYTES_MAX)
         if self.used + length > self._at_most:
@@ -66,7 +66,7 @@ class BlobStore:
         if not self.has(content):
             return None
         raw = self._path(content).read_bytes()
-        if content_id(raw) != content:
+        if content_id(raw) != content:  # B1
             self._path(content).unlink()
             self.used -= len(raw)
             return None
@@ -91,7 +91,7 @@ class BlobStore:
             return 0
 
     def extend_part(self, content: ContentId, piece: Slice) -> None:
-        """Add a checked slice to an unfinished fetch, right after what is there."""
+        """Add a checked slice to an unfinished fetch, right after what is there (B3)."""
         with self._part(content).open("ab") as file:
             # A crash may have left part of a leaf behind the whole ones.
             self.used += piece.start * LEAF_BYTES + len(piece.data) - file.tell()

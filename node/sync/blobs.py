@@ -1,4 +1,4 @@
-"""Content by root from this node's store and from peers: the request protocol "blob" (B4-B8)."""
+"""Content by root from this node's store and from peers: the request protocol "blob"."""
 
 import logging
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ _log = logging.getLogger("assay.blobs")
 
 
 class BlobRequest(Record):
-    """Asks for leaves of a piece of content."""
+    """Asks for leaves of a piece of content (B4)."""
 
     content: ContentId
     start: U64
@@ -98,7 +98,7 @@ class NetworkBlobs:
         return await trio.to_thread.run_sync(self._store.get, content, limiter=self._disk)
 
     async def fetch(self, content: ContentId, *, hints: Sequence[bytes] = ()) -> bytes:
-        """Return content, from here or from peers (`hints` first), checked slice by slice; then it is held here.
+        """Return content, from here or from peers (`hints` first), checked slice by slice; then it is held here (B8).
 
         Raises Refused TOO_LARGE, STORE_FULL, and CONTENT_NOT_FOUND if nobody who could be asked holds it.
         """
@@ -206,7 +206,7 @@ class _Sources:
 
 
 def _in_order(content: ContentId, hints: Sequence[bytes], peers: Sequence[bytes]) -> list[bytes]:
-    """Return hints, then the other peers in an order that differs by content, so that no peer is everybody's first."""
+    """Return hints, then the other peers in an order of the content's own: no peer is everybody's first (B7)."""
     others = sorted((peer for peer in peers if peer not in hints), key=lambda peer: sha256(content.root + peer))
     return [*dict.fromkeys(hints), *others]
 

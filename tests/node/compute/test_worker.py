@@ -199,7 +199,7 @@ async def test_noise_gives_other_roots_and_is_accepted(cluster: Cluster) -> None
     async with running(cluster):
         job = await cluster.ended(await cluster.submit())
     assert job.outcome is Outcome.SETTLED
-    roots = {job.outputs.root} | {each.outputs.root for each in job.verifiers if each.outputs}  # type: ignore[union-attr]
+    roots = {each.root for each in (job.outputs, *(verifier.outputs for verifier in job.verifiers)) if each}
     assert len(roots) == 2
 
 
