@@ -15,7 +15,6 @@ from vm import launcher
 from vm.manifest import MODEL_BYTES_MAX, Class
 from vm.sandbox_protocol import (
     LENGTH_BYTES,
-    MODELS_KEPT,
     REPLY_BYTES_MAX,
     Admit,
     Admitted,
@@ -40,6 +39,8 @@ JOBS_MAX = 1000
 """Jobs after which a sandbox is replaced, so that what a run leaks does not add up."""
 START_LIMIT_S = 30
 """Importing the engine takes 0.5 s on an idle machine; a loaded one may need far longer."""
+CRASH_GRACE_S = 0.5
+"""How long a sandbox whose pipe has closed may take to end by itself, so that its own status can be told."""
 WAITING_MAX = 64
 """Callers that may wait for a sandbox; a node takes no more jobs than it has slots for, so this is never near."""
 _READ_BYTES = 64 * 1024
@@ -80,7 +81,7 @@ class _Sandbox:
     layers: tuple[Layer, ...] = ()
     jobs: int = 0
     loaded: list[bytes] = field(default_factory=list)
-    """Keys of its models, the one used last at the end; the sandbox keeps the same list."""
+    """Keys of the models that it surely has ready."""
     sound: bool = True
     """Whether it has answered all that it was asked, and without a trap."""
     unread: bytearray = field(default_factory=bytearray)
@@ -102,10 +103,12 @@ class _Sandbox:
         del self.unread[:count]
         return taken
 
-    async def end(self) -> int:
+    async def end(self, *, grace_s: float = 0) -> int:
         """Kill the process, reap it, and return its status; safe to call twice, and while being cancelled."""
-        self.process.kill()
         with trio.CancelScope(shield=True):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await trio.to_thread.run_sync(self.process.wait, grace_s)
+            self.process.kill()
             await self.requests.aclose()
             await self.replies.aclose()
             return await trio.to_thread.run_sync(self.process.wait)
@@ -128,6 +131,7 @@ class Pool:
         if len(model) > MODEL_BYTES_MAX:
             raise Refused(Reason.MODEL_TOO_LARGE, seen=len(model), wanted=MODEL_BYTES_MAX)
         async with self._sandbox(b"") as sandbox:
+            sandbox.loaded = []  # loaded models make room for the one that is judged
             reply = await self._ask(sandbox, Admit(model=model, cut=list(cut), class_=class_, sample=sample))
         assert isinstance(reply, Admitted)
         return reply
@@ -145,12 +149,10 @@ class Pool:
                 model = await load()
                 if len(model) > MODEL_BYTES_MAX:
                     raise Refused(Reason.MODEL_TOO_LARGE, seen=len(model), wanted=MODEL_BYTES_MAX)
+                sandbox.loaded = []  # others make room even for a model that then fails to load
                 loaded = await self._ask(sandbox, Load(key=key, model=model, cut=list(cut)))
                 assert isinstance(loaded, Loaded)
-                del sandbox.loaded[: len(sandbox.loaded) + 1 - MODELS_KEPT]
-            else:
-                sandbox.loaded.remove(key)
-            sandbox.loaded.append(key)
+                sandbox.loaded = loaded.keys
             reply = await self._ask(sandbox, Run(key=key, bundle=bundle))
         assert isinstance(reply, Ran)
         return RunResult(cut=reply.cut, outputs=reply.outputs, wall_ms=reply.wall_ms)
@@ -223,7 +225,7 @@ class Pool:
         except trio.TooSlowError:
             raise Refused(Reason.RUN_TIME_LIMIT, limit_ms=round(limit_s * 1000)) from None
         except (trio.BrokenResourceError, Refused):
-            status = await sandbox.end()
+            status = await sandbox.end(grace_s=CRASH_GRACE_S)
             how = f"signal {-status}" if status < 0 else f"status {status}"
             raise Refused(Reason.RUN_CRASHED, seen=how) from None
 

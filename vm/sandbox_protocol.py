@@ -27,7 +27,9 @@ FACTS_MAX = 8
 OPERATORS_MAX = 256
 """More than the operators that are admitted."""
 MODELS_KEPT = 4
-"""Sessions that a sandbox keeps loaded; the one used longest ago goes first."""
+"""Models that a sandbox keeps loaded; the one used longest ago goes first."""
+MODELS_KEPT_BYTES = MODEL_BYTES_MAX
+"""And their files together: loaded, a model takes up to five times its file, and the address space is limited."""
 
 CutNames = Annotated[list[Name], msgspec.Meta(max_length=CUT_VALUES_MAX)]
 Text = Annotated[bytes, msgspec.Meta(max_length=4 * FACT_CHARS_MAX)]
@@ -122,7 +124,9 @@ class Admitted(Record, tag=11):
 
 
 class Loaded(Record, tag=12):
-    """The model is ready."""
+    """The model is ready, and so are all of these."""
+
+    keys: Annotated[list[Hash], msgspec.Meta(max_length=MODELS_KEPT)]
 
 
 class Ran(Record, tag=13):

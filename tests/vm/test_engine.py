@@ -142,11 +142,19 @@ def test_an_engine_keeps_the_models_used_last() -> None:
     for key in keys[:-1]:
         engine.load(Load(key=key, model=raw, cut=[]))
     engine.run(Run(key=keys[0], bundle=job))
-    engine.load(Load(key=keys[-1], model=raw, cut=[]))
+    assert engine.load(Load(key=keys[-1], model=raw, cut=[])).keys == [*keys[2:-1], keys[0], keys[-1]]
     engine.run(Run(key=keys[0], bundle=job))
     with pytest.raises(Refused) as caught:
         engine.run(Run(key=keys[1], bundle=job))
     assert caught.value.reason is Reason.RUN_REFUSED
+
+
+def test_models_that_are_too_large_together_make_room_for_each_other() -> None:
+    raw = classifier().SerializeToString()
+    engine = Engine(SETTINGS, kept_bytes=3 * len(raw))
+    keys = [bytes([at]) * 32 for at in range(4)]
+    kept = [engine.load(Load(key=key, model=raw, cut=[])).keys for key in keys]
+    assert kept == [keys[:1], keys[:2], keys[:3], keys[1:]]
 
 
 def test_warming_up_leaves_nothing_loaded() -> None:

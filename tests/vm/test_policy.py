@@ -8,6 +8,7 @@ from primitives.reasons import Reason, Refused
 from tests.vm.build import MAGIKA_CUT, classifier, magika_model, model, node, value, weight
 from vm.manifest import Port
 from vm.sandbox import policy
+from vm.sandbox.cut import check_cut
 from vm.tensor import DType
 
 Change = Callable[[onnx.ModelProto], object]
@@ -155,6 +156,19 @@ def test_every_prefix_of_a_model_is_refused() -> None:
     for keep in range(len(whole)):
         with pytest.raises(Refused):
             policy.check_model(policy.parse(whole[:keep]))
+
+
+@pytest.mark.parametrize("name", [b"logits", b"MatMul", b"x", b"y", b"w"])
+def test_a_name_that_is_not_utf_8_is_refused_like_any_other_fault(name: bytes) -> None:
+    raw = classifier().SerializeToString().replace(name, b"\xff" * len(name), 1)
+
+    def judge_with_cut() -> None:
+        parsed = policy.parse(raw)
+        policy.check_model(parsed)
+        check_cut(parsed.graph, ["logits"])
+
+    with pytest.raises(Refused):
+        judge_with_cut()
 
 
 def test_a_file_in_the_format_of_onnx_runtime_is_refused() -> None:

@@ -11,10 +11,11 @@ import trio
 from primitives.reasons import Reason, Refused
 from tests.vm.build import MAGIKA_CUT, bundle, classifier, magika_model, model, node, tensor, value, values
 from tests.vm.processes import children, until_busy, until_dead
-from vm.manifest import Class
+from vm.compare import compare_bundles
+from vm.manifest import TOLERANCE, Class
 from vm.pool import JOBS_MAX, PoolConfig, admit_once, open_pool, run_once
 from vm.sandbox_protocol import Optimisation
-from vm.tensor import DType, decode_small_bundle
+from vm.tensor import Bundle, DType, NamedTensor, decode_small_bundle, tensor_root
 
 pytestmark = pytest.mark.e2e
 
@@ -148,16 +149,29 @@ async def test_a_sandbox_is_replaced_after_its_share_of_jobs() -> None:
         assert store.fetched == 2
 
 
-async def test_other_settings_of_the_engine_agree_within_the_tolerance() -> None:
+def moved(held: Bundle, *, by: float) -> Bundle:
+    """The same bundle with every element moved by a part of the largest."""
+    (only,) = held.tensors
+    numbers = values(only.tensor)
+    step = by * max(abs(number) for number in numbers)
+    changed = tensor([number + step for number in numbers], only.tensor.shape)
+    return Bundle(tensors=[NamedTensor(name=only.name, tensor=changed)])
+
+
+async def test_honest_differences_are_within_the_tolerance_and_lies_are_not() -> None:
     store = Store(magika_model())
     job = bundle(bytes=tensor([at % 257 for at in range(2048)], [1, 2048], DType.INT32))
-    results = []
+    cuts = []
     for config in (CONFIG, PoolConfig(threads=2, optimisation=Optimisation.DISABLED)):
         async with open_pool(config) as pool:
-            results.append(await pool.run(KEY, [MAGIKA_CUT], store.load, job))
-    one, other = (values(decode_small_bundle(result.cut).tensors[0].tensor) for result in results)
-    assert max(abs(a - b) for a, b in zip(one, other, strict=True)) < 1e-4
-    assert results[0].cut != results[1].cut
+            cuts.append(decode_small_bundle((await pool.run(KEY, [MAGIKA_CUT], store.load, job)).cut))
+    mine, others = cuts
+    assert tensor_root(mine.tensors[0].tensor) != tensor_root(others.tensors[0].tensor)
+    assert compare_bundles(mine, others, TOLERANCE).within
+    noisy = moved(mine, by=1e-6)
+    assert tensor_root(noisy.tensors[0].tensor) != tensor_root(mine.tensors[0].tensor)
+    assert compare_bundles(mine, noisy, TOLERANCE).within
+    assert not compare_bundles(mine, moved(mine, by=1e-3), TOLERANCE).within
 
 
 def test_a_sandbox_dies_with_its_parent_even_while_it_works() -> None:

@@ -11,7 +11,6 @@ from vm.sandbox_protocol import (
     REQUEST_BYTES_MAX,
     Admit,
     Load,
-    Loaded,
     Reply,
     Request,
     Run,
@@ -45,8 +44,7 @@ def main(argument: str) -> None:
         if isinstance(request, Admit):
             return engine.admit(request)
         if isinstance(request, Load):
-            engine.load(request)
-            return Loaded()
+            return engine.load(request)
         assert isinstance(request, Run)
         return engine.run(request)
 

@@ -15,7 +15,18 @@ from primitives.reasons import Reason, Refused
 from vm.manifest import FREE, Class, Port, check_inputs
 from vm.sandbox import policy
 from vm.sandbox.cut import check_cut
-from vm.sandbox_protocol import MODELS_KEPT, Admit, Admitted, Load, Operator, Ran, Run, Settings
+from vm.sandbox_protocol import (
+    MODELS_KEPT,
+    MODELS_KEPT_BYTES,
+    Admit,
+    Admitted,
+    Load,
+    Loaded,
+    Operator,
+    Ran,
+    Run,
+    Settings,
+)
 from vm.tensor import (
     SMALL_VALUES_BYTES_MAX,
     Bundle,
@@ -63,6 +74,7 @@ class _Session:
     """One model, loaded: its inputs, its outputs, and the values at the cut."""
 
     def __init__(self, model: bytes, cut: list[bytes], settings: Settings) -> None:
+        self.file_bytes = len(model)
         proto = policy.parse(model)
         self.outputs = [value.name for value in proto.graph.output]
         self.cut = [name.decode(errors="replace") for name in cut]
@@ -80,9 +92,11 @@ class _Session:
         del proto
         try:
             self.engine = ort.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
+            self.inputs = [
+                _port(value) for value in self.engine.get_inputs()
+            ]  # a name that is not text is a ValueError
         except (MemoryError, *_FAULTS) as fault:
             raise _told(fault, Reason.GRAPH_INVALID) from None
-        self.inputs = [_port(value) for value in self.engine.get_inputs()]
 
     def run(self, bundle: Bundle) -> tuple[Bundle, Bundle]:
         """Return the values at the cut and the outputs, in normal form."""
@@ -102,16 +116,22 @@ class _Session:
 class Engine:
     """Loaded models, the ones used last, and what a sandbox is asked to do with them."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, *, kept_bytes: int = MODELS_KEPT_BYTES) -> None:
+        self._settings, self._kept_bytes = settings, kept_bytes
         self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
 
-    def load(self, request: Load) -> None:
-        """Keep a model ready; the one used longest ago makes room. Raises Refused."""
-        session = _Session(request.model, request.cut, self._settings)
-        while len(self._sessions) >= MODELS_KEPT:
+    def load(self, request: Load) -> Loaded:
+        """Keep a model ready; the ones used longest ago make room first. Raises Refused."""
+        self._make_room(len(request.model))
+        self._sessions[request.key] = _Session(request.model, request.cut, self._settings)
+        return Loaded(keys=list(self._sessions))
+
+    def _make_room(self, file_bytes: int) -> None:
+        while self._sessions and (
+            len(self._sessions) >= MODELS_KEPT
+            or sum(session.file_bytes for session in self._sessions.values()) + file_bytes > self._kept_bytes
+        ):
             self._sessions.popitem(last=False)
-        self._sessions[request.key] = session
 
     def run(self, request: Run) -> Ran:
         """Run a loaded model. Raises Refused: RUN_REFUSED if it is not loaded, else 5xx, 6xx or OUTPUT_TOO_LARGE."""
@@ -139,6 +159,7 @@ class Engine:
             counts[node.op_type.encode()] = counts.get(node.op_type.encode(), 0) + 1
         nodes = len(model.graph.node)
         del model
+        self._make_room(len(request.model))
         session = _Session(request.model, request.cut, self._settings)
         cut, results = session.run(_input(request.sample) if request.sample else _zeros(inputs))
         for each in cut.tensors:

@@ -51,6 +51,9 @@ def parse(raw: bytes) -> onnx.ModelProto:
         ) from None
     if not model.HasField("graph") or not model.graph.node or not model.graph.output:
         raise Refused(Reason.MODEL_UNREADABLE, seen="no graph with nodes and outputs", wanted="a whole file")
+    for value in (*model.graph.input, *model.graph.output):
+        if not isinstance(value.name, str):  # what does not decode as UTF-8 comes as bytes
+            raise Refused(Reason.GRAPH_INVALID, what="port", seen=value.name, wanted="a name in UTF-8")
     return model
 
 
