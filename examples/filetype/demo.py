@@ -6,6 +6,8 @@ Exits 0 only if every file's label equals that of the library whose model this i
 """
 
 import json
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,12 +41,15 @@ TYPES_MIN = 8
 SETTLED_S = 120.0
 """For all jobs to end; they take some 20 s on two idle cores."""
 COMPARE_S = 120.0
+TERMINATED = 143
+"""128 and the number of SIGTERM, as shells have it."""
 LIMIT_S = 90.0
 """From the start of the network to the last settled job, on two cores."""
 
 
 def main() -> int:
     """Run the whole demonstration; returns the exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that the network is stopped then too
     teller = Teller()
     directory = Path(tempfile.mkdtemp(prefix="assay-demo-")) / "network"
     network: Network | None = None
@@ -64,7 +69,9 @@ def main() -> int:
     teller.say()
     for name, took in teller.phases:
         teller.say(f"  {took:6.1f} s  {name}")
-    teller.say("\nAll of it held." if status == 0 else "\nIt did not hold.")
+    if status == 0:
+        shutil.rmtree(directory.parent)
+    teller.say("\nAll of it held." if status == 0 else f"\nIt did not hold; logs are in {directory / 'logs'}.")
     return status
 
 
@@ -133,7 +140,7 @@ def submit(client: Client, key: Key, model: bytes, found: list[Sample], teller: 
     for sample in found:
         bundle = input_of(sample)
         if bundle is None:
-            teller.say(f"  no job  {sample.path}  ({sample.origin})")
+            teller.say(f"  no job  {sample.name}  ({sample.origin})")
         else:
             job = ask(client, key, model, bundle, max_price=PRICE_MAX)
             questions.append(Question(sample=sample, job=job))
@@ -154,13 +161,13 @@ def settle(client: Client, questions: list[Question], network: Network, teller: 
     for question in questions:
         told = ended[question.job]
         if told["state"] == "void":
-            raise Failed(f"job {question.job.hex()} for {question.sample.path} is void: {told['outcome']}")
+            raise Failed(f"job {question.job.hex()} for {question.sample.name} is void: {told['outcome']}")
         found = answer(client.output(told), rules)
         provider, verifiers = parties(told)
         checked = " ".join(names[str(each["worker"])] for each in verifiers if each["verdict"] == "accept")
         cost = escrowed(told) - refunded(told) + client.network.base_fee
         labels[str(question.sample.path)] = found.label
-        told_file = f"{question.sample.path}  ({question.sample.origin})"
+        told_file = f"{question.sample.name}  ({question.sample.origin})"
         teller.say(
             f"  {found.label:<11} {found.score:6.4f}  {names[provider]:<8} {checked:<24} {karat(cost):<8} {told_file}"
         )

@@ -50,16 +50,20 @@ class Sample:
 
     origin: str
     path: Path
+    name: str
+    """The path as people write it: from the folder of installed packages, or whole."""
 
 
 def samples() -> list[Sample]:
     """Return the files that this machine has, in a fixed order; those of Debian are absent elsewhere."""
     site = Path(sysconfig.get_paths()["purelib"])
     found = [
-        Sample(origin=f"Python package {package}", path=path)
+        Sample(origin=f"Python package {package}", path=path, name=str(path.relative_to(site)))
         for package, pattern in _PACKAGED
         for path in sorted(site.glob(pattern))[:1]
     ]
     return found + [
-        Sample(origin=f"Debian package {package}", path=Path(path)) for package, path in _DEBIAN if Path(path).is_file()
+        Sample(origin=f"Debian package {package}", path=Path(path), name=path)
+        for package, path in _DEBIAN
+        if Path(path).is_file()
     ]

@@ -31,20 +31,20 @@ def lie(
     client: Client, key: Key, *, model: bytes, bundle: bytes, liar: Liar, names: dict[str, str], teller: Teller
 ) -> None:
     """Send the liar one job, show what happens, and raise Failed unless it is caught and the client has its money."""
-    accounts = {key.info.address_text: "client", liar.address: "liar"}
-    before = {address: client.balance(address) for address in accounts}
+    before = {address: client.balance(address) for address in names}
     provider = client.address(liar.address)
     job = ask(client, key, model, bundle, max_price=liar.max_price, provider=provider)
     told = wait_all(client, [job], teller, limit_s=LIE_S)[job]
-    after = {address: client.balance(address) for address in accounts}
+    after = {address: client.balance(address) for address in names}
     teller.say(f"  job {job.hex()[:16]}")
     for happened in entries(told, "history"):
         who = names.get(str(happened["who"]), "") if happened["who"] else "the chain"
         teller.say(f"    height {happened['height']:>4}  {happened['event']!s:<16} {who:<12} -> {happened['state']}")
     for each in parties(told)[1]:
         teller.say(f"    {names[str(each['worker'])]} says {each['verdict']}")
-    for address, name in accounts.items():
-        teller.say(f"    {name:<7} {karat(before[address])} before, {karat(after[address])} after")
+    for address, name in names.items():
+        if before[address] != after[address]:
+            teller.say(f"    {name:<8} had {karat(before[address])}, has {karat(after[address])}")
     teller.say(f"    refunded {karat(refunded(told))} of {karat(escrowed(told))} held; outcome {told['outcome']}")
     check(told, liar)
     if after[liar.address] > before[liar.address]:
