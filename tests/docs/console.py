@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from testnet.network_home import NETWORK_FILE, read_network
+from testnet.processes import stop
+
 _BLOCK = re.compile(r"^```console(?P<mark>[^\n]*)\n(?P<lines>.*?)^```", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)$", re.MULTILINE)
 
@@ -38,14 +41,23 @@ def run_as_a_reader(lines: list[str], *, home: Path) -> subprocess.CompletedProc
         "LANG": "C.UTF-8",
         "TERM": "dumb",
     }
-    return subprocess.run(
-        ["bash", "-euxo", "pipefail", "-c", "\n".join(lines)],
-        cwd=home,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=PAGE_SECONDS_MAX,
-        check=False,
-    )
+    try:
+        return subprocess.run(
+            ["bash", "-euxo", "pipefail", "-c", "\n".join(lines)],
+            cwd=home,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PAGE_SECONDS_MAX,
+            check=False,
+        )
+    finally:
+        _stop_networks(home)
+
+
+def _stop_networks(home: Path) -> None:
+    """Stop what a page that failed half-way has left running."""
+    for file in home.rglob(NETWORK_FILE):
+        stop(file.parent, [node.name for node in read_network(file.parent).nodes])
