@@ -30,7 +30,7 @@ def test_the_demonstration_holds_and_leaves_nothing_behind(tmp_path: Path) -> No
     assert done.returncode == 0, done.stdout[-6000:]
     assert "0 different" in done.stdout
     assert done.stdout.count("outcome rejected") == len(LIES)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("assay-demo-*")) == []
     assert not [command for command in running_commands() if str(tmp_path) in command]
 
 
