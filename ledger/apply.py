@@ -13,6 +13,7 @@ from ledger.onion import peel
 from ledger.records import Account
 from ledger.state import CLOCK, State, Verified, account_key, change, tip_key, unbonding_key
 from ledger.transaction import (
+    FACTS_MAX,
     JobAccept,
     JobCommit,
     JobSubmit,
@@ -34,6 +35,7 @@ from ledger.tree import Tree, root_of, update
 from primitives import merkle
 from primitives.hashing import tagged
 from primitives.reasons import Fact, Reason, Refused
+from primitives.units import NUMBER_MAX
 
 DRIFT_MS_MAX = 500
 """How far ahead of a voter's clock a block may lie (L35)."""
@@ -225,11 +227,18 @@ def _pay_unbonded(moment: Moment) -> None:
 
 def told(refusal: Refused) -> list[tuple[str, int | str | None]]:
     """Return the facts of a refusal as a receipt keeps them."""
+    return [(name, _plain(fact)) for name, fact in refusal.facts.items()][:FACTS_MAX]
 
-    def plain(fact: Fact) -> int | str | None:
-        return fact.hex() if isinstance(fact, bytes) else fact
 
-    return [(name, plain(fact)) for name, fact in refusal.facts.items()]
+def _plain(fact: Fact) -> int | str | None:
+    """Return a fact in a receipt's types; a sum may lie beyond the numbers that records hold (P3)."""
+    match fact:
+        case bytes():
+            return fact.hex()
+        case int() if not 0 <= fact <= NUMBER_MAX:
+            return str(fact)
+        case _:
+            return fact
 
 
 def precheck(

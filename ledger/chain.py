@@ -16,7 +16,7 @@ from primitives.reasons import Reason, Refused
 
 
 class ParentUnknown(Exception):
-    """The parent is not executed yet: the block is pending, never invalid."""
+    """The parent is not executed yet: the block is pending, never invalid (L70)."""
 
     def __init__(self, parent: bytes) -> None:
         self.parent = parent
@@ -24,7 +24,7 @@ class ParentUnknown(Exception):
 
 
 class TreeFull(Exception):
-    """Too many unfinal blocks: this one is pending until a block is final."""
+    """Too many unfinal blocks: this one is pending until a block is final (L73)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Chain:
     """The last final block and every executed block above it.
 
     `reader` gives the rows as they are after the last final block. What `finalize` returns is to be written to it
-    before `finalize` is called again; until then the overlay of the final block stands in for it.
+    before `finalize` is called again; until then the overlay of the final block stands in for it (L71).
     """
 
     def __init__(
@@ -183,8 +183,8 @@ class Chain:
     def finalize(self, identity: bytes) -> list[FinalBlock]:
         """Make an executed block and its ancestors final; return those that were not, in order.
 
-        Blocks beside them are forgotten. Raises ParentUnknown naming a block that is not executed here; nothing has
-        changed then.
+        Blocks beside them are forgotten (L72). Raises ParentUnknown naming a block that is not executed here; then
+        nothing has changed.
         """
         path: list[FinalBlock] = []
         at = identity

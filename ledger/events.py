@@ -1,10 +1,16 @@
 """What a block did to jobs, for those who act on it: the worker service, RPC, indexes."""
 
+from typing import Annotated
+
+import msgspec
+
+from ledger.parameters import VERIFIERS
 from ledger.records import Outcome
 from ledger.transaction import Decision
 from primitives.content import ContentId
 from primitives.hashing import AddressBytes, Hash
 from primitives.record import Record
+from primitives.units import U64
 
 
 class JobSubmitted(Record, tag=1):
@@ -21,7 +27,7 @@ class JobAccepted(Record, tag=2):
 
     job: Hash
     provider: AddressBytes
-    price: int
+    price: U64
 
 
 class JobCommitted(Record, tag=3):
@@ -35,7 +41,7 @@ class JobDrawn(Record, tag=4):
     """These verify."""
 
     job: Hash
-    verifiers: list[AddressBytes]
+    verifiers: Annotated[list[AddressBytes], msgspec.Meta(max_length=VERIFIERS)]
 
 
 class VerifierCommitted(Record, tag=5):

@@ -14,7 +14,7 @@ from primitives import codec, merkle
 from primitives.hashing import ZERO_HASH, AddressBytes, Hash, KeyBytes, tagged
 from primitives.reasons import Reason, Refused
 from primitives.record import Record
-from primitives.units import NUMBER_MAX, U8, U64
+from primitives.units import BASIS, NUMBER_MAX, U8, U64
 
 Prefix = Literal["asy", "tasy", "dasy"]
 """The network's human part of addresses, one of primitives.address.NETWORK_PREFIXES."""
@@ -96,7 +96,8 @@ def total_supply(genesis: Genesis) -> int:
 
 
 def check_genesis(genesis: Genesis) -> None:
-    """Raise Refused MALFORMED unless names are distinct, stakes positive and the supply fits a number (L2)."""
+    """Raise Refused MALFORMED unless fields are within bounds, names distinct, stakes positive and sums sound (L2)."""
+    codec.decode(Genesis, codec.encode(genesis), at_most=GENESIS_BYTES_MAX)  # one that was built has had no check yet
     lists = {
         "validators": [each.key for each in genesis.validators],
         "accounts": [each.address for each in genesis.accounts],
@@ -108,6 +109,9 @@ def check_genesis(genesis: Genesis) -> None:
                 raise Refused(Reason.MALFORMED, what=what, why="named twice", seen=later)
     if any(each.stake == 0 for each in genesis.validators):
         raise Refused(Reason.MALFORMED, what="validators", why="a stake of 0")
+    shares = genesis.parameters.owner_share_bps + genesis.parameters.protocol_share_bps
+    if shares > BASIS:
+        raise Refused(Reason.MALFORMED, what="shares of the price", seen=shares, wanted=BASIS)
     if total_supply(genesis) > NUMBER_MAX:
         raise Refused(Reason.MALFORMED, what="supply", seen=str(total_supply(genesis)), wanted=NUMBER_MAX)
 

@@ -1,12 +1,23 @@
 """What a network fixes at genesis: fees, shares, bonds and deadlines; and what each tier means."""
 
 import enum
+from typing import Annotated
+
+import msgspec
 
 from primitives.record import Record
-from primitives.units import KARAT, U64, Bps
+from primitives.units import KARAT, U32, Bps
 
 SECOND_MS = 1_000
 DAY_MS = 86_400 * SECOND_MS
+SPAN_MS_MAX = 366 * DAY_MS
+"""No sum of a block's time and a span leaves the numbers of records."""
+FEE_MAX = 1_000 * KARAT
+"""No product of a fee and a multiple leaves the numbers of records."""
+
+Span = Annotated[int, msgspec.Meta(ge=1, le=SPAN_MS_MAX)]
+Fee = Annotated[int, msgspec.Meta(ge=0, le=FEE_MAX)]
+Multiple = Annotated[int, msgspec.Meta(ge=0, le=1_000)]
 
 
 class Tier(enum.IntEnum):
@@ -21,14 +32,14 @@ class Tier(enum.IntEnum):
 class Parameters(Record):
     """The numbers of one network. Amounts in grains; deadlines in milliseconds of live time."""
 
-    base_fee: U64 = KARAT // 10_000
+    base_fee: Fee = KARAT // 10_000
     """Burned by every transaction (L20)."""
-    validity_ms_max: U64 = DAY_MS
+    validity_ms_max: Span = DAY_MS
     """How far ahead `valid_until` may lie: bounds what a mempool keeps (L22)."""
-    unbonding_ms: U64 = 14 * DAY_MS
+    unbonding_ms: Span = 14 * DAY_MS
     """Of block time (L53)."""
-    worker_bond_min: U64 = 10 * KARAT
-    verifier_fee: U64 = KARAT // 100
+    worker_bond_min: Fee = 10 * KARAT
+    verifier_fee: Fee = KARAT // 100
     """What one verifier earns with one job."""
     owner_share_bps: Bps = 500
     """Of the price, to the publisher of the model (J40)."""
@@ -38,18 +49,18 @@ class Parameters(Record):
     """Of its locked bond, lost by a provider that falls silent (J42)."""
     no_reveal_bps: Bps = 1_000
     """Of its locked bond, lost by a verifier that does not commit or does not reveal (J43)."""
-    verifier_bond_multiple: U64 = 50
+    verifier_bond_multiple: Multiple = 50
     """A verifier locks this many fees (J12)."""
-    input_bytes_max: U64 = 1024 * 1024
-    accept_ms: U64 = 30 * SECOND_MS
-    commit_ms: U64 = 60 * SECOND_MS
-    draw_ms: U64 = 60 * SECOND_MS
-    verify_ms: U64 = 60 * SECOND_MS
-    reveal_ms: U64 = 30 * SECOND_MS
-    check_ms: U64 = 30 * SECOND_MS
-    challenge_ms: U64 = 600 * SECOND_MS
+    input_bytes_max: U32 = 1024 * 1024
+    accept_ms: Span = 30 * SECOND_MS
+    commit_ms: Span = 60 * SECOND_MS
+    draw_ms: Span = 60 * SECOND_MS
+    verify_ms: Span = 60 * SECOND_MS
+    reveal_ms: Span = 30 * SECOND_MS
+    check_ms: Span = 30 * SECOND_MS
+    challenge_ms: Span = 600 * SECOND_MS
     """How long bonds stay locked after a settlement (J45)."""
-    live_step_ms_max: U64 = 2 * SECOND_MS
+    live_step_ms_max: Span = 2 * SECOND_MS
     """The most that live time grows in one block: a halted chain punishes nobody (L41)."""
 
 

@@ -20,6 +20,8 @@ from primitives.units import U8, U32, U64
 from vm.manifest import Class, Cut, Model
 
 SIGNING_DOMAIN = b"assay/tx"
+FACTS_MAX = 8
+"""A refusal has at most five."""
 
 RevealBytes = Annotated[bytes, msgspec.Meta(max_length=REVEAL_BYTES_MAX)]
 """An encoded vm.tensor.Bundle."""
@@ -192,8 +194,8 @@ class Receipt(Record):
     reason: U32
     """0 if it succeeded, else the number of a primitives.reasons.Reason."""
     fee: U64
-    facts: list[tuple[str, int | str | None]]
-    """Name and value; bytes as hexadecimal text."""
+    facts: Annotated[list[tuple[str, U64 | str | None]], msgspec.Meta(max_length=FACTS_MAX)]
+    """Name and value; bytes, and numbers that are none of a record, as text."""
 
     @property
     def ok(self) -> bool:

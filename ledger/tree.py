@@ -1,4 +1,4 @@
-"""The state root: a compact sparse Merkle tree over hashed keys, and a persistent form of it in memory (L60-L64).
+"""The state root: a compact sparse Merkle tree over hashed keys, and a persistent form of it in memory (L60-L63).
 
 Root of nothing: 32 zero bytes. Of one row: H(0x00 ‖ k ‖ H(value)) with k = H(key). Of more: H(0x01 ‖ left ‖ right),
 split on the next bit of k. An update copies the paths that it touches and shares the rest, so every unfinal block has a
@@ -53,7 +53,7 @@ def update(tree: Tree, writes: Mapping[bytes, bytes | None]) -> Tree:
 
 
 def tree_of(rows: Iterable[tuple[bytes, bytes]]) -> Tree:
-    """Return the tree over all rows (key and value), in any order."""
+    """Return the tree over all rows (key and value), in any order (L63)."""
     return update(None, dict(rows))
 
 

@@ -88,6 +88,7 @@ class Economy(RuleBasedStateMachine):
         genesis = kit.a_genesis(workers=6, parameters=SHORT)
         self.world = kit.a_world(change(genesis, accounts=kit.a_genesis(workers=7).accounts))
         kit.publish(self.world)
+        self.checked = 0
 
     def send(self, name: str, payload: Payload) -> None:
         self.world.block(self.world.sign(name, payload))
@@ -195,12 +196,14 @@ class Economy(RuleBasedStateMachine):
         assert kit.supply_of(self.world.state) == self.world.state.totals().supply
 
     @invariant()
-    def every_row_is_within_its_bounds(self) -> None:
+    def now_and_then_the_store_is_sound(self) -> None:
+        self.checked += 1
+        if self.checked % 8 == 0:
+            self.the_store_is_sound()
+
+    def the_store_is_sound(self) -> None:
         for key, raw in self.world.reader.rows.items():
             codec.decode(KINDS[key[:1]], raw, at_most=2**20)  # refuses negative numbers, too
-
-    @invariant()
-    def the_root_is_that_of_the_definition(self) -> None:
         assert root_of(self.world.chain.head.tree) == root_by_definition(self.world.reader.rows)
 
     @invariant()
@@ -244,7 +247,8 @@ class Economy(RuleBasedStateMachine):
         assert all(not worker.locked for _, worker in self.world.state.workers())
         assert list(self.world.state.unbonding()) == []
         self.the_supply_is_exact()
+        self.the_store_is_sound()
 
 
-Economy.TestCase.settings = settings(stateful_step_count=40)
+Economy.TestCase.settings = settings(stateful_step_count=30)
 TestEconomy = Economy.TestCase

@@ -77,8 +77,20 @@ def test_block_zero_is_a_function_of_the_genesis() -> None:
         change(GENESIS, workers=[*GENESIS.workers, GENESIS.workers[0]]),
         change(GENESIS, validators=[change(GENESIS.validators[0], stake=0)]),
         change(GENESIS, accounts=[GenesisAccount(address=bytes(20), balance=NUMBER_MAX)]),
+        change(GENESIS, parameters=Parameters(owner_share_bps=9_000, protocol_share_bps=2_000)),
+        change(GENESIS, parameters=Parameters(accept_ms=0)),
+        change(GENESIS, parameters=Parameters(verifier_fee=-1)),
     ],
-    ids=["account twice", "validator twice", "worker twice", "no stake", "too much money"],
+    ids=[
+        "account twice",
+        "validator twice",
+        "worker twice",
+        "no stake",
+        "too much money",
+        "shares over all",
+        "no time",
+        "a negative fee",
+    ],
 )
 def test_a_genesis_is_refused_with(bad: Genesis) -> None:
     assert refusal(lambda: check_genesis(bad)) is Reason.MALFORMED

@@ -1,0 +1,60 @@
+"""The parts of docs/spec/market.md that come from the code. Run as a program, it writes them."""
+
+import re
+from pathlib import Path
+
+from ledger.market.costs import cost_table
+from ledger.market.lifecycle import FINAL_STATES, LIFE_CYCLE, time_allowed
+from ledger.parameters import Parameters
+from ledger.records import JobState
+from primitives.units import KARAT
+
+PAGE = Path(__file__).parents[3] / "docs" / "spec" / "market.md"
+
+
+def life_cycle() -> str:
+    """Return the table of transitions, and the diagram of it."""
+    lines = ["| state | event | if | next state | effect |", "| --- | --- | --- | --- | --- |"]
+    lines += [
+        f"| {row.state.name} | {row.event.name} | {row.guard.words} | {row.next.name} | {row.effect.words} |"
+        for row in LIFE_CYCLE
+    ]
+    arrows = dict.fromkeys(f"    {row.state.name} --> {row.next.name}: {row.event.name}" for row in LIFE_CYCLE)
+    ends = [f"    {state.name} --> [*]" for state in FINAL_STATES]
+    return "\n".join([*lines, "", "```mermaid", "stateDiagram-v2", "    [*] --> OPEN: SUBMIT", *arrows, *ends, "```"])
+
+
+def deadlines() -> str:
+    """Return how long a job may stay in each state."""
+    lines = ["| state | seconds of live time (parameter) |", "| --- | --- |"]
+    for state in JobState:
+        allowed = time_allowed(Parameters(), state)
+        lines.append(f"| {state.name} | {'no limit: final' if allowed is None else allowed // 1_000} |")
+    return "\n".join(lines)
+
+
+def costs() -> str:
+    """Return what each ending costs whom."""
+
+    def karat(grains: int) -> str:
+        return f"{grains / KARAT:+.3f}" if grains else "0"
+
+    lines = ["| ending | client | provider | verifier | silent verifier |", "| --- | --- | --- | --- | --- |"]
+    for cost in cost_table(Parameters(), KARAT):
+        amounts = (cost.client, cost.provider, cost.verifier, cost.silent_verifier)
+        lines.append(f"| {cost.outcome.name} | " + " | ".join(map(karat, amounts)) + " |")
+    return "\n".join(lines)
+
+
+def written(page: str) -> str:
+    """Return the page with its generated parts as the code gives them."""
+    for name, text in {"life-cycle": life_cycle(), "deadlines": deadlines(), "costs": costs()}.items():
+        begin, end = rf"<!-- {name}: written by [^>]*-->", f"<!-- end of {name} -->"
+        parts = re.fullmatch(rf"(.*{begin}\n).*({end}.*)", page, re.DOTALL)
+        assert parts is not None, name
+        page = parts[1] + text + "\n" + parts[2]
+    return page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text()))
