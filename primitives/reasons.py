@@ -64,7 +64,6 @@ class Reason(enum.IntEnum):
     PRICE_TOO_LOW = 411  # the price is below what the provider asks
     PRICE_ABOVE_CAP = 412  # the price is above what the client pays at most
     WRONG_PROVIDER = 413  # the job names another provider
-    DEADLINE_PASSED = 414  # too late for this step of the job
     COMMITMENT_MISMATCH = 415  # what is revealed is not what was committed to
     ALREADY_COMMITTED = 416  # the worker has committed to this job already
     ALREADY_REVEALED = 417  # the worker has revealed for this job already
