@@ -35,6 +35,7 @@ from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
 from testnet.manifest import Manifest, Worker, connections, names
 from testnet.ports import free_ports
+from vm.manifest import MODEL_BYTES_MAX
 
 NETWORK_FILE = "network.json"
 NETWORK_FILE_BYTES_MAX = 1 << 20
@@ -43,7 +44,6 @@ CLIENT = "client"
 LOGS = "logs"
 CLASSES = 1
 """Class native alone is served."""
-MODEL_BYTES_MAX = 256 * 1024 * 1024
 WORKER_BALANCE = 100 * KARAT
 """Of each worker, for its fees."""
 KEYS = KeysSection()

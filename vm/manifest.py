@@ -1,4 +1,4 @@
-"""What a publication says about a model: its record and id, and for now the cut that its publisher names (V10-V16)."""
+"""What a publication says about a model: its record and id, and for now the cut that its publisher names."""
 
 import enum
 from typing import Annotated
@@ -8,12 +8,13 @@ import msgspec
 from primitives import codec
 from primitives.content import ContentId
 from primitives.hashing import AddressBytes, Hash, tagged
+from primitives.limits import CONTENT_BYTES_MAX
 from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from vm.tensor import BUNDLE_TENSORS_MAX, DIMENSION_MAX, RANK_MAX, Bundle, DType, Name
 
-MODEL_BYTES_MAX = 256 * 1024 * 1024
-"""The largest model file: what a verifier can fetch and load within a job's deadlines."""
+MODEL_BYTES_MAX = CONTENT_BYTES_MAX
+"""The largest model file."""
 LICENCE_BYTES_MAX = 128
 """An SPDX expression."""
 LINEAGE_MAX = 64
@@ -54,7 +55,7 @@ class Provenance(Record):
 
 
 class Model(Record):
-    """A published model: content-addressed and final (DESIGN 6.1). How it is judged is not part of it."""
+    """A published model: content-addressed and final (V10). How it is judged is not part of it."""
 
     file: ContentId
     inputs: Ports

@@ -9,12 +9,11 @@ from urllib.parse import urlsplit
 
 from node.rpc.json_value import Json
 from primitives.content import ContentId
+from primitives.limits import CONTENT_BYTES_MAX
 from primitives.reasons import Fact, Reason, Refused
 
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 """The longest JSON answer: a list of a thousand jobs with their histories is well below."""
-BLOB_BYTES_MAX = 256 * 1024 * 1024
-"""The largest content there is, a model."""
 CALL_S = 30.0
 """A node answers from memory or disk; only content that must be fetched takes longer."""
 BLOB_S = 120.0
@@ -84,7 +83,7 @@ class RpcClient:
     def get_blob(self, content: ContentId) -> bytes:
         """Return content that the node holds or can fetch. Raises Refused CONTENT_NOT_FOUND, and as `call` does."""
         path = f"/blob/{content.root.hex()}/{content.length}"
-        status, raw = self._exchange("GET", path, None, None, BLOB_S, BLOB_BYTES_MAX)
+        status, raw = self._exchange("GET", path, None, None, BLOB_S, CONTENT_BYTES_MAX)
         if status != STATUS_OK:
             raise refusal(self._parse(status, raw).get("error"))
         return raw

@@ -16,8 +16,8 @@ from node.rpc.dispatch import BODY_BYTES_MAX, Dispatcher
 from node.rpc.failure import REFUSED, error_object
 from node.rpc.services import Services
 from node.rpc.table import METHODS
-from node.sync.blob_store import CONTENT_BYTES_MAX
 from primitives.content import ContentId
+from primitives.limits import CONTENT_BYTES_MAX
 from primitives.reasons import Reason, Refused
 
 REQUESTS_MAX = 32

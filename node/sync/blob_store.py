@@ -7,11 +7,10 @@ import os
 from pathlib import Path
 
 from primitives.content import LEAF_BYTES, ContentId, Slice, content_id, leaf_count, tree_of
+from primitives.limits import CONTENT_BYTES_MAX
 from primitives.merkle import Tree
 from primitives.reasons import Reason, Refused
 
-CONTENT_BYTES_MAX = 256 << 20
-"""One piece: the largest model (vm.manifest)."""
 STORE_BYTES_MAX = 16 << 30
 """All pieces together; a model with its inputs is far smaller, and a full disk stops a node."""
 PARTS_MAX = 16

@@ -17,7 +17,7 @@ FINAL_TOPIC = "final"
 REQUEST_BYTES_MAX = 64
 RANGE_BLOCKS_MAX = 256
 """Blocks of one answer; empty ones have 500 bytes, and each is executed."""
-RANGE_BYTES_MAX = 3 << 20
+RANGE_BYTES_MAX = 2 << 20
 """Bytes of blocks after which an answer takes no further one; with one more it stays below the network's 4 MiB."""
 ANSWER_BYTES_MAX = RANGE_BYTES_MAX + BLOCK_ENCODED_BYTES_MAX + 2 * CERTIFICATE_BYTES_MAX
 ANNOUNCEMENT_BYTES_MAX = CERTIFICATE_BYTES_MAX + 1_024
