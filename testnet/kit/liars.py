@@ -18,6 +18,7 @@ from primitives.codec import encode
 from primitives.content import ContentId
 from primitives.hashing import sha256
 from primitives.reasons import Reason, Refused
+from vm.compare import SPREAD
 from vm.manifest import TOLERANCE
 from vm.tensor import FLOATS, ITEM_BYTES, Bundle, DType, NamedTensor, Tensor, decode_bundle
 
@@ -25,6 +26,8 @@ NOISE = 1e-6
 """Of the scale: what another machine's rounding may do, and far within the tolerance."""
 NUDGE = 10 * TOLERANCE.numerator / TOLERANCE.denominator
 """Of the scale: ten times what is tolerated."""
+SLOW_S = 4.0
+"""Longer than it takes to see that a run has begun, shorter than every deadline of a test network."""
 COPY_TRIES = 20
 """How often a copier looks for the provider's output, a second apart."""
 
@@ -53,9 +56,13 @@ def _changed(raw: bytes, change: Callable[[list[float]], list[float]], *, all_te
 
 
 def _scale(numbers: Sequence[float]) -> float:
-    """Return the root mean square of the finite elements that are not zero."""
-    squares = [each * each for each in numbers if math.isfinite(each) and each]
-    return math.sqrt(sum(squares) / len(squares)) if squares else 1.0
+    """Return S of V23: the root mean square of the finite nonzero elements within 2¹⁰ of their lower median."""
+    magnitudes = sorted(abs(each) for each in numbers if math.isfinite(each) and each)
+    if not magnitudes:
+        return 1.0
+    median = magnitudes[(len(magnitudes) - 1) // 2]
+    squares = [each * each for each in magnitudes if median / SPREAD <= each <= median * SPREAD]
+    return math.sqrt(sum(squares) / len(squares))
 
 
 class OtherInput:
@@ -161,7 +168,7 @@ class Noisy:
         result = await self._engine.run(task)
 
         def noisy(numbers: list[float]) -> list[float]:
-            scale = _scale(numbers)
+            scale = _scale(numbers)  # of the whole tensor: our models give one row a job
             return [each + NOISE * scale * _noise(task.job, at) for at, each in enumerate(numbers)]
 
         return TaskResult(
@@ -258,6 +265,18 @@ def _unrevealable(result: TaskResult) -> TaskResult:
     return TaskResult(cut=result.cut, outputs=encode(Bundle(tensors=[])), wall_ms=result.wall_ms)
 
 
+class Slow:
+    """Honest, on a slow machine: every run takes some seconds more, in which a test can kill it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def run(self, task: Task) -> TaskResult:
+        """Wait, then run the task."""
+        await trio.sleep(SLOW_S)
+        return await self._engine.run(task)
+
+
 BEHAVIOURS: dict[str, Callable[[Engine, Path], Engine]] = {
     "other-input": lambda engine, _: OtherInput(engine),
     "swap-top-two": lambda engine, _: SwapTopTwo(engine),
@@ -268,5 +287,6 @@ BEHAVIOURS: dict[str, Callable[[Engine, Path], Engine]] = {
     "silent-after-accept": lambda engine, _: SilentAfterAccept(engine),
     "silent-after-commit": lambda engine, _: SilentAfterCommit(engine),
     "never-reveals": lambda engine, _: NeverReveals(engine),
+    "slow": lambda engine, _: Slow(engine),
 }
 """By name: what to put around the engine of the node in a home directory."""
