@@ -44,14 +44,17 @@ class Checks:
         """Liars against whom there is evidence."""
 
     def sent(self, sender: int, message: Message) -> None:
-        """Look at what a node says."""
+        """Look at what a node says; of a liar's words only blocks matter, which honest nodes may make final."""
+        if isinstance(message, Proposal):
+            links = self._links_of(message.vote.vote.block, message.body)
+            if links is not None:
+                self._parents[message.vote.vote.block] = links.parent.block
+        if sender in self._liars:
+            return
         match message:
             case SignedVote():
                 self._voted(sender, message)
             case Proposal():
-                links = self._links_of(message.vote.vote.block, message.body)
-                if links is not None:
-                    self._parents[message.vote.vote.block] = links.parent.block
                 self._voted(sender, message.vote)
             case Certificate():
                 self._certified(message)
@@ -62,8 +65,6 @@ class Checks:
                 pass
 
     def _voted(self, sender: int, signed: SignedVote) -> None:
-        if sender in self._liars:
-            return
         vote = signed.vote
         before = self._votes.setdefault((sender, vote.view), [])
         if vote in before:

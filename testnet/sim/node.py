@@ -127,7 +127,7 @@ class SimNode:
         self._tears = False
 
     def tear_next(self) -> None:
-        """Die amid the effects of the next step that has any."""
+        """Die amid the effects of the next step that writes."""
         self._tears = True
 
     def spare(self) -> None:
@@ -200,7 +200,7 @@ class SimNode:
         if self.core is None:
             return
         effects = self.core.step(given)
-        if self._tears and effects:
+        if self._tears and any(isinstance(effect, Persist) for effect in effects):
             self._die_amid(effects)
             return
         for effect in effects:

@@ -8,6 +8,7 @@ import heapq
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from consensus.ancestry import Point
 from consensus.core import Core
@@ -34,9 +35,11 @@ WORK_MS_MAX = 10
 DOWN_DELAYS = 40
 """A crashed node comes back within so many δ; a split or a deafness lasts as long at most."""
 HEAL_DELAYS = 400
-"""Once all is well, final blocks must come within so many δ (three times the longest view)."""
+"""Once all is well, final blocks must come within so many δ: some of the longest views."""
 HEAL_BLOCKS = 3
 """How many blocks all honest nodes must commit after the faults to count as alive."""
+HEAL_VIEWS_PER_LIAR = 4
+"""They must come within these blocks' views and so many more for each liar there could be, and one."""
 DIGEST_BYTES = 1 << 16
 
 CoreMaker = Callable[[Instance, int, Point, Sequence[GuardRecord]], Core]
@@ -176,7 +179,8 @@ class Simulation:
         return self._random.randrange(2, DOWN_DELAYS) * DELAY_MS
 
     def _revive(self, node: int) -> None:
-        self.later(self._while(), node, b"restart", self._restart)
+        away = int(self._random.random() ** 3 * DOWN_DELAYS * DELAY_MS)  # mostly back before the others have moved on
+        self.later(away, node, b"restart", self._restart)
 
     def _restart(self, node: SimNode) -> None:
         if node.core is None:
@@ -189,7 +193,7 @@ class Simulation:
             self.faults["crashes"] += 1
             self._revive(node.index)
 
-    def _split(self, side: frozenset[int]) -> None:
+    def _split(self, side: frozenset[int], _: SimNode) -> None:
         self._network.split(side, len(self.nodes))
         self.later(self._while(), 0, b"join", lambda _: self._network.join())
 
@@ -201,7 +205,7 @@ class Simulation:
         nodes, chance = len(self.nodes), self._random
         for _ in range(self.profile.partitions):
             side = frozenset(chance.sample(range(nodes), chance.randrange(1, nodes // 2 + 1)))
-            self.later(self._moment(), 0, b"split", lambda _, side=side: self._split(side))  # type: ignore[misc]
+            self.later(self._moment(), 0, b"split", partial(self._split, side))
         for _ in range(self.profile.deaf):
             self.later(self._moment(), chance.randrange(nodes), b"deaf", self._deafen)
         for _ in range(self.profile.crashes):
@@ -233,8 +237,11 @@ class Simulation:
             goal = len(self.checks.chain) - 1 + HEAL_BLOCKS
             self._until(heal_at + HEAL_DELAYS * DELAY_MS, lambda: self.checks.height(self.honest) >= goal)
             heal_ms, heal_views = self._now - heal_at, self._view() - view
-            if self.checks.height(self.honest) < goal:
-                raise Broken("liveness", f"heights {self.checks.heights} and not {goal} after {heal_ms} ms of peace")
+            views_max = HEAL_BLOCKS + HEAL_VIEWS_PER_LIAR * ((len(self.nodes) - 1) // 3 + 1)
+            if self.checks.height(self.honest) < goal or heal_views > views_max:
+                raise Broken(
+                    "liveness", f"heights {self.checks.heights}, wanted {goal}; {heal_ms} ms, {heal_views} views"
+                )
             for fault in self._configured():
                 if not self.faults[fault]:
                     raise Broken("faults", f"{fault} never occurred")

@@ -1,0 +1,84 @@
+"""Cores with one rule broken each, which the checks must catch: what is never caught is not checked."""
+
+from collections.abc import Sequence
+
+from consensus.ancestry import Point, Standing
+from consensus.core import Core
+from consensus.io import Effect, GuardRecord, Input, Persist
+from consensus.messages import VoteKind
+from consensus.validators import Instance
+from primitives.record import Record
+from testnet.sim.keyring import KeyedScheme
+from testnet.sim.profile import Profile
+from testnet.sim.run import TIMING, CoreMaker
+
+
+class SkipsAncestry(Core):
+    """Notarizes on any parent, whatever views lie between (against C2)."""
+
+    def patch(self) -> None:
+        """Break the rule."""
+        self.ancestry.standing = lambda *_: Standing.CERTIFIED  # type: ignore[method-assign]  # a mutant
+
+
+class VotesTwice(Core):
+    """Notarizes every valid block of a view (against C7)."""
+
+    def patch(self) -> None:
+        """Break the rule."""
+        honest = self.guard.may
+        self.guard.may = lambda kind, view: (  # type: ignore[method-assign]  # a mutant
+            view > self.guard.low if kind is VoteKind.NOTARIZE else honest(kind, view)
+        )
+
+
+class FinalizesNullified(Core):
+    """Finalizes a block of a view that it has nullified (against C7)."""
+
+    def patch(self) -> None:
+        """Break the rule."""
+        honest = self.guard.may
+        self.guard.may = lambda kind, view: (  # type: ignore[method-assign]  # a mutant
+            honest(kind, view)
+            or (kind is VoteKind.FINALIZE and view > self.guard.low and self.guard.vote(kind, view) is None)
+        )
+
+
+class SendsFirst(Core):
+    """Persists after it has sent (against C12)."""
+
+    def patch(self) -> None:
+        """Break nothing yet."""
+
+    def step(self, given: Input) -> list[Effect]:
+        """Put what is to be written last."""
+        effects = super().step(given)
+        return sorted(effects, key=lambda effect: isinstance(effect, Persist))
+
+
+class Mutant(Record):
+    """A broken core, with the faults that bring it out."""
+
+    core: type[SkipsAncestry] | type[VotesTwice] | type[FinalizesNullified] | type[SendsFirst]
+    profile: Profile
+
+
+MUTANTS = {
+    "skips-ancestry": Mutant(core=SkipsAncestry, profile=Profile(name="skipper", loss=0.05, liars=("skipper",) * 2)),
+    "votes-twice": Mutant(core=VotesTwice, profile=Profile(name="equivocator", loss=0.1, liars=("equivocator",) * 2)),
+    "finalizes-nullified": Mutant(core=FinalizesNullified, profile=Profile(name="lossy", loss=0.15, late=0.05)),
+    "sends-first": Mutant(core=SendsFirst, profile=Profile(name="torn", loss=0.05, torn=20)),
+}
+
+
+def maker(name: str) -> CoreMaker:
+    """Return what makes the cores of a mutant."""
+
+    def make(instance: Instance, me: int, start: Point, recovered: Sequence[GuardRecord]) -> Core:
+        core = MUTANTS[name].core(
+            instance=instance, me=me, scheme=KeyedScheme(me), timing=TIMING, start=start, recovered=recovered
+        )
+        core.patch()
+        return core
+
+    return make
