@@ -1,4 +1,4 @@
-"""Comparison by value of what two machines computed, in exact integer arithmetic on bit patterns (V20-V26).
+"""Comparison by value of what two machines computed, in exact integer arithmetic on bit patterns.
 
 Every finite float is an integer times the smallest subnormal of its type, so nothing here rounds, and every validator
 decides alike. The reference is the tensor of the party that judges: a verifier compares the provider's values with
@@ -104,9 +104,9 @@ def _root_up(square: int) -> int:
 
 
 def compare(reference: Tensor, other: Tensor, tolerance: Ratio) -> Verdict:
-    """Return whether every element of `other` is within `tolerance` of `reference` (V20-V25).
+    """Return whether every element of `other` is within `tolerance` of `reference` (V20).
 
-    Tensors of another type or shape never agree; integers and bools agree only where they are equal.
+    Tensors of another type or shape never agree; integers and bools agree only where they are equal (V25).
     """
     if (reference.dtype, reference.shape, len(reference.data)) != (other.dtype, other.shape, len(other.data)):
         return _OTHER_SHAPE

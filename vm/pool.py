@@ -1,4 +1,4 @@
-"""Sandboxes in a pool: started when needed, fed one job at a time, killed by the clock, never left behind (V70-V76)."""
+"""Sandboxes in a pool: started when needed, fed one job at a time, killed by the clock, never left behind."""
 
 import contextlib
 import os
@@ -115,7 +115,7 @@ class _Sandbox:
 
 
 class Pool:
-    """Sandboxes that run and judge models; made by `open_pool`."""
+    """Sandboxes that run and judge models; made by `open_pool`, started when they are first needed (V70)."""
 
     def __init__(self, config: PoolConfig) -> None:
         self._config = config
@@ -164,7 +164,7 @@ class Pool:
 
     @contextlib.asynccontextmanager
     async def _sandbox(self, key: bytes) -> AsyncIterator[_Sandbox]:
-        """Lend a sandbox, one that has `key` loaded if any is free; it is ended if anything goes wrong."""
+        """Lend a sandbox, one that has `key` loaded if any is free; it is ended if anything goes wrong (V73)."""
         if self._slots.statistics().tasks_waiting >= WAITING_MAX:
             raise Refused(Reason.BUSY, what="sandboxes", seen=WAITING_MAX)
         async with self._slots:
@@ -216,7 +216,7 @@ class Pool:
         return reply
 
     async def _exchange(self, sandbox: _Sandbox, request: Request | None, limit_s: float) -> Reply:
-        """Send a request and return the reply. Raises Refused RUN_TIME_LIMIT, or RUN_CRASHED with how it ended."""
+        """Send a request, return the reply. Raises Refused RUN_TIME_LIMIT, or RUN_CRASHED with how it ended (V72)."""
         try:
             with trio.fail_after(limit_s):
                 if request is not None:
@@ -238,7 +238,7 @@ class Pool:
 
 @contextlib.asynccontextmanager
 async def open_pool(config: PoolConfig) -> AsyncIterator[Pool]:
-    """Open a pool; it costs nothing until it is used, and leaves no process behind."""
+    """Open a pool; it costs nothing until it is used, and leaves no process behind (V74)."""
     pool = Pool(config)
     try:
         yield pool

@@ -33,6 +33,7 @@ MODELS_KEPT_BYTES = MODEL_BYTES_MAX
 
 CutNames = Annotated[list[Name], msgspec.Meta(max_length=CUT_VALUES_MAX)]
 Text = Annotated[bytes, msgspec.Meta(max_length=4 * FACT_CHARS_MAX)]
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Optimisation(enum.IntEnum):
@@ -141,7 +142,7 @@ class ToldFact(Record):
     """One fact of a refusal."""
 
     name: Text
-    value: Text | int
+    value: Text | Number
 
 
 class Failed(Record, tag=14):
@@ -157,13 +158,13 @@ Reply = Started | Admitted | Loaded | Ran | Failed
 def failed(refused: Refused) -> Failed:
     """Return the reply that carries a refusal, its texts cut to length."""
     facts = [
-        ToldFact(name=name.encode(), value=value if isinstance(value, int) else _text(value))
+        ToldFact(name=name.encode(), value=value if isinstance(value, int) and abs(value) < 2**63 else _text(value))
         for name, value in list(refused.facts.items())[:FACTS_MAX]
     ]
     return Failed(reason=refused.reason, facts=facts)
 
 
-def _text(value: str | bytes | None) -> bytes:
+def _text(value: Fact) -> bytes:
     told = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
     return told[:FACT_CHARS_MAX].encode(errors="replace")
 

@@ -1,4 +1,4 @@
-"""Tensors as they are hashed, sent and compared, and bundles of named tensors: a job's inputs and outputs (V1-V6)."""
+"""Tensors as they are hashed, sent and compared, and bundles of named tensors: a job's inputs and outputs."""
 
 import enum
 import struct

@@ -19,6 +19,12 @@ def test_long_words_and_many_facts_are_cut_to_length() -> None:
     codec.decode(Failed, codec.encode(told), at_most=100_000)
 
 
+def test_a_number_too_long_for_the_pipe_is_told_as_text() -> None:
+    huge = (2**31 - 1) ** 8
+    raw = codec.encode(failed(Refused(Reason.GRAPH_INVALID, wanted=huge, seen=-1)))
+    assert dict(refused(codec.decode(Failed, raw, at_most=1000)).facts) == {"wanted": str(huge), "seen": -1}
+
+
 def test_facts_that_a_sandbox_names_after_arguments_are_dropped() -> None:
     facts = [ToldFact(name=b"reason", value=1), ToldFact(name=b"self", value=2), ToldFact(name=b"seen", value=3)]
     assert dict(refused(Failed(reason=Reason.RUN_CRASHED, facts=facts)).facts) == {"seen": 3}

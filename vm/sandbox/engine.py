@@ -1,4 +1,4 @@
-"""The native engine: ONNX Runtime sessions with the cut as extra outputs, and tensors in and out of them (V60-V64)."""
+"""The native engine: ONNX Runtime sessions with the cut as extra outputs, and tensors in and out of them."""
 
 import time
 from collections import OrderedDict
@@ -71,7 +71,7 @@ _MS_PER_S = 1000
 
 
 class _Session:
-    """One model, loaded: its inputs, its outputs, and the values at the cut."""
+    """One model, loaded: its inputs, its outputs, and the values at the cut (V60)."""
 
     def __init__(self, model: bytes, cut: list[bytes], settings: Settings) -> None:
         self.file_bytes = len(model)
@@ -99,7 +99,7 @@ class _Session:
             raise _told(fault, Reason.GRAPH_INVALID) from None
 
     def run(self, bundle: Bundle) -> tuple[Bundle, Bundle]:
-        """Return the values at the cut and the outputs, in normal form."""
+        """Return the values at the cut and the outputs, in normal form (V61)."""
         check_inputs(self.inputs, bundle)
         feeds = {name: _array(each.tensor) for name, each in zip(self._names(), bundle.tensors, strict=True)}
         try:
@@ -127,6 +127,7 @@ class Engine:
         return Loaded(keys=list(self._sessions))
 
     def _make_room(self, file_bytes: int) -> None:
+        """Forget the models used longest ago until one of `file_bytes` fits (V63)."""
         while self._sessions and (
             len(self._sessions) >= MODELS_KEPT
             or sum(session.file_bytes for session in self._sessions.values()) + file_bytes > self._kept_bytes
@@ -231,6 +232,7 @@ def _bundle(names: list[str], values: list[object]) -> Bundle:
 
 
 def _check_small(bundle: Bundle, reason: Reason) -> None:
+    """Refuse more than goes on chain whole (V62)."""
     if value_bytes(bundle) > SMALL_VALUES_BYTES_MAX:
         raise Refused(reason, seen=value_bytes(bundle), wanted=f"at most {SMALL_VALUES_BYTES_MAX} bytes of values")
 
@@ -253,7 +255,7 @@ def _port(value: ort.NodeArg) -> Port:
 
 
 def _told(fault: Exception, reason: Reason) -> Refused:
-    """Return the refusal for what the engine raised."""
+    """Return the refusal for what the engine raised (V64)."""
     words = str(fault)
     if isinstance(fault, MemoryError) or any(sign in words for sign in _MEMORY_WORDS):
         return Refused(Reason.RUN_MEMORY_LIMIT, why=words)

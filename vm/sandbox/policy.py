@@ -1,4 +1,4 @@
-"""Admission: what a model file must be, judged without running it (V50-V55).
+"""Admission: what a model file must be, judged without running it.
 
 Everything here reads a stranger's protobuf, so it runs in the sandbox only. Each check refuses with a number of its own
 and names the place; the first fault found is told.

@@ -1,4 +1,4 @@
-"""Sealing a process off in two steps: namespaces before any thread exists, the rest once all is imported (V40-V45).
+"""Sealing a process off in two steps: namespaces before any thread exists, the rest once all is imported.
 
 Each step returns the layers that the kernel granted; a missing layer is reported, and the others are kept.
 """
@@ -61,7 +61,7 @@ def _die_with(parent: int) -> bool:
 
 
 def _empty_root() -> bool:
-    """Make an empty, read-only file system the root of a mount namespace of our own."""
+    """Make an empty, read-only file system the root of a mount namespace of our own (V42)."""
     flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     target = _EMPTY_DIRECTORY.encode()
     if kernel.call("unshare", kernel.CLONE_NEWNS) != 0:
@@ -78,6 +78,7 @@ def _empty_root() -> bool:
 
 
 def _limit(memory_bytes: int) -> None:
+    """Set the limits that the kernel keeps (V43)."""
     for which, most in (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_NOFILE, FILES_MAX),
