@@ -30,9 +30,7 @@ VALID_MS = 600_000
 SINGLE = 20
 POLL_S = 0.02
 METHOD_SINGLE = f"{SINGLE} one after the other; seen over RPC, polled each {POLL_S * 1e3:.0f} ms"
-METHOD_LOAD = (
-    f"{ACCOUNTS} accounts, {IN_FLIGHT_MAX} in flight each; growth of final nonces over {MEASURED_S:.0f} s"
-)
+METHOD_LOAD = f"{ACCOUNTS} accounts, {IN_FLIGHT_MAX} in flight each; growth of final nonces over {MEASURED_S:.0f} s"
 
 
 @dataclass(kw_only=True)
