@@ -325,14 +325,20 @@ class FinalChain:
 
         They are executed if need be. Raises as `execute`.
         """
-        name = certificate.vote.block
+        self._finalize(certificate.vote.block, certificate)
+
+    def finalize_ancestor(self, name: bytes) -> None:
+        """Make a held block final of which a descendant's checked certificate is known, as `finalize` does."""
+        self._finalize(name, None)
+
+    def _finalize(self, name: bytes, certificate: Certificate | None) -> None:
         if self._store.height_of(name) is not None:
             return
         self.execute(name)
         finals = self._chain.finalize(name)
         self._store.finalize([_rows_of(final) for final in finals], certificate)
         self._head, self._state = self._look()
-        self._held = {key: each for key, each in self._held.items() if each.header.view > certificate.vote.view}
+        self._held = {key: each for key, each in self._held.items() if each.header.view > self.head_view}
         self._pool.settle(self._state.account, now_ms=self._head.timestamp_ms)
         self._advanced.set()
         self._advanced = trio.Event()

@@ -6,13 +6,10 @@ All records of one step are one synced batch, so that nothing is sent which a cr
 from collections.abc import Iterable
 from typing import assert_never
 
+from consensus.guard import decode_record, encode_record
 from consensus.io import Certified, GuardRecord, Stored, Voted
 from node.store.database import Database
 from node.store.schema import GUARD, guard_key, guard_view
-from primitives.codec import decode, encode
-
-RECORD_BYTES_MAX = 2 << 20
-"""The largest record is a block (1.5 MB)."""
 
 _VOTED = 1
 _STORED = 2
@@ -26,13 +23,19 @@ class Guard:
         self._database = database
 
     def persist(self, records: Iterable[GuardRecord]) -> None:
-        """Write records in one batch and return when they are on disk."""
-        self._database.write([(_key(record), encode(record)) for record in records], sync=True)
+        """Write records in one batch; when this returns, votes and blocks are on disk.
+
+        Certificates alone are written without waiting for the disk: they are nobody's word but prove themselves, can be
+        had again, and come to disk with the next batch that waits.
+        """
+        written = list(records)
+        binding = any(not isinstance(record, Certified) for record in written)
+        self._database.write([(_key(record), encode_record(record)) for record in written], sync=binding)
 
     def recall(self) -> list[GuardRecord]:
         """Return all records, by view; raises Refused MALFORMED if one does not decode."""
         rows = self._database.rows(GUARD).scan()
-        return [decode(GuardRecord, raw, at_most=RECORD_BYTES_MAX) for _, raw in rows]  # type: ignore[arg-type]  # a union is no type[T]
+        return [decode_record(raw) for _, raw in rows]
 
     def forgotten(self, final_view: int) -> list[tuple[bytes, None]]:
         """Return the deletions of all records up to `final_view`, for the batch that makes it final."""

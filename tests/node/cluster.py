@@ -1,0 +1,139 @@
+"""Whole nodes without their processes: participants over a network in memory, in virtual time."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import trio
+
+from consensus.messages import Proposal as ProposalMessage
+from consensus.messages import SignedVote, decode_message
+from node.config import Config, ConsensusSection
+from node.identity import ValidatorIdentity
+from node.p2p.peer_id import peer_id_of
+from node.participant import Participant
+from node.store.store import Store
+from testnet.kit.ledger_builders import GENESIS_MS, a_transfer, address, key_of, onion_of, seed_of
+from tests.node.chains import CHARTER
+from tests.node.memory_network import Hub
+
+CONFIG = Config(consensus=ConsensusSection(idle_ms=400, delta_ms=100, min_block_interval_ms=50))
+VALIDATORS = len(CHARTER.genesis.validators)
+LIMIT_S = 300.0
+"""Of virtual time, for anything that should take seconds."""
+
+
+class Member:
+    """One node of the cluster, which can be killed and started again on its store."""
+
+    def __init__(self, cluster: "Cluster", name: str, index: int | None, only: Sequence[str] | None) -> None:
+        self.name = name
+        self.index = index
+        self.peer = peer_id_of(key_of(f"peer of {name}"))
+        self._cluster = cluster
+        self._only = None if only is None else [peer_id_of(key_of(f"peer of {each}")) for each in only]
+        self._scope = trio.CancelScope()
+        self._gone = trio.Event()
+        self.store: Store
+        self.part: Participant
+
+    def start(self) -> None:
+        self.store = Store(self._cluster.folder / self.name, CHARTER.hash)
+        validator = None
+        if self.index is not None:
+            seed = seed_of(f"validator {self.index}")
+            validator = ValidatorIdentity(index=self.index, seed=seed, onion=onion_of(self.index))
+        self.part = Participant(
+            charter=CHARTER,
+            store=self.store,
+            network=self._cluster.hub.join(self.peer, validator=self.index is not None, only=self._only),
+            now_ms=self._cluster.now_ms,
+            config=CONFIG,
+            validator=validator,
+        )
+        self._scope = trio.CancelScope()
+        self._gone = trio.Event()
+        self._cluster.nursery.start_soon(self._run)
+
+    async def _run(self) -> None:
+        with self._scope:
+            await self.part.run()
+        self._gone.set()
+
+    async def kill(self) -> None:
+        self._scope.cancel()
+        await self._gone.wait()
+        self._cluster.hub.leave(self.peer)
+        self.store.close()
+
+    @property
+    def height(self) -> int:
+        return self.part.chain.head.height
+
+
+class Cluster:
+    """Four validators, and whoever else joins; every vote that is sent is looked at."""
+
+    def __init__(self, folder: Path, nursery: trio.Nursery, *, loss: float = 0.0, seed: int = 1) -> None:
+        self.folder = folder
+        self.nursery = nursery
+        self.hub = Hub(nursery, loss=loss, seed=seed)
+        self.hub.watch = self._see
+        self.votes: dict[tuple[int, int, int], bytes] = {}
+        """The block that a validator voted for, by (signer, view, kind)."""
+        self.members: dict[str, Member] = {}
+        self._began_s = trio.current_time()
+        for at in range(VALIDATORS):
+            self.join(f"validator {at}", index=at)
+
+    def now_ms(self) -> int:
+        return GENESIS_MS + 1_000 + int((trio.current_time() - self._began_s) * 1_000)
+
+    def join(self, name: str, *, index: int | None = None, only: Sequence[str] | None = None) -> Member:
+        member = self.members[name] = Member(self, name, index, only)
+        member.start()
+        return member
+
+    @property
+    def validators(self) -> list[Member]:
+        return [self.members[f"validator {at}"] for at in range(VALIDATORS)]
+
+    def close(self) -> None:
+        for member in self.members.values():
+            member.store.close()
+
+    def _see(self, peer: bytes, body: bytes) -> None:
+        """Check that a vote is on its sender's disk before it is sent, and that it contradicts none before."""
+        message = decode_message(body)
+        vote = message.vote if isinstance(message, ProposalMessage) else message
+        if not isinstance(vote, SignedVote):
+            return
+        (sender,) = [member for member in self.validators if member.peer == peer]
+        assert vote.signer == sender.index
+        persisted = [record for record in sender.store.guard.recall() if getattr(record, "vote", None) == vote]
+        is_old = vote.vote.view <= sender.part.chain.head_view
+        assert persisted or is_old, f"{sender.name} sends what is not on its disk: {vote}"
+        name = (vote.signer, vote.vote.view, int(vote.vote.kind))
+        assert self.votes.setdefault(name, vote.vote.block) == vote.vote.block, f"{sender.name} signs twice"
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Let virtual time pass until `condition` holds."""
+        with trio.fail_after(LIMIT_S):
+            while not condition():  # noqa: ASYNC110  # many things may come about at once
+                await trio.sleep(0.05)
+
+    async def grow(self, count: int, *members: Member) -> None:
+        """Wait for `count` more final blocks on each of `members`."""
+        goal = max(member.height for member in members) + count
+        await self.until(lambda: all(member.height >= goal for member in members))
+
+    async def transfer(self, through: Member, *, amount: int = 1) -> bytes:
+        nonce = through.part.chain.next_nonce(address("client"))
+        raw = a_transfer(CHARTER, payer="client", payee="publisher", amount=amount, nonce=nonce)
+        return await through.part.chain.submit(raw)
+
+    def check_agreement(self) -> None:
+        """Assert that all have the same blocks and state roots at every height that two of them hold."""
+        chains = [member.part.chain for member in self.members.values()]
+        for height in range(max(chain.head.height for chain in chains) + 1):
+            assert len({chain.encoded_block(height) for chain in chains} - {None}) == 1
+            assert len({chain.state_root_at(height) for chain in chains} - {None}) == 1
