@@ -80,7 +80,7 @@ def test_a_flipped_output_gives_another_label() -> None:
     rules = load_rules()
     assert answer(ran.outputs, rules).label == "png"
     (scores,) = decode_bundle(ran.outputs).tensors
-    flipped = values(scores.tensor)
+    flipped = [float(value) for value in values(scores.tensor)]
     order = sorted(range(len(flipped)), key=flipped.__getitem__)
     flipped[order[-1]], flipped[order[-2]] = flipped[order[-2]], flipped[order[-1]]
     tensor = Tensor(dtype=DType.FLOAT32, shape=[1, len(flipped)], data=struct.pack(f"<{len(flipped)}f", *flipped))

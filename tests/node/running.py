@@ -66,7 +66,8 @@ class Node:
         connection.request("POST", "/", body, {"content-type": "application/json"})
         answer = json.loads(connection.getresponse().read())
         connection.close()
-        return answer.get("result", {"error": answer.get("error")})
+        told: dict[str, object] = answer.get("result", {"error": answer.get("error")})
+        return told
 
     @property
     def height(self) -> int:

@@ -84,7 +84,8 @@ async def test_long_content_comes_in_slices(wires: Wires, tmp_path: Path) -> Non
 
 async def test_hints_are_asked_first(wires: Wires, tmp_path: Path) -> None:
     for name in (b"a", b"b", b"c"):
-        content = await a_node(wires, tmp_path, name).put(TEXT)
+        await a_node(wires, tmp_path, name).put(TEXT)
+    content = content_id(TEXT)
     sink = a_node(wires, tmp_path, b"sink")
     await sink.fetch(content, hints=[b"b"])
     assert wires.asked == [b"b"]

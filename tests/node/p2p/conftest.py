@@ -17,7 +17,7 @@ from primitives.ed25519 import public_key_of
 
 E = TypeVar("E")
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """Far longer than anything takes, for machines with much else to do."""
 NETWORK_ID = b"n" * 32
 
@@ -77,7 +77,10 @@ class Start(Protocol):
 def start(nursery: trio.Nursery) -> Start:
     """Start the program of node `number`, connected to `peers`; it ends with the test."""
 
-    async def run(config: NetworkConfig, task_status: trio.TaskStatus[Witness]) -> None:
+    async def run(
+        config: NetworkConfig,
+        task_status: trio.TaskStatus[Witness],  # type: ignore[name-defined]  # libp2p brings stubs of an older trio
+    ) -> None:
         async with open_network(config) as network:
             witness = Witness(network)
             task_status.started(witness)
@@ -141,7 +144,10 @@ def start_stock(nursery: trio.Nursery) -> StartStock:
             with trio.CancelScope(shield=True):
                 await process.wait()
 
-    async def hold(process: trio.Process, task_status: trio.TaskStatus[None]) -> None:
+    async def hold(
+        process: trio.Process,
+        task_status: trio.TaskStatus[None],  # type: ignore[name-defined]  # libp2p brings stubs of an older trio
+    ) -> None:
         async with killed_in_the_end(process):
             task_status.started()
             await trio.sleep_forever()

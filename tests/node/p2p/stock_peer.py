@@ -3,7 +3,7 @@
 import json
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import multiaddr
@@ -162,7 +162,14 @@ async def rude(host: Any, met: Any, topic: str, link: str, requests: str) -> Non
     say("silent streams")
 
 
-ROLES = {"gossip": gossip, "knock": knock, "dial": dial, "plaintext": dial, "come_and_go": come_and_go, "rude": rude}
+ROLES: dict[str, Callable[..., Awaitable[None]]] = {
+    "gossip": gossip,
+    "knock": knock,
+    "dial": dial,
+    "plaintext": dial,
+    "come_and_go": come_and_go,
+    "rude": rude,
+}
 
 
 async def main() -> None:

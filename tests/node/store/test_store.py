@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consensus.io import Certified, Stored, Voted
+from consensus.io import Certified, GuardRecord, Stored, Voted
 from consensus.messages import SignedVote, Vote, VoteKind
 from node.final_chain import FinalChain
 from node.mempool.pool import Pool
@@ -67,7 +67,7 @@ def a_vote(view: int, kind: VoteKind) -> Voted:
 def test_what_consensus_persists_survives_a_crash(producer: Producer, tmp_path: Path) -> None:
     stored = Stored(view=9, block=sha256(b"block"), parent_view=8, parent=sha256(b"parent"), body=b"body")
     certified = Certified(certificate=certify(CHARTER, 8, sha256(b"parent"), kind=VoteKind.NOTARIZE))
-    records = [certified, a_vote(9, VoteKind.NOTARIZE), a_vote(9, VoteKind.FINALIZE), stored]
+    records: list[GuardRecord] = [certified, a_vote(9, VoteKind.NOTARIZE), a_vote(9, VoteKind.FINALIZE), stored]
     for at in range(len(records)):
         producer.store.guard.persist(records[at : at + 1])
         copy = tmp_path / f"copy{at}"
