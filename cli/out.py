@@ -75,6 +75,8 @@ class Out:
 
 
 def _told(value: object) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value)
     text = value.hex() if isinstance(value, bytes) else str(value)
     return " ".join(text.split())  # one line, whatever the value holds
 

@@ -1,6 +1,6 @@
 """Writes the directory of a network on one machine: genesis, a home for each node, funded keys for its users.
 
-    DIR/network.json        what there is, and how to reach it
+    DIR/testnet.json        what there is, and how to reach it
     DIR/genesis.json
     DIR/validator0/ ...     a home for each node
     DIR/client/             a home for users: keys dev0, dev1, ...; `rpc` names the node to ask
@@ -37,7 +37,7 @@ from testnet.manifest import Manifest, Worker, connections, names
 from testnet.ports import free_ports
 from vm.manifest import MODEL_BYTES_MAX
 
-NETWORK_FILE = "network.json"
+NETWORK_FILE = "testnet.json"
 NETWORK_FILE_BYTES_MAX = 1 << 20
 """Forty nodes take some 20 KB."""
 CLIENT = "client"
@@ -66,7 +66,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """What `network.json` says."""
+    """What `testnet.json` says."""
 
     manifest: Manifest
     genesis_hash: str

@@ -11,6 +11,8 @@ from cli.options import PasswordFile
 from cli.out import facts
 from cli.verb import Cli, verb
 
+MS_PER_S = 1000
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands that have no noun."""
@@ -46,4 +48,19 @@ def status(cli: Cli) -> None:
     """Show how a node is."""
     with cli.node() as node:
         told = node.table("node.status")
-    cli.out.result(told, *facts([(name, value) for name, value in told.items() if value is not None]))
+    roles, peers, pids, age = (told[name] for name in ("roles", "peers", "pids", "final_age_ms"))
+    assert isinstance(roles, list)
+    assert isinstance(peers, list)
+    assert isinstance(pids, dict)
+    assert isinstance(age, int)
+    pairs = [
+        ("node", f"assay {told['version']}, {', '.join(map(str, roles)) or 'follower'}, process {pids['node']}"),
+        ("network", f"{told['network']}, genesis {told['genesis_hash']}"),
+        ("height", f"{told['height']}, final {age / MS_PER_S:.1f} s ago"),
+        ("state root", told["state_root"]),
+        ("waiting", f"{told['mempool']} transactions"),
+        ("peers", len(peers)),
+        ("reach it at", told["p2p_address"]),
+        ("worker", told["worker"]),
+    ]
+    cli.out.result(told, *facts([(name, value) for name, value in pairs if value is not None]))
