@@ -1,0 +1,114 @@
+"""Announcements: the proposer first, anybody after it, and only what is proved travels on."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from consensus.messages import VoteKind
+from ledger.block import Header, block_id
+from node.p2p.ipc import Gossip, Verdict
+from node.sync.announcements import OLD_BLOCKS, PROPOSER_FIRST_S, Announcements
+from node.sync.messages import ANNOUNCEMENT_BYTES_MAX, Announcement
+from primitives.codec import decode, encode
+from tests.node.chains import CHARTER, Producer, certify
+
+Clock = trio.testing.MockClock
+
+
+class Wall:
+    """A network on which everything published can be read."""
+
+    def __init__(self) -> None:
+        self.said: list[Announcement] = []
+
+    def publish(self, topic: str, body: bytes) -> bool:
+        assert topic == "final"
+        self.said.append(decode(Announcement, body, at_most=ANNOUNCEMENT_BYTES_MAX))
+        return True
+
+
+@pytest.fixture
+def producer(tmp_path: Path) -> Iterator[Producer]:
+    made = Producer(tmp_path)
+    made.extend(OLD_BLOCKS + 3)
+    yield made
+    made.close()
+
+
+class Listener(Announcements):
+    """The announcements of one node, with what it heard."""
+
+    def __init__(self, producer: Producer, me: int | None) -> None:
+        self.wall = Wall()
+        self.heard_of: list[int] = []
+        super().__init__(self.wall, producer.chain.instance, me=me, heard=self._note)
+
+    def _note(self, peers: Sequence[bytes], height: int) -> None:
+        assert list(peers) == [b"forwarder", b"author"]
+        self.heard_of.append(height)
+
+
+def header_at(producer: Producer, height: int) -> Header:
+    found = producer.chain.block(height)
+    assert found is not None
+    return found[0].header
+
+
+def announcement(producer: Producer, height: int, **forged: object) -> Announcement:
+    header = header_at(producer, height)
+    certificate = certify(CHARTER, header.view, block_id(header), **forged)  # type: ignore[arg-type]  # of `certify`
+    return Announcement(header=header, certificate=certificate)
+
+
+def gossip(body: bytes) -> Gossip:
+    return Gossip(handle=1, topic="final", forwarder=b"forwarder", author=b"author", body=body)
+
+
+async def test_a_proposer_makes_its_block_known_at_once(producer: Producer) -> None:
+    said = announcement(producer, 2)
+    listener = Listener(producer, said.header.proposer)
+    listener.announce(said.header, said.certificate)
+    assert listener.wall.said == [said]
+
+
+async def test_others_speak_up_if_nobody_did(producer: Producer, nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    said = announcement(producer, 2)
+    listener = Listener(producer, 1 - min(1, said.header.proposer))
+    nursery.start_soon(listener.run)
+    listener.announce(said.header, said.certificate)
+    assert listener.wall.said == []
+    await trio.sleep(2 * PROPOSER_FIRST_S)
+    assert listener.wall.said == [said]
+
+
+async def test_what_was_heard_is_not_said_again(
+    producer: Producer, nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    said = announcement(producer, 2)
+    listener = Listener(producer, 1 - min(1, said.header.proposer))
+    nursery.start_soon(listener.run)
+    listener.announce(said.header, said.certificate)
+    assert listener.receive(gossip(encode(said))) is Verdict.ACCEPT
+    await trio.sleep(2 * PROPOSER_FIRST_S)
+    assert listener.wall.said == []
+    assert listener.heard_of == [2]
+
+
+def test_old_news_travels_no_further(producer: Producer) -> None:
+    listener = Listener(producer, None)
+    assert listener.receive(gossip(encode(announcement(producer, OLD_BLOCKS + 2)))) is Verdict.ACCEPT
+    assert listener.receive(gossip(encode(announcement(producer, 1)))) is Verdict.IGNORE
+
+
+def test_what_is_not_proved_is_held_against_the_forwarder(producer: Producer) -> None:
+    listener = Listener(producer, None)
+    good = announcement(producer, 2)
+    other = Announcement(header=header_at(producer, 3), certificate=good.certificate)
+    weak = announcement(producer, 2, signers=2)
+    notarized = announcement(producer, 2, kind=VoteKind.NOTARIZE)
+    for body in (b"", encode(good)[:-1], encode(other), encode(weak), encode(notarized)):
+        assert listener.receive(gossip(body)) is Verdict.REJECT
+    assert listener.heard_of == []

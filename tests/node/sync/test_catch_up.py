@@ -1,0 +1,210 @@
+"""Catching up: certified blocks from whoever has them, nothing from whoever makes them up."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from consensus.messages import Certificate, VoteKind
+from ledger.block import block_id
+from node.network import PeerUnavailableError
+from node.sync.answers import SyncAnswers
+from node.sync.catch_up import CatchUp
+from node.sync.messages import (
+    RANGE_BLOCKS_MAX,
+    BodyRequest,
+    Range,
+    RangeRequest,
+    Status,
+    StatusRequest,
+)
+from primitives.codec import decode, encode
+from tests.node.chains import CHARTER, Producer, certify
+from tests.node.memory_network import Hub, MemoryNetwork
+
+Clock = trio.testing.MockClock
+Answer = Callable[[bytes], Awaitable[bytes | None]]
+LIMIT_S = 60.0
+
+
+class Peers(MemoryNetwork):
+    """Peers that are nothing but their answers."""
+
+    def __init__(self, nursery: trio.Nursery, answers: dict[bytes, Answer]) -> None:
+        super().__init__(Hub(nursery), b"me", validator=False)
+        self.answers = answers
+        self.asked_of: list[bytes] = []
+
+    @property
+    def peers(self) -> list[bytes]:
+        return sorted(self.answers)
+
+    async def request(self, peer: bytes, protocol: str, body: bytes) -> bytes:
+        await trio.sleep(0.01)
+        self.asked_of.append(peer)
+        answer = await self.answers[peer](body)
+        if answer is None:
+            raise PeerUnavailableError(peer, "no answer")
+        return answer
+
+
+class Rig:
+    """A node that is behind, and a producer that is ahead."""
+
+    def __init__(self, folder: Path, nursery: trio.Nursery) -> None:
+        self.ahead = Producer(folder / "ahead")
+        self.behind = Producer(folder / "behind")
+        self.honest = SyncAnswers(self.ahead.chain).answer
+        self.synced: list[Certificate] = []
+        self.nursery = nursery
+
+    def catch_up(self, answers: dict[bytes, Answer], *, patience_s: float = 0) -> tuple[CatchUp, Peers]:
+        async def note(certificate: Certificate) -> None:
+            self.synced.append(certificate)
+
+        peers = Peers(self.nursery, answers)
+        catch_up = CatchUp(self.behind.chain, peers, patience_s=patience_s, synced=note)
+        self.nursery.start_soon(catch_up.run)
+        return catch_up, peers
+
+    async def arrival(self) -> None:
+        with trio.fail_after(LIMIT_S):
+            await self.behind.chain.wait_for_height(self.ahead.chain.head.height)
+        assert self.behind.chain.head == self.ahead.chain.head
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Rig]:
+    made = Rig(tmp_path, nursery)
+    yield made
+    made.ahead.close()
+    made.behind.close()
+
+
+async def test_what_a_peer_tells_at_its_arrival_is_fetched(rig: Rig, autojump_clock: Clock) -> None:
+    rig.ahead.extend(40)
+    catch_up, _ = rig.catch_up({b"honest": rig.honest})
+    catch_up.peer_up(b"honest")
+    await rig.arrival()
+    assert rig.synced[-1] == rig.ahead.chain.certificate_at(40)
+
+
+async def test_a_node_that_hears_nothing_asks(rig: Rig, autojump_clock: Clock) -> None:
+    rig.ahead.extend(2)
+    rig.catch_up({b"honest": rig.honest})
+    await rig.arrival()
+
+
+async def test_a_block_that_is_about_to_come_is_waited_for(rig: Rig, autojump_clock: Clock) -> None:
+    catch_up, _ = rig.catch_up({b"honest": rig.honest})
+    catch_up.heard([b"honest"], 1)
+    await trio.sleep(0.5)
+    rig.ahead.extend(1)
+    with trio.fail_after(1.6):
+        await rig.behind.chain.wait_for_height(1)
+
+
+async def test_consensus_is_given_its_time_before_peers_are_asked(rig: Rig, autojump_clock: Clock) -> None:
+    rig.ahead.extend(1)
+    catch_up, peers = rig.catch_up({b"honest": rig.honest}, patience_s=1.5)
+    catch_up.heard([b"honest"], 1)
+    await trio.sleep(1.4)
+    assert peers.asked_of == []
+    await rig.arrival()
+
+
+async def test_blocks_without_certificates_of_their_own_come_with_their_descendants(
+    rig: Rig, autojump_clock: Clock
+) -> None:
+    parent = rig.ahead.chain.head.block_id
+    for view in range(1, 40):
+        parent = rig.ahead.chain.hold(rig.ahead.propose(view=view, parent=parent))
+    rig.ahead.chain.finalize(certify(CHARTER, 39, parent))
+    catch_up, _ = rig.catch_up({b"honest": rig.honest})
+    catch_up.heard([b"honest"], 39)
+    await rig.arrival()
+
+
+async def liar(rig: Rig, body: bytes, forged: Callable[[Range], Range]) -> bytes | None:
+    answer = await rig.honest(body)
+    request = body
+    if answer is None or request == encode(StatusRequest()):
+        return encode(Status(height=10**6, block=bytes(32)))
+    return encode(forged(decode(Range, answer, at_most=len(answer))))
+
+
+def without_quorum(told: Range) -> Range:
+    assert told.certificate is not None
+    vote = told.certificate.vote
+    return Range(blocks=told.blocks, certificate=certify(CHARTER, vote.view, vote.block, signers=2))
+
+
+def only_notarized(told: Range) -> Range:
+    assert told.certificate is not None
+    vote = told.certificate.vote
+    return Range(blocks=told.blocks, certificate=certify(CHARTER, vote.view, vote.block, kind=VoteKind.NOTARIZE))
+
+
+FORGERIES: dict[str, Callable[[Range], Range]] = {
+    "a certificate without a quorum": without_quorum,
+    "a certificate of another kind": only_notarized,
+    "a block left out": lambda told: Range(blocks=told.blocks[1:], certificate=told.certificate),
+    "the last block left out": lambda told: Range(blocks=told.blocks[:-1], certificate=told.certificate),
+    "no certificate, ever": lambda told: Range(blocks=told.blocks, certificate=None),
+    "no blocks": lambda told: Range(blocks=[], certificate=told.certificate),
+    "noise": lambda told: Range(blocks=[b"noise"], certificate=told.certificate),
+}
+
+
+@pytest.mark.parametrize("what", FORGERIES)
+async def test_a_peer_that_makes_things_up_changes_nothing(rig: Rig, autojump_clock: Clock, what: str) -> None:
+    rig.ahead.extend(5)
+
+    async def forger(body: bytes) -> bytes | None:
+        return await liar(rig, body, FORGERIES[what])
+
+    catch_up, peers = rig.catch_up({b"a forger": forger})
+    catch_up.heard([b"a forger"], 10**6)
+    await trio.sleep(20)
+    assert rig.behind.chain.head.height == 0
+    assert rig.synced == []
+    peers.answers[b"honest"] = rig.honest
+    catch_up.peer_up(b"honest")
+    await rig.arrival()
+
+
+async def test_a_silent_peer_is_left_for_another(rig: Rig, autojump_clock: Clock) -> None:
+    async def nothing(_: bytes) -> bytes | None:
+        return None
+
+    rig.ahead.extend(3)
+    catch_up, peers = rig.catch_up({b"a silent one": nothing, b"honest": rig.honest})
+    catch_up.heard([b"a silent one", b"honest"], 3)
+    await rig.arrival()
+    assert set(peers.asked_of) == {b"a silent one", b"honest"}
+
+
+async def test_answers_stay_within_their_bounds(rig: Rig, autojump_clock: Clock) -> None:
+    rig.ahead.extend(RANGE_BLOCKS_MAX + 3)
+    raw = await rig.honest(encode(RangeRequest(first=1)))
+    assert raw is not None
+    told = decode(Range, raw, at_most=len(raw))
+    assert len(told.blocks) == RANGE_BLOCKS_MAX
+    assert told.certificate == rig.ahead.chain.certificate_at(RANGE_BLOCKS_MAX)
+    last = await rig.honest(encode(RangeRequest(first=RANGE_BLOCKS_MAX + 3)))
+    assert last is not None
+
+
+async def test_what_is_not_here_and_what_is_no_request_has_no_answer(rig: Rig, autojump_clock: Clock) -> None:
+    for body in (encode(RangeRequest(first=2**62)), encode(BodyRequest(block=bytes(32))), b"", b"\x93\x01\x02\x03"):
+        assert await rig.honest(body) is None
+
+
+async def test_one_block_is_found_by_its_id_whether_final_or_not(rig: Rig) -> None:
+    rig.ahead.extend(1)
+    above = rig.ahead.propose()
+    for block in (rig.ahead.chain.block(1), (above, None)):
+        assert block is not None
+        assert await rig.honest(encode(BodyRequest(block=block_id(block[0].header)))) == encode(block[0])
