@@ -1,20 +1,22 @@
 """What the simulated consensus agrees on: the port, and the least that fits it."""
 
-import hashlib
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, NamedTuple, Protocol
 
 import msgspec
 
 from consensus.ancestry import Point
 from consensus.io import GuardRecord, Stored, Verdict
+from consensus.validators import Instance, Validator, ValidatorSet
 from primitives import codec
-from primitives.hashing import Hash
+from primitives.hashing import Hash, sha256
 from primitives.reasons import Refused
 from primitives.record import Record
 from primitives.units import U64
 
-GENESIS = Point(0, hashlib.sha256(b"assay/sim/genesis").digest())
+GENESIS = Point(0, sha256(b"assay/sim/genesis"))
 
 
 class Links(NamedTuple):
@@ -54,6 +56,17 @@ class Application(Protocol):
     def crash(self, recovered: Sequence[GuardRecord]) -> None:
         """Forget what was in memory; take the bodies that were stored with votes."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What a simulated network is about: who its validators are, and what they agree on."""
+
+    instance: Instance
+    genesis: Point
+    make_application: Callable[[int], Application]
+    links_of: Callable[[bytes, bytes], Links | None]
+    """Reads a block's place from its id and body; None if the body is not that of the id."""
 
 
 class NullBody(Record):
@@ -139,15 +152,28 @@ def null_block(view: int, parent: Point, salt: int, *, valid: bool = True) -> tu
     body = codec.encode(
         NullBody(view=view, parent_view=parent.view, parent=parent.block, salt=salt, valid=valid, filler=b"")
     )
-    return hashlib.sha256(body).digest(), body
+    return sha256(body), body
 
 
 def null_links(block: bytes, body: bytes) -> Links | None:
     """Return the place of an empty block, if `body` is its body."""
-    if hashlib.sha256(body).digest() != block:
+    if sha256(body) != block:
         return None
     try:
         told = codec.decode(NullBody, body, at_most=1_000)
     except Refused:
         return None
     return Links(told.view, Point(told.parent_view, told.parent))
+
+
+def null_ground(chance: random.Random, nodes: int) -> Ground:
+    """Return the ground of a network that agrees on nothing but order."""
+    # Unequal weights, close enough that any (nodes - 1) // 3 of them stay below a third.
+    members = [Validator(key=sha256(bytes([index])), weight=chance.randrange(10, 13)) for index in range(nodes)]
+    seed = chance.getrandbits(256).to_bytes(32, "big")
+    return Ground(
+        instance=Instance(genesis_hash=sha256(b"assay/sim"), epoch=0, validators=ValidatorSet(members, seed)),
+        genesis=GENESIS,
+        make_application=lambda _: NullApplication(chance.getrandbits(48)),
+        links_of=null_links,
+    )

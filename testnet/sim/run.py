@@ -15,10 +15,9 @@ from consensus.core import Core
 from consensus.io import Commit, GuardRecord
 from consensus.messages import Message
 from consensus.timing import Timing
-from consensus.validators import Instance, Validator, ValidatorSet
-from primitives.hashing import sha256
+from consensus.validators import Instance
 from primitives.record import Record
-from testnet.sim.application import GENESIS, Application, NullApplication, null_links
+from testnet.sim.application import Ground, null_ground
 from testnet.sim.checks import Broken, Checks
 from testnet.sim.keyring import KeyedScheme
 from testnet.sim.liars import CAST
@@ -77,7 +76,9 @@ class Report(Record):
 class Simulation:
     """The world of the nodes: time, network, chance and the checks."""
 
-    def __init__(self, *, seed: int, nodes: int, profile: Profile, core: CoreMaker = make_core) -> None:
+    def __init__(
+        self, *, seed: int, nodes: int, profile: Profile, core: CoreMaker = make_core, ground: Ground | None = None
+    ) -> None:
         self.seed = seed
         self.profile = profile
         self._random = random.Random(seed * 1_000_003 + nodes)
@@ -88,32 +89,23 @@ class Simulation:
         self._digest = hashlib.sha256()
         self._buffer = bytearray()
         self.faults: Counter[str] = Counter()
-        # Unequal weights, close enough that any (nodes - 1) // 3 of them stay below a third.
-        members = [
-            Validator(key=sha256(bytes([index])), weight=self._random.randrange(10, 13)) for index in range(nodes)
-        ]
-        instance = Instance(
-            genesis_hash=sha256(b"assay/sim"),
-            epoch=0,
-            validators=ValidatorSet(members, sha256(seed.to_bytes(8, "big"))),
-        )
-        self._instance = instance
+        self._ground = ground or null_ground(self._random, nodes)
+        self._instance = self._ground.instance
         self._network = Network(self._random, profile, self.faults)
         cast = dict(zip(self._random.sample(range(nodes), nodes), profile.liars[: (nodes - 1) // 3], strict=False))
         self._names = cast
-        self.checks = Checks(instance, GENESIS, frozenset(cast), null_links)
+        self.checks = Checks(self._instance, self._ground.genesis, frozenset(cast), self._ground.links_of)
         self.nodes = [self._make_node(index, nodes, core) for index in range(nodes)]
         self.honest = [node.index for node in self.nodes if not node.liar]
 
     def _make_node(self, index: int, nodes: int, core: CoreMaker) -> SimNode:
         kind = CAST[self._names[index]] if index in self._names else SimNode
         honest = core if index not in self._names else make_core
-        application: Application = NullApplication(self._random.getrandbits(48))
         node = kind(
             index=index,
             nodes=nodes,
             world=self,
-            application=application,
+            application=self._ground.make_application(index),
             make_core=lambda me, start, recovered: honest(self._instance, me, start, recovered),
         )
         node.genesis_hash = self._instance.genesis_hash
@@ -201,7 +193,8 @@ class Simulation:
         self._network.deafen(node.index, deaf=True)
         self.later(self._while(), node.index, b"hear", lambda who: self._network.deafen(who.index, deaf=False))
 
-    def _schedule_faults(self) -> None:
+    def schedule_faults(self) -> None:
+        """Fix when and where the faults of the profile will strike."""
         nodes, chance = len(self.nodes), self._random
         for _ in range(self.profile.partitions):
             side = frozenset(chance.sample(range(nodes), chance.randrange(1, nodes // 2 + 1)))
@@ -221,21 +214,32 @@ class Simulation:
 
     # The run.
 
+    def start(self) -> None:
+        """Bring up all nodes."""
+        for node in self.nodes:
+            node.start()
+
+    def stop(self, index: int) -> None:
+        """Let a node die until it is revived."""
+        self.nodes[index].crash()
+
+    def revive(self, index: int) -> None:
+        """Bring a node back."""
+        self._restart(self.nodes[index])
+
     def run(self) -> Report:
         """Run to the end, or to the first check that fails."""
         heal_at = FAULTS_DELAYS * DELAY_MS
         heal_ms = heal_views = 0
         broken = what = ""
         try:
-            for node in self.nodes:
-                node.start()
-            self._schedule_faults()
-            self._until(heal_at)
-            self._now = heal_at
+            self.start()
+            self.schedule_faults()
+            self.advance(heal_at)
             self._heal()
             view = self._view()
             goal = len(self.checks.chain) - 1 + HEAL_BLOCKS
-            self._until(heal_at + HEAL_DELAYS * DELAY_MS, lambda: self.checks.height(self.honest) >= goal)
+            self.advance(heal_at + HEAL_DELAYS * DELAY_MS, lambda: self.checks.height(self.honest) >= goal)
             heal_ms, heal_views = self._now - heal_at, self._view() - view
             views_max = HEAL_BLOCKS + HEAL_VIEWS_PER_LIAR * ((len(self.nodes) - 1) // 3 + 1)
             if self.checks.height(self.honest) < goal or heal_views > views_max:
@@ -273,7 +277,8 @@ class Simulation:
         rates = ("loss", "duplicate", "late", "partitions", "deaf", "crashes", "torn")
         return [name for name in rates if getattr(profile, name)] + sorted(self._names.values())
 
-    def _until(self, end_ms: int, done: Callable[[], bool] | None = None) -> None:
+    def advance(self, end_ms: int, done: Callable[[], bool] | None = None) -> bool:
+        """Let time pass until `end_ms`, or until something holds; tell whether it does."""
         queue, buffer, nodes = self._queue, self._buffer, self.nodes
         while queue and queue[0][0] <= end_ms:
             now, _, index, name, act = heapq.heappop(queue)
@@ -287,4 +292,6 @@ class Simulation:
                 buffer.clear()
             act(nodes[index])
             if done is not None and done():
-                return
+                return True
+        self._now = end_ms
+        return False
