@@ -6,7 +6,7 @@ from typing import assert_never
 from ledger.block import EMPTY_EVIDENCE_ROOT, PROTOCOL_VERSION, Block, Header, block_id, check_size, transactions_root
 from ledger.events import Event
 from ledger.genesis import Charter
-from ledger.limits import ORDINARY_BYTES_MAX, ORDINARY_TXS_MAX, SWEEP_PAYOUTS_MAX
+from ledger.limits import ORDINARY_BYTES_MAX, ORDINARY_TXS_MAX, SUBMISSIONS_MAX, SWEEP_PAYOUTS_MAX
 from ledger.market import job, model, worker
 from ledger.moment import Moment, burn, credit, debit
 from ledger.onion import peel
@@ -39,8 +39,19 @@ from primitives.units import NUMBER_MAX
 
 DRIFT_MS_MAX = 500
 """How far ahead of a voter's clock a block may lie (L35)."""
-PROTOCOL_PAYLOADS = (JobCommit, VerifierCommit, ProviderReveal, VerifierReveal)
-"""What a worker must get into a block by a deadline; a quarter of each block is theirs (L36)."""
+
+
+def is_protocol(state: State, transaction: Transaction) -> bool:
+    """Tell whether this is a commitment or reveal by one of a job's own parties, which has a deadline to keep (L36)."""
+    match transaction.body.payload:
+        case JobCommit(job=job_id) | ProviderReveal(job=job_id):
+            found = state.job(job_id)
+            return found is not None and found.provider == transaction.sender
+        case VerifierCommit(job=job_id) | VerifierReveal(job=job_id):
+            found = state.job(job_id)
+            return found is not None and transaction.sender in [each.worker for each in found.verifiers]
+        case _:
+            return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +85,7 @@ class BlockRun:
             raise Refused(Reason.BLOCK_WRONG_PROPOSER, seen=proposer, wanted=len(charter.genesis.validators) - 1)
         self._state = parent.child()
         self._proposer = proposer
-        self._ordinary = self._ordinary_bytes = 0
+        self._ordinary = self._ordinary_bytes = self._submissions = 0
         self.receipts: list[Receipt] = []
         height = before.height + 1
         self._take_reveal(proposer, reveal, height)
@@ -121,13 +132,16 @@ class BlockRun:
         self.receipts.append(Receipt(transaction=transaction.id, reason=reason, fee=fee, facts=facts))
 
     def _take_space(self, transaction: Transaction) -> None:
-        """Count what ordinary transactions take. Raises Refused BLOCK_TOO_LARGE (L36)."""
-        if isinstance(transaction.body.payload, PROTOCOL_PAYLOADS):
+        """Count what ordinary transactions take, and submissions. Raises Refused BLOCK_TOO_LARGE (L36, L37)."""
+        if is_protocol(self._state, transaction):
             return
+        submissions = self._submissions + isinstance(transaction.body.payload, JobSubmit)
+        if submissions > SUBMISSIONS_MAX:
+            raise Refused(Reason.BLOCK_TOO_LARGE, seen=submissions, wanted=SUBMISSIONS_MAX)
         size = self._ordinary_bytes + len(transaction.raw)
         if self._ordinary == ORDINARY_TXS_MAX or size > ORDINARY_BYTES_MAX:
             raise Refused(Reason.BLOCK_TOO_LARGE, seen=size, wanted=ORDINARY_BYTES_MAX, count=self._ordinary + 1)
-        self._ordinary, self._ordinary_bytes = self._ordinary + 1, size
+        self._ordinary, self._ordinary_bytes, self._submissions = self._ordinary + 1, size, submissions
 
     def finish(self) -> tuple[State, dict[bytes, bytes | None], list[Event]]:
         """Draw, sweep and pay the fees out; return the state, what it writes, and what happened."""

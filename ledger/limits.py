@@ -11,6 +11,8 @@ BLOCK_BYTES_MAX = 1_000_000
 ORDINARY_TXS_MAX = BLOCK_TXS_MAX * 3 // 4
 """A quarter is kept for commitments and reveals: who floods the chain can't make others miss a deadline (L36)."""
 ORDINARY_BYTES_MAX = BLOCK_BYTES_MAX * 3 // 4
+SUBMISSIONS_MAX = 128
+"""Submissions of jobs in a block, each of which looks at every worker: a quarter of a second with a thousand (L37)."""
 BLOCK_ENCODED_BYTES_MAX = BLOCK_BYTES_MAX + 8 * BLOCK_TXS_MAX + 1_024
 """An encoded block: its transactions, their length prefixes and its header."""
 REVEAL_BYTES_MAX = SMALL_BUNDLE_BYTES_MAX

@@ -180,6 +180,9 @@ class State:
             rest = self._below._rows(prefix, wider, kind)
         else:
             rest = ((key, self._decoded(kind, key, raw)) for key, raw in self._below.scan(prefix, wider))
+        if not mine:
+            yield from rest
+            return
         below = ((key, row) for key, row in rest if key not in mine)
         yield from merge(sorted(mine.items(), key=_key_of), below, key=_key_of)
 

@@ -1,5 +1,7 @@
 """Jobs: what each payload about them checks and changes (J10-J29). Who, may they, pay, change."""
 
+from collections import Counter
+
 from ledger.events import (
     JobAccepted,
     JobCommitted,
@@ -114,8 +116,7 @@ def _check_verifiers(moment: Moment, sender: bytes, payload: JobSubmit, entry: M
     left = len(able)
     if payload.provider is None and able:
         # One operator provides: the count is right for the one that leaves the most verifiers.
-        operators = [worker.operator for worker in able]
-        left -= min(operators.count(each) for each in operators)
+        left -= min(Counter(worker.operator for worker in able).values())
     if left < VERIFIERS:
         raise Refused(Reason.TOO_FEW_VERIFIERS, seen=left, wanted=VERIFIERS)
 

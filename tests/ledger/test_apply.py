@@ -3,12 +3,13 @@ from functools import partial
 
 import pytest
 
-from ledger.apply import apply_block, precheck
+from ledger.apply import apply_block, precheck, told
 from ledger.block import Block, block_id, transactions_root
 from ledger.onion import peel, reveal
 from ledger.parameters import Parameters
 from ledger.state import change
-from ledger.transaction import JobAccept, Transfer, open_transaction, sign_transaction
+from ledger.transaction import JobAccept, Receipt, Transfer, open_transaction, sign_transaction
+from primitives import codec
 from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
@@ -203,3 +204,17 @@ def test_the_precheck_takes_what_would_succeed_and_counts_on_what_waits(world: W
     precheck(world.charter, world.state, second, now_ms=world.now_ms, next_nonce=1)
     seen = refusal(lambda: precheck(world.charter, world.state, second, now_ms=world.now_ms))
     assert seen.reason is Reason.NONCE_GAP
+
+
+def test_facts_in_a_receipt_are_numbers_of_records_or_text() -> None:
+    refusal = Refused(Reason.BOND_TOO_SMALL, seen=2**63, low=-1, root=b"\x01", words="few", none=None, most=2**63 - 1)
+    assert told(refusal) == [
+        ("seen", str(2**63)),
+        ("low", "-1"),
+        ("root", "01"),
+        ("words", "few"),
+        ("none", None),
+        ("most", 2**63 - 1),
+    ]
+    receipt = Receipt(transaction=bytes(32), reason=1, fee=0, facts=told(refusal))
+    assert codec.decode(Receipt, codec.encode(receipt), at_most=1_000) == receipt

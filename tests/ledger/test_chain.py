@@ -6,10 +6,18 @@ from ledger.apply import DRIFT_MS_MAX, apply_block
 from ledger.block import Block, block_id, check_size, decode_block, transactions_root
 from ledger.chain import Chain, ParentUnknown, TreeFull, start_chain
 from ledger.genesis import charter_of
-from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TXS_MAX, ORDINARY_TXS_MAX, REVEAL_BYTES_MAX, UNFINAL_BLOCKS_MAX
+from ledger.limits import (
+    BLOCK_BYTES_MAX,
+    BLOCK_TXS_MAX,
+    ORDINARY_BYTES_MAX,
+    ORDINARY_TXS_MAX,
+    REVEAL_BYTES_MAX,
+    SUBMISSIONS_MAX,
+    UNFINAL_BLOCKS_MAX,
+)
 from ledger.onion import reveal
 from ledger.state import MemoryReader, change
-from ledger.transaction import JobAccept, JobCommit, ProviderReveal, sign_transaction
+from ledger.transaction import JobAccept, JobCommit, ProviderReveal, Transfer, sign_transaction
 from ledger.tree import tree_of
 from primitives import codec
 from primitives.reasons import Reason, Refused
@@ -18,6 +26,7 @@ from testnet.kit import ledger_builders as kit
 
 CHARTER = charter_of(kit.a_genesis())
 NOW = kit.GENESIS_MS + 1_000
+GIFT = Transfer(to=kit.address("stranger"), amount=1)
 
 
 @pytest.fixture
@@ -179,20 +188,16 @@ def test_the_tree_of_unfinal_blocks_has_a_limit(chain: Chain) -> None:
     propose(chain, chain.head.id, now_ms=NOW + 1)
 
 
-def test_a_block_takes_three_quarters_of_ordinary_transactions_and_keeps_the_rest_for_the_protocol(
-    chain: Chain,
-) -> None:
-    gifts = [gift(1, nonce=at) for at in range(ORDINARY_TXS_MAX + 1)]
-    commits = [a_commit(nonce=at) for at in range(BLOCK_TXS_MAX - ORDINARY_TXS_MAX + 1)]
-    block = propose(chain, chain.head.id, *gifts, *commits)
-    assert block.transactions == [*gifts[:-1], *commits[:-1]]
-    assert propose(chain, chain.head.id, *commits, *gifts, view=2).transactions == [*commits, *gifts[:-2]]
-
-
-def a_commit(nonce: int) -> bytes:
-    """Return a commitment to no job: it fails, and takes its space all the same."""
-    body = kit.a_body("publisher", JobCommit(job=bytes(32), commitment=bytes(32)), nonce=nonce)
-    return sign_transaction(kit.seed_of("publisher"), CHARTER.hash, body)
+def test_a_block_keeps_a_quarter_for_the_commitments_and_reveals_of_a_jobs_parties() -> None:
+    world = kit.a_world()
+    kit.publish(world)
+    job_id = world.must("client", kit.a_submission())
+    world.must("worker 0", JobAccept(job=job_id, price=KARAT))
+    gifts = [world.sign("client", GIFT, ahead=at) for at in range(ORDINARY_TXS_MAX)]
+    more = world.sign("publisher", GIFT)
+    strangers = world.sign("worker 1", JobCommit(job=job_id, commitment=bytes(32)))
+    partys = world.sign("worker 0", JobCommit(job=job_id, commitment=bytes(32)))
+    assert world.block(*gifts, more, strangers, partys).block.transactions == [*gifts, partys]
 
 
 def test_a_block_that_takes_the_protocols_space_is_invalid(chain: Chain) -> None:
@@ -200,6 +205,12 @@ def test_a_block_that_takes_the_protocols_space_is_invalid(chain: Chain) -> None
     header = change(propose(chain, chain.head.id).header, tx_root=transactions_root(gifts))
     greedy = Block(header=header, transactions=gifts)
     assert refusal(lambda: chain.check(greedy, now_ms=None)) is Reason.BLOCK_BAD_TRANSACTION
+
+
+def test_a_block_takes_a_limited_number_of_submissions(chain: Chain) -> None:
+    bodies = [kit.a_body("client", kit.a_submission(), nonce=at) for at in range(SUBMISSIONS_MAX + 1)]
+    raws = [sign_transaction(kit.seed_of("client"), CHARTER.hash, body) for body in bodies]
+    assert propose(chain, chain.head.id, *raws).transactions == raws[:-1]
 
 
 def test_a_block_takes_as_many_bytes_as_its_limit_allows(chain: Chain) -> None:
@@ -210,10 +221,13 @@ def test_a_block_takes_as_many_bytes_as_its_limit_allows(chain: Chain) -> None:
     raws = [sign_transaction(kit.seed_of("client"), CHARTER.hash, body) for body in bodies]
     block = propose(chain, chain.head.id, *raws)
     size = sum(map(len, block.transactions))
-    assert BLOCK_BYTES_MAX - len(raws[0]) < size <= BLOCK_BYTES_MAX
+    assert ORDINARY_BYTES_MAX - len(raws[0]) < size <= ORDINARY_BYTES_MAX
     assert decode_block(codec.encode(block)) == block
+    assert sum(map(len, raws)) > BLOCK_BYTES_MAX
     over = Block(header=block.header, transactions=raws)
     assert refusal(lambda: check_size(over)) is Reason.BLOCK_TOO_LARGE
+    many = Block(header=block.header, transactions=[b""] * (BLOCK_TXS_MAX + 1))
+    assert refusal(lambda: check_size(many)) is Reason.BLOCK_TOO_LARGE
 
 
 def test_a_signature_that_the_mempool_verified_is_not_verified_again() -> None:
