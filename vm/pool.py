@@ -5,6 +5,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import trio
 
@@ -44,6 +45,8 @@ CRASH_GRACE_S = 0.5
 WAITING_MAX = 64
 """Callers that may wait for a sandbox; a node takes no more jobs than it has slots for, so this is never near."""
 _READ_BYTES = 64 * 1024
+
+_Wanted = TypeVar("_Wanted", Started, Admitted, Loaded, Ran)
 
 LoadModel = Callable[[], Awaitable[bytes]]
 """Fetches a model's file; asked only when no sandbox has it loaded."""
@@ -87,7 +90,7 @@ class _Sandbox:
     unread: bytearray = field(default_factory=bytearray)
 
     async def receive(self) -> Reply:
-        """Return the next reply. Raises Refused RUN_CRASHED if there is none, or it is not one."""
+        """Return the next reply. Raises Refused if it is not one, and BrokenResourceError if the sandbox has ended."""
         head = await self._exactly(LENGTH_BYTES)
         body = await self._exactly(body_length(head, at_most=REPLY_BYTES_MAX))
         reply: Reply = codec.decode(Reply, body, at_most=REPLY_BYTES_MAX)  # type: ignore[arg-type]  # a union has no type[T]
@@ -132,9 +135,7 @@ class Pool:
             raise Refused(Reason.MODEL_TOO_LARGE, seen=len(model), wanted=MODEL_BYTES_MAX)
         async with self._sandbox(b"") as sandbox:
             sandbox.loaded = []  # loaded models make room for the one that is judged
-            reply = await self._ask(sandbox, Admit(model=model, cut=list(cut), class_=class_, sample=sample))
-        assert isinstance(reply, Admitted)
-        return reply
+            return await self._ask(sandbox, Admit(model=model, cut=list(cut), class_=class_, sample=sample), Admitted)
 
     async def run(self, model_key: bytes, cut: Sequence[bytes], load: LoadModel, bundle: bytes) -> RunResult:
         """Run the model on an encoded input bundle; `load` is asked for the file if no free sandbox has it ready.
@@ -150,11 +151,8 @@ class Pool:
                 if len(model) > MODEL_BYTES_MAX:
                     raise Refused(Reason.MODEL_TOO_LARGE, seen=len(model), wanted=MODEL_BYTES_MAX)
                 sandbox.loaded = []  # others make room even for a model that then fails to load
-                loaded = await self._ask(sandbox, Load(key=key, model=model, cut=list(cut)))
-                assert isinstance(loaded, Loaded)
-                sandbox.loaded = loaded.keys
-            reply = await self._ask(sandbox, Run(key=key, bundle=bundle))
-        assert isinstance(reply, Ran)
+                sandbox.loaded = (await self._ask(sandbox, Load(key=key, model=model, cut=list(cut)), Loaded)).keys
+            reply = await self._ask(sandbox, Run(key=key, bundle=bundle), Ran)
         return RunResult(cut=reply.cut, outputs=reply.outputs, wall_ms=reply.wall_ms)
 
     async def layers(self) -> tuple[Layer, ...]:
@@ -168,11 +166,7 @@ class Pool:
         if self._slots.statistics().tasks_waiting >= WAITING_MAX:
             raise Refused(Reason.BUSY, what="sandboxes", seen=WAITING_MAX)
         async with self._slots:
-            sandbox = next((each for each in self._idle if key in each.loaded), None) or next(iter(self._idle), None)
-            if sandbox is None:
-                sandbox = await self._start()
-            else:
-                self._idle.remove(sandbox)
+            sandbox = await self._take(key) or await self._start()
             try:
                 yield sandbox
             finally:
@@ -181,6 +175,16 @@ class Pool:
                     self._idle.append(sandbox)
                 else:
                     await sandbox.end()
+
+    async def _take(self, key: bytes) -> _Sandbox | None:
+        """Return a free sandbox, those with `key` loaded first; one that has died meanwhile is no job's failure."""
+        while self._idle:
+            sandbox = next((each for each in self._idle if key in each.loaded), self._idle[0])
+            self._idle.remove(sandbox)
+            if sandbox.process.poll() is None:
+                return sandbox
+            await sandbox.end()
+        return None
 
     async def _start(self) -> _Sandbox:
         config = self._config
@@ -196,22 +200,24 @@ class Pool:
             requests=trio.lowlevel.FdStream(started.requests),
             replies=trio.lowlevel.FdStream(started.replies),
         )
-        reply: Reply | None = None
         try:
-            reply = await self._exchange(sandbox, None, START_LIMIT_S)
-            assert isinstance(reply, Started)
-            sandbox.layers = tuple(reply.layers)
+            sandbox.layers = tuple((await self._ask(sandbox, None, Started, limit_s=START_LIMIT_S)).layers)
         finally:
-            if reply is None:
+            if not sandbox.sound:
                 await sandbox.end()
         return sandbox
 
-    async def _ask(self, sandbox: _Sandbox, request: Request) -> Reply:
+    async def _ask(
+        self, sandbox: _Sandbox, request: Request | None, wanted: type[_Wanted], *, limit_s: float | None = None
+    ) -> _Wanted:
+        """Return the reply to a request, of the kind that is wanted. Raises Refused."""
         sandbox.sound = False
-        reply = await self._exchange(sandbox, request, self._config.wall_limit_s)
+        reply = await self._exchange(sandbox, request, limit_s or self._config.wall_limit_s)
         if isinstance(reply, Failed):
             sandbox.sound = reply.reason < Reason.RUN_TIME_LIMIT  # a 5xx is an answer; a 6xx may leave damage behind
             raise refused(reply)
+        if not isinstance(reply, wanted):  # it may be anybody's by now
+            raise Refused(Reason.RUN_CRASHED, seen=type(reply).__name__, wanted=wanted.__name__)
         sandbox.sound = True
         return reply
 

@@ -10,6 +10,7 @@ import trio
 
 from primitives.reasons import Reason, Refused
 from tests.vm.build import MAGIKA_CUT, bundle, classifier, magika_model, model, node, tensor, value, values
+from tests.vm.hostile_models import loops_for_ever
 from tests.vm.processes import children, until_busy, until_dead
 from vm.compare import compare_bundles
 from vm.manifest import TOLERANCE, Class
@@ -107,17 +108,33 @@ async def test_as_many_jobs_run_at_once_as_there_are_sandboxes() -> None:
     assert children() == before
 
 
-async def test_a_sandbox_that_dies_is_told_as_a_crash_and_replaced() -> None:
+async def test_a_sandbox_that_dies_idle_is_replaced_and_costs_no_job() -> None:
     store, before = Store(), children()
     async with open_pool(CONFIG) as pool:
         await pool.run(KEY, [], store.load, JOB)
         (victim,) = set(children()) - set(before)
         os.kill(victim, signal.SIGKILL)
-        with pytest.raises(Refused) as caught:
-            await pool.run(KEY, [], store.load, JOB)
-        assert (caught.value.reason, caught.value.facts["seen"]) == (Reason.RUN_CRASHED, "signal 9")
+        assert until_dead(victim)
         await pool.run(KEY, [], store.load, JOB)
         assert store.fetched == 2
+    assert children() == before
+
+
+async def test_a_sandbox_that_dies_at_work_is_told_as_a_crash() -> None:
+    before = children()
+    async with open_pool(CONFIG) as pool, trio.open_nursery() as nursery:
+        await pool.layers()
+        (victim,) = set(children()) - set(before)
+
+        async def kill() -> None:
+            assert await trio.to_thread.run_sync(until_busy, victim)
+            os.kill(victim, signal.SIGKILL)
+
+        nursery.start_soon(kill)
+        with pytest.raises(Refused) as caught:
+            await pool.run(KEY, [], Store(loops_for_ever()).load, bundle(x=tensor([1.0])))
+        assert (caught.value.reason, caught.value.facts["seen"]) == (Reason.RUN_CRASHED, "signal 9")
+    assert children() == before
 
 
 async def test_a_job_that_is_cancelled_leaves_no_sandbox_behind() -> None:

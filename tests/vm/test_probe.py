@@ -29,10 +29,10 @@ def in_a_process(program: str) -> bool:
     return subprocess.run([sys.executable, "-c", program], check=False, capture_output=True).returncode == 0
 
 
-def unshares(flags: int) -> bool:
+def grants(*calls: str) -> bool:
     """Ask the kernel, not our own code, what it grants to whoever runs the tests."""
-    user = f"libc.unshare({CLONE_NEWUSER}); "
-    return in_a_process(f"import ctypes; libc = ctypes.CDLL(None); {user}raise SystemExit(libc.unshare({flags}) != 0)")
+    steps = "".join(f"assert libc.{call} == 0\n" for call in calls)
+    return in_a_process(f"import ctypes\nlibc = ctypes.CDLL(None)\nlibc.unshare({CLONE_NEWUSER})\n{steps}")
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +40,14 @@ def offered() -> list[Layer]:
     """The layers that this kernel offers to this user."""
     actions = Path("/proc/sys/kernel/seccomp/actions_avail")
     found = {
-        Layer.USER_NAMESPACE: in_a_process(
-            f"import ctypes; raise SystemExit(ctypes.CDLL(None).unshare({CLONE_NEWUSER}) != 0)"
+        Layer.USER_NAMESPACE: in_a_process(f"import ctypes; assert ctypes.CDLL(None).unshare({CLONE_NEWUSER}) == 0"),
+        Layer.NETWORK_NAMESPACE: grants(f"unshare({CLONE_NEWNET})"),
+        Layer.IPC_NAMESPACE: grants(f"unshare({CLONE_NEWIPC})"),
+        Layer.EMPTY_ROOT: grants(
+            f"unshare({CLONE_NEWNS})",
+            "mount(b'none', b'/', None, 0x44000, None)",  # recursive, private
+            "mount(b'none', b'/proc', b'tmpfs', 0, None)",
         ),
-        Layer.NETWORK_NAMESPACE: unshares(CLONE_NEWNET),
-        Layer.IPC_NAMESPACE: unshares(CLONE_NEWIPC),
-        Layer.EMPTY_ROOT: unshares(CLONE_NEWNS),
         Layer.NO_NEW_PRIVILEGES: True,
         Layer.PARENT_DEATH: True,
         Layer.LIMITS: True,

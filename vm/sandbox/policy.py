@@ -186,10 +186,11 @@ def check_wiring(graph: onnx.GraphProto) -> None:
                 raise Refused(Reason.GRAPH_INVALID, node=_place(at, node), seen=name, wanted="a value set once")
             if name:
                 defined[name] = "node"
-    outputs = [value.name for value in graph.output]
-    for at, name in enumerate(outputs):
-        if name not in defined or name in outputs[:at]:
+    outputs: set[str] = set()
+    for name in (value.name for value in graph.output):
+        if name not in defined or name in outputs:
             raise Refused(Reason.GRAPH_INVALID, what="output", seen=name, wanted="a computed value, named once")
+        outputs.add(name)
 
 
 def _ports(what: str, values: Iterable[onnx.ValueInfoProto]) -> list[Port]:
