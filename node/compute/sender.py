@@ -13,8 +13,8 @@ from primitives.reasons import Fact, Reason, Refused
 
 VALID_MS = 120_000
 """Far longer than a block takes, far shorter than the least deadline times the blocks in it."""
-RESUBMIT_S = 10.0
-"""A transaction that is not final by then is handed in again: some mempool may have lost it."""
+LOOK_S = 10.0
+"""How long to wait for a block before looking whether the pool still has a transaction."""
 TRIES_MAX = 20
 """Times that a transaction is signed anew, or refused for what a block may mend."""
 PASSING = (
@@ -84,14 +84,12 @@ class Sender:
                 if not status.receipt.ok:
                     raise Refused(Reason(status.receipt.reason), **_facts(status.receipt.facts))
                 return True
-            if status.state is TxState.UNKNOWN and self._is_void(body):
-                return False
-            waited = False
-            with trio.move_on_after(RESUBMIT_S):
-                await self._blocks.wait()
-                waited = True
-            if not waited or status.state is TxState.UNKNOWN:
+            if status.state is TxState.UNKNOWN:  # the pool has lost it
+                if self._is_void(body):
+                    return False
                 await self._again(raw)
+            with trio.move_on_after(LOOK_S):
+                await self._blocks.wait()
 
     def _is_void(self, body: Body) -> bool:
         """Tell whether no block can hold it any more: its nonce is used by another, or its time is over."""

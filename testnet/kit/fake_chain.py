@@ -84,8 +84,11 @@ class FakeChain:
 
     def next_nonce(self, address: bytes) -> int:
         """Return the nonce of the account's next transaction, those waiting counted."""
-        waiting = sum(1 for each in self.pool.values() if each.sender == address)
-        return self.state().account(address).nonce + waiting
+        waiting = {each.body.nonce for each in self.pool.values() if each.sender == address}
+        nonce = self.state().account(address).nonce
+        while nonce in waiting:
+            nonce += 1
+        return nonce
 
     async def submit(self, raw: bytes) -> bytes:
         """Take a transaction, checked as a mempool does."""
@@ -120,7 +123,8 @@ class FakeChain:
 
     def step(self, *, passed_ms: int = 1_000) -> FinalBlock:
         """Make a block of what waits; it is final at once."""
-        final = self.world.block(*(each.raw for each in self.pool.values()), passed_ms=passed_ms)
+        in_order = sorted(self.pool.values(), key=lambda each: each.body.nonce)
+        final = self.world.block(*(each.raw for each in in_order), passed_ms=passed_ms)
         for index, receipt in enumerate(final.outcome.receipts):
             self._places[receipt.transaction] = (final.outcome.header.height, index, receipt)
         accounts = {each.sender: self.state().account(each.sender).nonce for each in self.pool.values()}
