@@ -113,8 +113,16 @@ def check_terms(cut: Cut, class_: Class) -> None:
         raise Refused(Reason.CUT_REFUSED, why="a value occurs twice")
 
 
-def _told(shape: list[int]) -> str:
+def told_shape(shape: list[int]) -> str:
+    """Return a shape as people read it, such as `[?,2048]`."""
     return "[" + ",".join("?" if dimension == FREE else str(dimension) for dimension in shape) + "]"
+
+
+def fits(shape: list[int], port: Port) -> bool:
+    """Return whether a tensor of this shape may stand at a port, whose free dimensions take any size."""
+    return len(shape) == len(port.shape) and all(
+        want in (FREE, have) for have, want in zip(shape, port.shape, strict=True)
+    )
 
 
 def check_inputs(inputs: list[Port], bundle: Bundle) -> None:
@@ -129,8 +137,7 @@ def check_inputs(inputs: list[Port], bundle: Bundle) -> None:
         if tensor.dtype is not port.dtype:
             types = (tensor.dtype.name.lower(), port.dtype.name.lower())
             raise Refused(Reason.INPUT_WRONG_TYPE, input=told_name, seen=types[0], wanted=types[1])
-        fits = len(tensor.shape) == len(port.shape) and all(
-            want in (FREE, have) for have, want in zip(tensor.shape, port.shape, strict=True)
-        )
-        if not fits:
-            raise Refused(Reason.INPUT_WRONG_SHAPE, input=told_name, seen=_told(tensor.shape), wanted=_told(port.shape))
+        if not fits(tensor.shape, port):
+            raise Refused(
+                Reason.INPUT_WRONG_SHAPE, input=told_name, seen=told_shape(tensor.shape), wanted=told_shape(port.shape)
+            )

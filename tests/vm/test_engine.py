@@ -121,6 +121,26 @@ def test_a_free_dimension_is_judged_by_the_sample() -> None:
     assert admit(raw, b"logits", sample=sample).reason is Reason.CUT_REFUSED
 
 
+def test_an_output_of_another_shape_than_declared_is_refused() -> None:
+    raw = model([node("Relu", "x", "y")], outputs=[value("y", ["n", 5])]).SerializeToString()
+    raw = raw.replace(b"Relu", b"Tanh")
+    refusal = admit(raw, b"y")
+    assert refusal.reason is Reason.GRAPH_INVALID
+
+
+def test_an_output_whose_shape_depends_on_the_input_is_judged_in_each_run() -> None:
+    inputs = [value("x", ["n", 4]), value("size", [2], 7)]
+    nodes = [node("Reshape", "x size", "y")]
+    raw = model(nodes, inputs=inputs, outputs=[value("y", ["n", 4])]).SerializeToString()
+    engine = loaded(raw, b"y")
+    job = bundle(x=tensor([1] * 8, [2, 4]), size=tensor([2, 4], dtype=DType.INT64))
+    assert decode_small_bundle(engine.run(Run(key=KEY, bundle=job)).outputs).tensors[0].tensor.shape == [2, 4]
+    job = bundle(x=tensor([1] * 8, [2, 4]), size=tensor([4, 2], dtype=DType.INT64))
+    with pytest.raises(Refused) as caught:
+        engine.run(Run(key=KEY, bundle=job))
+    assert (caught.value.reason, caught.value.facts["seen"]) == (Reason.GRAPH_INVALID, "[4,2]")
+
+
 def test_a_cut_of_integers_is_refused() -> None:
     raw = model([node("ArgMax", "x", "y", axis=1)], outputs=[value("y", ["n", 1], 7)]).SerializeToString()
     assert admit(raw, b"y").reason is Reason.CUT_REFUSED

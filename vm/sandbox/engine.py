@@ -12,7 +12,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from primitives import codec
 from primitives.reasons import Reason, Refused
-from vm.manifest import FREE, Class, Port, check_inputs
+from vm.manifest import FREE, Class, Port, check_inputs, fits, told_shape
 from vm.sandbox import policy
 from vm.sandbox.cut import check_cut
 from vm.sandbox_protocol import (
@@ -50,15 +50,6 @@ _NUMPY: dict[DType, np.dtype[Any]] = {
     DType.FLOAT64: np.dtype("<f8"),
 }
 _DTYPE = {numpy: dtype for dtype, numpy in _NUMPY.items()}
-_ENGINE_TYPES = {
-    "tensor(float)": DType.FLOAT32,
-    "tensor(uint8)": DType.UINT8,
-    "tensor(int8)": DType.INT8,
-    "tensor(int32)": DType.INT32,
-    "tensor(int64)": DType.INT64,
-    "tensor(bool)": DType.BOOL,
-    "tensor(double)": DType.FLOAT64,
-}
 _FAULTS = (
     state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.EPFail, state.NoModel,
     state.NoSuchFile, state.NotImplemented, state.RuntimeException, state.EngineError,
@@ -76,10 +67,10 @@ class _Session:
     def __init__(self, model: bytes, cut: list[bytes], settings: Settings) -> None:
         self.file_bytes = len(model)
         proto = policy.parse(model)
-        self.outputs = [value.name for value in proto.graph.output]
+        self.inputs, self.outputs = policy.ports(proto.graph)
         self.cut = [name.decode(errors="replace") for name in cut]
         for name in self.cut:
-            if name not in self.outputs:
+            if name not in self._names(self.outputs):
                 proto.graph.output.append(onnx.ValueInfoProto(name=name))
         options = ort.SessionOptions()
         options.intra_op_num_threads = settings.threads
@@ -92,25 +83,28 @@ class _Session:
         del proto
         try:
             self.engine = ort.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
-            self.inputs = [
-                _port(value) for value in self.engine.get_inputs()
-            ]  # a name that is not text is a ValueError
         except (MemoryError, *_FAULTS) as fault:
             raise _told(fault, Reason.GRAPH_INVALID) from None
 
     def run(self, bundle: Bundle) -> tuple[Bundle, Bundle]:
         """Return the values at the cut and the outputs, in normal form (V61)."""
         check_inputs(self.inputs, bundle)
-        feeds = {name: _array(each.tensor) for name, each in zip(self._names(), bundle.tensors, strict=True)}
+        feeds = {each.name.decode(): _array(each.tensor) for each in bundle.tensors}
+        names = self._names(self.outputs)
         try:
-            values = self.engine.run([*self.cut, *self.outputs], feeds)
+            values = self.engine.run([*self.cut, *names], feeds)
         except (MemoryError, *_FAULTS) as fault:
             raise _told(fault, Reason.RUN_ENGINE_ERROR) from None
         split = len(self.cut)
-        return _bundle(self.cut, values[:split]), _bundle(self.outputs, values[split:])
+        outputs = _bundle(names, values[split:])
+        for port, each in zip(self.outputs, outputs.tensors, strict=True):
+            if not fits(each.tensor.shape, port):  # the engine itself only warns
+                seen, wanted = told_shape(each.tensor.shape), told_shape(port.shape)
+                raise Refused(Reason.GRAPH_INVALID, output=port.name, seen=seen, wanted=wanted)
+        return _bundle(self.cut, values[:split]), outputs
 
-    def _names(self) -> list[str]:
-        return [port.name.decode() for port in self.inputs]
+    def _names(self, ports: list[Port]) -> list[str]:
+        return [port.name.decode() for port in ports]
 
 
 class Engine:
@@ -244,14 +238,6 @@ def _zeros(inputs: list[Port]) -> Bundle:
         data = bytes(int(np.prod(shape, dtype=object)) * _NUMPY[port.dtype].itemsize)
         tensors.append(NamedTensor(name=port.name, tensor=Tensor(dtype=port.dtype, shape=shape, data=data)))
     return Bundle(tensors=tensors)
-
-
-def _port(value: ort.NodeArg) -> Port:
-    dtype = _ENGINE_TYPES.get(value.type)
-    if dtype is None:
-        raise Refused(Reason.TYPE_REFUSED, what=f"input {value.name}", seen=value.type)
-    shape = [dimension if isinstance(dimension, int) else FREE for dimension in value.shape]
-    return Port(name=value.name.encode(), dtype=dtype, shape=shape)
 
 
 def _told(fault: Exception, reason: Reason) -> Refused:

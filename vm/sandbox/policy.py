@@ -75,11 +75,16 @@ def check_model(model: onnx.ModelProto) -> tuple[list[Port], list[Port]]:
     for at, node in enumerate(graph.node):
         _check_node(node, _place(at, node))
     check_wiring(graph)
-    inherent = {tensor.name for tensor in graph.initializer}
-    inputs = _ports("input", (value for value in graph.input if value.name not in inherent))
-    outputs = _ports("output", graph.output)
+    inputs, outputs = ports(graph)
     _check_input_size(inputs)
     return inputs, outputs
+
+
+def ports(graph: onnx.GraphProto) -> tuple[list[Port], list[Port]]:
+    """Return the declared inputs and outputs; a weight that is declared as input is none. Raises Refused (V53)."""
+    inherent = {tensor.name for tensor in graph.initializer}
+    inputs = _ports("input", (value for value in graph.input if value.name not in inherent))
+    return inputs, _ports("output", graph.output)
 
 
 def _place(at: int, node: onnx.NodeProto) -> str:
@@ -194,8 +199,8 @@ def check_wiring(graph: onnx.GraphProto) -> None:
 
 
 def _ports(what: str, values: Iterable[onnx.ValueInfoProto]) -> list[Port]:
-    """Return the declared ports; every one a tensor of a served type and of known rank (V53)."""
-    ports: list[Port] = []
+    """Return ports as declared; every one a tensor of a served type and of known rank."""
+    found: list[Port] = []
     for value in values:
         kind = value.type.WhichOneof("value")
         if kind != "tensor_type" or value.type.tensor_type.elem_type not in ITEM_BYTES:
@@ -212,10 +217,10 @@ def _ports(what: str, values: Iterable[onnx.ValueInfoProto]) -> list[Port]:
         name = value.name.encode()
         if len(name) > NAME_BYTES_MAX:
             raise Refused(Reason.GRAPH_INVALID, what=what, seen=len(name), wanted=f"a name of {NAME_BYTES_MAX} bytes")
-        ports.append(Port(name=name, dtype=DType(tensor.elem_type), shape=shape))
-    if not 1 <= len(ports) <= BUNDLE_TENSORS_MAX:
-        raise Refused(Reason.GRAPH_INVALID, what=f"{what}s", seen=len(ports), wanted=f"1 to {BUNDLE_TENSORS_MAX}")
-    return ports
+        found.append(Port(name=name, dtype=DType(tensor.elem_type), shape=shape))
+    if not 1 <= len(found) <= BUNDLE_TENSORS_MAX:
+        raise Refused(Reason.GRAPH_INVALID, what=f"{what}s", seen=len(found), wanted=f"1 to {BUNDLE_TENSORS_MAX}")
+    return found
 
 
 def _check_input_size(inputs: list[Port]) -> None:
