@@ -411,6 +411,7 @@ class Core:
             for first, second in culprits(rival, certificate):
                 self._outbox.add(Evidence(first=first, second=second))  # C18
         if rivals:
+            self._outbox.send(None, certificate)  # whoever holds a rival can prove who signed both
             self._outbox.halt(f"two certificates of view {vote.view} contradict each other")  # C11
             return
         self._outbox.persist(Certified(certificate=certificate))

@@ -62,7 +62,7 @@ class Range(Record):
 
 
 class Announcement(Record):
-    """A final block's header and the certificate that makes it final: all that a light client needs (C25)."""
+    """A final block's header and the certificate that makes it final: all that a light client needs (C17)."""
 
     header: Header
     certificate: Certificate

@@ -39,7 +39,8 @@ class Checks:
         self._finals: dict[int, bytes] = {}
         self._parents: dict[bytes, bytes] = {}
         self._votes: dict[tuple[int, int], list[Vote]] = {}
-        self._seen: set[tuple[VoteKind, int, bytes, bytes]] = set()
+        self.certificates: dict[tuple[VoteKind, int, bytes, bytes], Certificate] = {}
+        """Every certificate that an honest node sent, by vote and signers."""
         self.caught: set[int] = set()
         """Liars against whom there is evidence."""
 
@@ -80,9 +81,9 @@ class Checks:
         """Check a certificate by counting for itself; blocks that are final must all lie on one chain."""
         vote = certificate.vote
         key = (vote.kind, vote.view, vote.block, certificate.signers)
-        if key in self._seen:
+        if key in self.certificates:
             return
-        self._seen.add(key)
+        self.certificates[key] = certificate
         bits = int.from_bytes(certificate.signers, "little")
         signers = [index for index in range(len(self._instance.validators)) if bits >> index & 1]
         weight = sum(self._instance.validators.weights[signer] for signer in signers)

@@ -23,6 +23,8 @@ class Profile(Record):
     """Times that a node dies amid the effects of a step, with a torn write."""
     liars: tuple[str, ...] = ()
     """Liars by name (testnet.sim.liars), one node each, as far as less than a third are liars."""
+    beyond: int = 0
+    """So many liars more than the protocol bears: then forks may happen, and must name their authors."""
 
 
 PROFILES = {

@@ -89,12 +89,13 @@ class Simulation:
         self._digest = hashlib.sha256()
         self._buffer = bytearray()
         self.faults: Counter[str] = Counter()
-        self._ground = ground or null_ground(self._random, nodes)
-        self._instance = self._ground.instance
+        self.ground = ground or null_ground(self._random, nodes)
+        self._instance = self.ground.instance
         self._network = Network(self._random, profile, self.faults)
-        cast = dict(zip(self._random.sample(range(nodes), nodes), profile.liars[: (nodes - 1) // 3], strict=False))
+        liars = profile.liars[: (nodes - 1) // 3 + profile.beyond]
+        cast = dict(zip(self._random.sample(range(nodes), nodes), liars, strict=False))
         self._names = cast
-        self.checks = Checks(self._instance, self._ground.genesis, frozenset(cast), self._ground.links_of)
+        self.checks = Checks(self._instance, self.ground.genesis, frozenset(cast), self.ground.links_of)
         self.nodes = [self._make_node(index, nodes, core) for index in range(nodes)]
         self.honest = [node.index for node in self.nodes if not node.liar]
 
@@ -105,7 +106,7 @@ class Simulation:
             index=index,
             nodes=nodes,
             world=self,
-            application=self._ground.make_application(index),
+            application=self.ground.make_application(index),
             make_core=lambda me, start, recovered: honest(self._instance, me, start, recovered),
         )
         node.genesis_hash = self._instance.genesis_hash
