@@ -123,9 +123,7 @@ def test_a_free_dimension_is_judged_by_the_sample() -> None:
 
 def test_an_output_of_another_shape_than_declared_is_refused() -> None:
     raw = model([node("Relu", "x", "y")], outputs=[value("y", ["n", 5])]).SerializeToString()
-    raw = raw.replace(b"Relu", b"Tanh")
-    refusal = admit(raw, b"y")
-    assert refusal.reason is Reason.GRAPH_INVALID
+    assert admit(raw, b"y").reason is Reason.GRAPH_INVALID
 
 
 def test_an_output_whose_shape_depends_on_the_input_is_judged_in_each_run() -> None:

@@ -70,7 +70,7 @@ class _Session:
         self.inputs, self.outputs = policy.ports(proto.graph)
         self.cut = [name.decode(errors="replace") for name in cut]
         for name in self.cut:
-            if name not in self._names(self.outputs):
+            if name not in _names(self.outputs):
                 proto.graph.output.append(onnx.ValueInfoProto(name=name))
         options = ort.SessionOptions()
         options.intra_op_num_threads = settings.threads
@@ -90,7 +90,7 @@ class _Session:
         """Return the values at the cut and the outputs, in normal form (V61)."""
         check_inputs(self.inputs, bundle)
         feeds = {each.name.decode(): _array(each.tensor) for each in bundle.tensors}
-        names = self._names(self.outputs)
+        names = _names(self.outputs)
         try:
             values = self.engine.run([*self.cut, *names], feeds)
         except (MemoryError, *_FAULTS) as fault:
@@ -102,9 +102,6 @@ class _Session:
                 seen, wanted = told_shape(each.tensor.shape), told_shape(port.shape)
                 raise Refused(Reason.GRAPH_INVALID, output=port.name, seen=seen, wanted=wanted)
         return _bundle(self.cut, values[:split]), outputs
-
-    def _names(self, ports: list[Port]) -> list[str]:
-        return [port.name.decode() for port in ports]
 
 
 class Engine:
@@ -201,6 +198,10 @@ def normal(array: Array) -> Array:
     added: Array = array + array.dtype.type(0)  # -0 + 0 is +0 in every rounding mode but one
     added[np.isnan(added)] = quiet.view(array.dtype)[()]
     return added
+
+
+def _names(ports: list[Port]) -> list[str]:
+    return [port.name.decode() for port in ports]
 
 
 def _input(raw: bytes) -> Bundle:
