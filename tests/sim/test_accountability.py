@@ -1,4 +1,4 @@
-"""Beyond what the protocol bears, networks fork; each fork names at least a third of the weight, and only liars (C18)."""
+"""Beyond what the protocol bears networks fork; each fork names a third of the weight or more, and only liars (C18)."""
 
 import itertools
 
@@ -9,9 +9,7 @@ from testnet.sim.profile import Profile
 from testnet.sim.run import Simulation
 
 SEEDS = range(10)
-TWO_OF_FOUR = Profile(
-    name="beyond", loss=0.05, partitions=6, liars=("double-voter", "double-voter"), beyond=1
-)  # fmt: skip
+TWO_OF_FOUR = Profile(name="beyond", loss=0.05, partitions=6, liars=("double-voter", "double-voter"), beyond=1)
 
 
 def convicted(sim: Simulation) -> set[int]:
