@@ -148,6 +148,7 @@ class _Node:
             p2p_port=address.port,
             roles=tuple(name for name in ("validator", "worker") if getattr(self.config.roles, name)),
             mempool=len(self.part.pool),
+            refused=self.part.chain.refused,
             peers=tuple(self.network.peers),
             node_pid=os.getpid(),
             network_pid=self.network.pid,

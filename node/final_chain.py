@@ -3,8 +3,9 @@
 It is the `ChainView` of the other parts, and what the driver and catch-up act on.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import trio
 
@@ -102,6 +103,8 @@ class FinalChain:
         self.instance = instance_of(charter)
         self.pool_changed = trio.Event()
         """Set, and replaced, when a transaction comes into the pool."""
+        self.refused: Counter[Reason] = Counter()
+        """Transactions kept out of the pool since the start, from clients and peers alike, by reason."""
         self._charter = charter
         self._store = store
         self._pool = pool
@@ -186,11 +189,12 @@ class FinalChain:
 
         Doing so again changes nothing. Raises Refused.
         """
-        transaction = open_transaction(raw, self.genesis_hash, verified=self._pool.verified)
         await trio.lowlevel.checkpoint()
-        if self.transaction(transaction.id).state is TxState.UNKNOWN:
-            self._add(transaction, here=True)
-            self._spread(raw)
+        with self._counting_refusals():
+            transaction = open_transaction(raw, self.genesis_hash, verified=self._pool.verified)
+            if self.transaction(transaction.id).state is TxState.UNKNOWN:
+                self._add(transaction, here=True)
+                self._spread(raw)
         return transaction.id
 
     @asynccontextmanager
@@ -215,7 +219,16 @@ class FinalChain:
         """Take a transaction from another node into the pool; raises Refused."""
         if self._pool.verified(raw):
             raise Refused(Reason.ALREADY_KNOWN)
-        self._add(open_transaction(raw, self.genesis_hash), here=False)
+        with self._counting_refusals():
+            self._add(open_transaction(raw, self.genesis_hash), here=False)
+
+    @contextmanager
+    def _counting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except Refused as fault:
+            self.refused[fault.reason] += 1
+            raise
 
     def _add(self, transaction: Transaction, *, here: bool) -> None:
         nonce = transaction.body.nonce

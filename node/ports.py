@@ -54,13 +54,16 @@ class ChainView(Protocol):
     """The final chain, and the way into the next block."""
 
     @property
-    def genesis(self) -> Genesis: ...
+    def genesis(self) -> Genesis:
+        """Return what the network starts from."""
 
     @property
-    def genesis_hash(self) -> bytes: ...
+    def genesis_hash(self) -> bytes:
+        """Return the hash that names the network, 32 bytes."""
 
     @property
-    def head(self) -> Head: ...
+    def head(self) -> Head:
+        """Return the last final block."""
 
     def state(self) -> State:
         """Return the state after the last final block; it does not change under its reader."""
@@ -68,12 +71,14 @@ class ChainView(Protocol):
     def block(self, height: int) -> tuple[Block, Certificate] | None:
         """Return a final block and the certificate that covers it or a descendant."""
 
-    def height_of(self, block_id: bytes) -> int | None: ...
+    def height_of(self, block_id: bytes) -> int | None:
+        """Return the height of a final block."""
 
     def state_root_at(self, height: int) -> bytes | None:
         """Return the state root after the final block at `height`."""
 
-    def transaction(self, txid: bytes) -> TxStatus: ...
+    def transaction(self, txid: bytes) -> TxStatus:
+        """Return where a transaction stands."""
 
     def next_nonce(self, address: bytes) -> int:
         """Return the nonce of the account's next transaction, those waiting in the mempool counted."""
@@ -91,7 +96,8 @@ class ChainView(Protocol):
 class Blobs(Protocol):
     """Content by root: this node's store, and the network's."""
 
-    def has(self, content: ContentId) -> bool: ...
+    def has(self, content: ContentId) -> bool:
+        """Tell whether this node holds `content`."""
 
     async def put(self, raw: bytes) -> ContentId:
         """Keep `raw` and return its id. Raises Refused TOO_LARGE."""

@@ -56,6 +56,7 @@ async def node_status(services: Services, _: Nothing) -> NodeStatus:
         live_ms=head.live_ms,
         final_age_ms=services.now_ms() - head.timestamp_ms,
         mempool=facts.mempool,
+        refused={str(int(reason)): count for reason, count in sorted(facts.refused.items())},
         peers=[peer_id_text(each) for each in facts.peers],
         pids=Pids(node=facts.node_pid, network=facts.network_pid, sandboxes=list(facts.sandbox_pids)),
         sandbox_layers=list(facts.sandbox_layers),

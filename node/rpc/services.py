@@ -1,10 +1,11 @@
 """What the API needs of the node: the ports, and facts about the process for the status."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from ledger.genesis import Charter
 from node.ports import Blobs, ChainView
+from primitives.reasons import Reason
 from vm.sandbox_protocol import Admitted
 
 
@@ -18,6 +19,8 @@ class NodeFacts:
     roles: tuple[str, ...]
     mempool: int
     """Transactions that wait."""
+    refused: Mapping[Reason, int]
+    """Transactions kept out of the mempool since the node started."""
     peers: tuple[bytes, ...]
     """Ids of the connected ones."""
     node_pid: int

@@ -113,6 +113,8 @@ class NodeStatus(Shape):
     final_age_ms: int
     """Wall clock minus the head's time."""
     mempool: int
+    refused: dict[str, int]
+    """Transactions kept out of the mempool since the node started, by number of the reason."""
     peers: list[str]
     pids: Pids
     sandbox_layers: list[str]

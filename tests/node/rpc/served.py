@@ -25,6 +25,7 @@ FACTS = NodeFacts(
     p2p_port=4001,
     roles=("validator", "worker"),
     mempool=3,
+    refused={Reason.FEE_TOO_LOW: 2},
     peers=(bytes(37) + b"\x01",),
     node_pid=10,
     network_pid=11,
