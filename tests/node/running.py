@@ -18,9 +18,9 @@ from node.keys.files import Key, KeyKind, load_key
 from testnet.manifest import Follower, Manifest
 from testnet.network_home import write_network
 
-READY_S = 60
-"""A node is ready in 2 s; six of them on a busy machine of two cores take longer."""
-STEP_S = 30
+READY_S = 120
+"""A node is ready in 2 s; six of them on a machine that is busy with other things take far longer."""
+STEP_S = 90
 """For anything that takes seconds on an idle machine."""
 STOP_S = 3.0
 """A node ends within this time of SIGTERM."""

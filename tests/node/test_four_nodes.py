@@ -1,9 +1,19 @@
 """Four validators and two followers as real processes: libp2p between them, LevelDB under them."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from consensus.certificate import check_final
+from ledger.block import block_id
+from ledger.genesis import charter_of
+from node.final_chain import instance_of
+from node.p2p.names import topic_name
+from node.sync.messages import ANNOUNCEMENT_BYTES_MAX, Announcement
+from primitives.codec import decode
 from tests.node.running import (
     RunningNetwork,
     is_alive,
@@ -41,6 +51,25 @@ def test_a_transfer_handed_to_the_last_follower_becomes_final(network: RunningNe
     follower = network.nodes["follower1"]
     txid = network.transfer(follower, amount=11)
     wait_until(lambda: follower.call("chain.tx", id=txid).get("state") == "final", "the transfer's finality")
+
+
+def test_a_stock_libp2p_host_receives_a_final_header_that_proves_itself(network: RunningNetwork) -> None:
+    host = network.nodes["follower0"]
+    peer, _, address = str(host.call("node.status")["p2p_address"]).partition("@")
+    ip, _, port = address.partition(":")
+    charter = charter_of(network.genesis)
+    where = [f"/ip4/{ip}/tcp/{port}/p2p/{peer}", topic_name("final", charter.hash)]
+    program = Path(__file__).with_name("stock_follower.py")
+    with subprocess.Popen([sys.executable, str(program), *where], stdout=subprocess.PIPE) as stock:
+        assert stock.stdout is not None
+        told = stock.stdout.readline()
+        stock.kill()
+    announcement = decode(Announcement, bytes.fromhex(told.decode()), at_most=ANNOUNCEMENT_BYTES_MAX)
+    check_final(announcement.certificate, block_id(announcement.header), instance_of(charter))
+    wait_until(lambda: host.height >= announcement.header.height, "the announced block")
+    assert (
+        host.call("chain.block", height=announcement.header.height)["id"] == announcement.certificate.vote.block.hex()
+    )
 
 
 def test_a_killed_validator_misses_nothing_once_it_is_back(network: RunningNetwork) -> None:
