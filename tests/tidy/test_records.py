@@ -1,7 +1,5 @@
 """Whatever is decoded has one encoding, bounded numbers, and lists of a stated length (P2, P3, P4)."""
 
-import ast
-import importlib
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -9,36 +7,8 @@ import msgspec
 import msgspec.inspect as shapes
 
 from primitives.record import Record
-from tests.tidy.sources import Source, python
-
-
-def decoded_kinds() -> list[object]:
-    """Return the types that the product decodes: the first argument of each `decode(..., at_most=...)`."""
-    product = [source for source in python() if source.is_product and not source.name.startswith("vm/sandbox/")]
-    return [
-        getattr(importlib.import_module(home(name, source)), name)
-        for source in product
-        for name in decoded_names(source)
-    ]
-
-
-def home(name: str, source: Source) -> str:
-    """Return the module that a module's name comes from, wherever in it the import stands."""
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.ImportFrom) and node.module and name in [alias.name for alias in node.names]:
-            return node.module
-    return source.name.removesuffix(".py").replace("/", ".")
-
-
-def decoded_names(source: Source) -> Iterator[str]:
-    """Yield the names that a module gives to `decode`."""
-    for node in ast.walk(source.tree):
-        match node:
-            case ast.Call(func=ast.Name(id="decode") | ast.Attribute(attr="decode"), args=[ast.Name(id=name), _]):
-                if any(word.arg == "at_most" for word in node.keywords) and name[0].isupper():
-                    yield name
-            case _:
-                pass
+from tests.conformance.decoded import decoded_kinds, decoded_names
+from tests.tidy.sources import Source
 
 
 def unfit(kind: shapes.Type, at: str, seen: set[type]) -> Iterator[str]:
@@ -68,13 +38,15 @@ def unfit(kind: shapes.Type, at: str, seen: set[type]) -> Iterator[str]:
 
 def test_everything_that_is_decoded_is_bounded() -> None:
     seen: set[type] = set()
-    found = [what for kind in decoded_kinds() for what in unfit(shapes.type_info(kind), "the value itself", seen)]
+    found = [
+        what for kind in decoded_kinds().values() for what in unfit(shapes.type_info(kind), "the value itself", seen)
+    ]
     assert not found, "\n".join(found)
 
 
 def test_what_several_parts_decode_is_looked_at() -> None:
     seen: set[type] = set()
-    for kind in decoded_kinds():
+    for kind in decoded_kinds().values():
         list(unfit(shapes.type_info(kind), "", seen))
     assert {"consensus", "ledger", "vm", "node"} <= {cls.__module__.split(".")[0] for cls in seen}
     assert len(seen) > 50

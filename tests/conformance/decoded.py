@@ -1,0 +1,35 @@
+"""The types that the product decodes from bytes that it did not make, found in its code."""
+
+import ast
+import importlib
+from collections.abc import Iterator
+from functools import cache
+
+from tests.tidy.sources import Source, python
+
+
+@cache
+def decoded_kinds() -> dict[str, object]:
+    """Return the first argument of each `decode(..., at_most=...)` of the product, by module and name."""
+    product = [source for source in python() if source.is_product and not source.name.startswith("vm/sandbox/")]
+    homes = {(home(name, source), name) for source in product for name in decoded_names(source)}
+    return {f"{module}.{name}": getattr(importlib.import_module(module), name) for module, name in sorted(homes)}
+
+
+def home(name: str, source: Source) -> str:
+    """Return the module that a module's name comes from, wherever in it the import stands."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ImportFrom) and node.module and name in [alias.name for alias in node.names]:
+            return node.module
+    return source.name.removesuffix(".py").replace("/", ".")
+
+
+def decoded_names(source: Source) -> Iterator[str]:
+    """Yield the names that a module gives to `decode`."""
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.Call(func=ast.Name(id="decode") | ast.Attribute(attr="decode"), args=[ast.Name(id=name), _]):
+                if any(word.arg == "at_most" for word in node.keywords) and name[0].isupper():
+                    yield name
+            case _:
+                pass
