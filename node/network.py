@@ -47,8 +47,8 @@ from node.p2p.pipe import read_frames, write_frames
 from primitives.ed25519 import public_key_of
 from primitives.reasons import Reason, Refused
 
-START_S = 30.0
-"""Until the program must listen for the first time: importing libp2p takes a second, on a busy machine several."""
+START_S = 60.0
+"""Until the program must listen: importing libp2p takes a second, beside ten others on two cores many."""
 SILENCE_S = 30.0
 """The program reports every second; one that says nothing for so long hangs and is killed."""
 RESTART_S_MIN = 0.1
@@ -253,7 +253,7 @@ class Network:
 
     async def _run_program(self) -> None:
         """Start the program, configure it and take what it says until it closes the socket or falls silent."""
-        with started_child() as child, trio.CancelScope(deadline=trio.current_time() + SILENCE_S) as silence:
+        with started_child() as child, trio.CancelScope(deadline=trio.current_time() + START_S) as silence:
             self.pid = child.process.pid
             self._outbox = _lanes()
             self._say(self._configuration(), urgent=True)
@@ -342,8 +342,8 @@ class Network:
         """Wait until the program listens; raises NetworkStartError."""
         with trio.move_on_after(START_S):
             await self._ready.wait()
-            return
-        raise NetworkStartError
+        if not self._ready.is_set():
+            raise NetworkStartError
 
 
 @asynccontextmanager

@@ -7,9 +7,10 @@ import os
 import signal
 import socket
 import sys
-from types import ModuleType
 
 import trio
+
+from node.p2p.absent import import_without_them
 
 _PR_SET_PDEATHSIG = 1
 
@@ -18,12 +19,6 @@ def _die_with_parent() -> None:
     """Have the kernel kill this process when its parent dies, even if that closes no socket."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _import_less() -> None:
-    """Leave out what libp2p imports for AutoTLS alone, which we never use: a tenth of the program's memory."""
-    for name in ("httpx", "requests"):
-        sys.modules[name] = ModuleType(name)
 
 
 async def _serve(descriptor: int) -> None:
@@ -41,7 +36,7 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True, help="the inherited socket to the node")
     descriptor: int = parser.parse_args().fd
     _die_with_parent()
-    _import_less()
+    import_without_them()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches us too; the node says when to end
     try:
         trio.run(_serve, descriptor)

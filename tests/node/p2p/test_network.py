@@ -138,6 +138,7 @@ async def test_what_the_node_does_not_judge_is_let_go_oldest_first(start: Start)
         await middle.wait_for(Gossip, body=b"%d" % number)
     for gossip in middle.all_of(Gossip):
         middle.network.judge(gossip.handle, Verdict.ACCEPT)
+    await far.wait_for(Gossip, body=b"2")
     await far.wait_for(Gossip, body=b"3")
     assert sorted(gossip.body for gossip in far.all_of(Gossip)) == [b"2", b"3"]
 
@@ -176,7 +177,7 @@ async def test_a_killed_program_is_started_again_and_everything_goes_on(start: S
 
 
 async def test_a_validator_that_stands_still_is_noticed_and_welcome_back(start: Start) -> None:
-    limits = Limits(silence_ms=1000)
+    limits = Limits(silence_ms=2000)
     a = await start(1, validators=(1, 2), limits=limits)
     b = await start(2, validators=(1, 2), peers=(a,), limits=limits)
     await until(lambda: all(each.network.links for each in (a, b)))
@@ -184,9 +185,8 @@ async def test_a_validator_that_stands_still_is_noticed_and_welcome_back(start: 
     await a.wait_for(PeerDown, peer=peer_of(2))
     assert not a.network.links
     os.kill(b.network.pid, signal.SIGCONT)
-    await until(lambda: all(each.network.links for each in (a, b)))
-    a.network.send(1, b"a vote")
-    await b.wait_for(Direct, body=b"a vote")
+    # Until it is heard: on a busy machine so short a silence may part them again.
+    await until(lambda: a.network.send(1, b"a vote") and bool(b.all_of(Direct, body=b"a vote")))
     assert b.network.restarts == 0
 
 
