@@ -129,7 +129,7 @@ class Core:
         match given:
             case Received():
                 self._receive(given.sender, given.message)
-            case TimedOut():
+            case TimedOut() | BuildFailed():
                 self._nullify(given.view)  # C6
             case RetryDue():
                 self._retry()
@@ -137,8 +137,6 @@ class Core:
                 self._validated(given.view, given.block, given.verdict)
             case Built():
                 self._built(given.view, given.block, given.body)
-            case BuildFailed():
-                self._nullify(given.view)  # C6
             case BlockKnown():
                 self._wanted.forget(given.block)
                 self.ancestry.link(given.block, given.view, Point(given.parent_view, given.parent))
@@ -322,7 +320,8 @@ class Core:
                 self._on_certificate(sender, message)
             case Certificates():
                 for certificate in message.certificates:
-                    self._on_certificate(sender, certificate)
+                    if not self._on_certificate(sender, certificate):
+                        break
             case Proposal():
                 if self.me is not None:
                     self._on_proposal(sender, message)
@@ -368,8 +367,8 @@ class Core:
         if signed.signer != self._validators.leader(vote.view):
             self._outbox.penalise(sender, Fault.NOT_LEADER)
             return
-        for certificate in proposal.justification:
-            self._on_certificate(sender, certificate)
+        if not all(self._on_certificate(sender, certificate) for certificate in proposal.justification):
+            return
         if vote.view + 1 < self.view:
             self._exchange.answer(sender, vote.view, self.view - 1, self.view)  # C9
         floor = max(self.final.view, self.view - VIEWS_BACK - 1)
@@ -390,18 +389,20 @@ class Core:
 
     # Certificates (C3, C4, C5, C17).
 
-    def _on_certificate(self, sender: int | None, certificate: Certificate) -> None:
+    def _on_certificate(self, sender: int | None, certificate: Certificate) -> bool:
+        """Take a certificate if it is news; tell whether it is good. A bad one ends the message that it is in."""
         vote = certificate.vote
         if self.halted or vote.epoch != self.instance.epoch or self.ancestry.holds(certificate):
-            return
+            return True
         if self.me is None and vote.kind is not VoteKind.FINALIZE:
-            return
+            return True
         try:
             certificates.check(certificate, self.instance, self._scheme)
         except Refused:
             self._outbox.penalise(sender, Fault.BAD_CERTIFICATE)
-            return
+            return False
         self._certified(certificate)
+        return True
 
     def _certified(self, certificate: Certificate) -> None:
         """Take a checked certificate that is news."""

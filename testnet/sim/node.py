@@ -89,19 +89,20 @@ class SimNode:
     """A node that keeps the rules, as far as its core does."""
 
     liar = False
-    genesis_hash = b""
 
     def __init__(
         self,
         *,
         index: int,
         nodes: int,
+        genesis_hash: bytes,
         world: World,
         application: Application,
         make_core: Callable[[int, Point, list[GuardRecord]], Core],
     ) -> None:
         self.index = index
         self.nodes = nodes
+        self.genesis_hash = genesis_hash
         self.world = world
         self.application = application
         self.disk = Disk()

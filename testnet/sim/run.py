@@ -102,15 +102,14 @@ class Simulation:
     def _make_node(self, index: int, nodes: int, core: CoreMaker) -> SimNode:
         kind = CAST[self._names[index]] if index in self._names else SimNode
         honest = core if index not in self._names else make_core
-        node = kind(
+        return kind(
             index=index,
             nodes=nodes,
+            genesis_hash=self._instance.genesis_hash,
             world=self,
             application=self.ground.make_application(index),
             make_core=lambda me, start, recovered: honest(self._instance, me, start, recovered),
         )
-        node.genesis_hash = self._instance.genesis_hash
-        return node
 
     # What the nodes see.
 

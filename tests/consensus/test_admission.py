@@ -194,3 +194,11 @@ def test_c19_no_message_makes_the_core_fail_or_leave_the_view_by_less_than_a_quo
         sent = messages(Proposal, effects)
         assert not sent
     assert at.core.view < 20
+
+
+def test_c19_a_message_with_a_bad_certificate_costs_no_further_checks() -> None:
+    at = bench()
+    view = at.core.view
+    wrong = altered(at, signatures=[bytes(64)] * 3)
+    assert faults(at, 1, Certificates(certificates=[wrong, wrong, at.certificate(S, view)])) == [Fault.BAD_CERTIFICATE]
+    assert at.core.view == view
