@@ -1,0 +1,83 @@
+"""With the client's checks off: models made to harm end as refunds, and the workers' nodes stay as they are."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.rpc.client import RpcClient
+from primitives.reasons import Reason, Refused
+from tests.e2e.market import Market, wait_until
+from tests.vm.hostile_models import CUT, HOSTILE
+
+pytestmark = pytest.mark.e2e
+
+CASES = {
+    "loops-for-ever": Reason.OPERATOR_REFUSED,
+    "allocates-8-gb": Reason.RUN_MEMORY_LIMIT,
+    "nests-2-to-the-30-functions": Reason.FUNCTIONS_REFUSED,
+    "cut-short": Reason.MODEL_UNREADABLE,
+}
+"""What a worker's sandbox finds in each."""
+PORTS = {
+    "inputs": [{"name": "x", "dtype": "float32", "shape": [1]}],
+    "outputs": [{"name": "y", "dtype": "float32", "shape": [1]}],
+}
+
+
+def nodes_of(market: Market) -> dict[str, tuple[int, int]]:
+    """Return the process ids of each worker's node and network program."""
+    told = {name: market.ask("node.status", name)["pids"] for name in market.nodes if name.startswith("worker")}
+    return {name: (pids["node"], pids["network"]) for name, pids in told.items()}
+
+
+def reason_at(market: Market, content: dict[str, Any]) -> Reason:
+    """Return why a worker's sandbox refuses a published file."""
+    with RpcClient(market.nodes["worker0"].rpc) as rpc, pytest.raises(Refused) as told:
+        rpc.call("model.check", **content, cut=[CUT.decode()])
+    return told.value.reason
+
+
+def sandboxes_are_known(market: Market) -> bool:
+    """Tell whether every child of a worker's node is its network program or a sandbox that it counts."""
+    for name in market.nodes:
+        if name.startswith("worker"):
+            pids = market.ask("node.status", name)["pids"]
+            children = children_of(pids["node"])
+            if sorted(children) != sorted([pids["network"], *pids["sandboxes"]]):
+                return False
+    return True
+
+
+def children_of(pid: int) -> list[int]:
+    return [
+        int(each) for task in Path(f"/proc/{pid}/task").iterdir() for each in (task / "children").read_text().split()
+    ]
+
+
+def test_hostile_models_end_as_typed_failures_and_refunds(honest: Market, tmp_path: Path) -> None:
+    interface, input_ = tmp_path / "ports.json", tmp_path / "input.json"
+    interface.write_text(json.dumps(PORTS))
+    input_.write_text(json.dumps({"x": {"dtype": "float32", "shape": [1], "data": [1.0]}}))
+    nodes, before = nodes_of(honest), honest.balance("dev4")
+    jobs: dict[str, str] = {}
+    fees = 0
+    for name, reason in CASES.items():
+        file = tmp_path / f"{name}.onnx"
+        file.write_bytes(HOSTILE[name]())
+        words = ["model", "publish", str(file), "--cut", CUT.decode(), "--interface", str(interface)]
+        published = honest.cli(*words, "--unchecked", "--key", "dev4")["data"]
+        words = ["job", "submit", published["model"], "--input", str(input_), "--max-price", "0.01"]
+        jobs[name] = honest.cli(*words, "--unchecked", "--key", "dev4")["data"]["id"]
+        fees += 2 * int(honest.ask("chain.params")["base_fee"])
+        assert reason_at(honest, {"root": published["root"], "length": published["length"]}) is reason
+    for name, job in jobs.items():
+        told = honest.ended(job)
+        print(f"{name:<28} {CASES[name].name.lower():<20} {told['state']}, {told['outcome']}")
+        assert told["state"] == "void"
+        assert told["penalties"] == []
+    assert before - honest.balance("dev4") == fees
+    assert nodes_of(honest) == nodes
+    assert all(Path(f"/proc/{pid}").exists() for pids in nodes.values() for pid in pids)
+    wait_until(lambda: sandboxes_are_known(honest), "no sandbox left behind")
