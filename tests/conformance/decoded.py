@@ -5,15 +5,27 @@ import importlib
 from collections.abc import Iterator
 from functools import cache
 
+from ledger import records
+from primitives.record import Record
 from tests.tidy.sources import Source, python
 
 
 @cache
 def decoded_kinds() -> dict[str, object]:
-    """Return the first argument of each `decode(..., at_most=...)` of the product, by module and name."""
+    """Return what the product decodes, by module and name.
+
+    That is the first argument of each `decode(..., at_most=...)`, receipts, and the rows of the state, whose kind is a
+    parameter there.
+    """
     product = [source for source in python() if source.is_product and not source.name.startswith("vm/sandbox/")]
     homes = {(home(name, source), name) for source in product for name in decoded_names(source)}
+    homes |= {("ledger.transaction", "Receipt")}
+    homes |= {("ledger.records", name) for name, found in vars(records).items() if _is_row(found)}
     return {f"{module}.{name}": getattr(importlib.import_module(module), name) for module, name in sorted(homes)}
+
+
+def _is_row(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Record) and found.__module__ == records.__name__
 
 
 def home(name: str, source: Source) -> str:

@@ -61,6 +61,8 @@ def make(kind: shapes.Type, choose: Chooser) -> object:
             low = least or 0
             assert most is not None
             return [make(item, choose) for _ in range(low + choose.below(min(most - low, LIST_MAX) + 1))]
+        case shapes.TupleType(item_types=items):
+            return tuple(make(item, choose) for item in items)
         case shapes.UnionType(types=types):
             return make(types[choose.below(len(types))], choose)
         case shapes.StructType(cls=cls, fields=fields):

@@ -25,7 +25,7 @@ def unfit(kind: shapes.Type, at: str, seen: set[type]) -> Iterator[str]:
     match kind:
         case shapes.ListType(item_type=item) | shapes.VarTupleType(item_type=item):
             yield from unfit(item, at + "[]", seen)
-        case shapes.UnionType(types=types):
+        case shapes.UnionType(types=types) | shapes.TupleType(item_types=types):
             for one in types:
                 yield from unfit(one, at, seen)
         case shapes.StructType(cls=cls, fields=fields) if cls not in seen:
