@@ -138,6 +138,7 @@ class _Node:
             facts=self._facts,
             now_ms=_now_ms,
             admit=None if self.working is None else self.working.admit,
+            failures=tuple if self.working is None else self.working.failures,
         )
 
     def _facts(self) -> NodeFacts:

@@ -8,7 +8,7 @@ from pathlib import Path
 import trio
 
 from node.compute.engine import SandboxEngine
-from node.compute.worker import Worker, WorkerPorts, WorkerTerms
+from node.compute.worker import JobFailure, Worker, WorkerPorts, WorkerTerms
 from node.config import ComputeSection
 from node.ports import Blobs, ChainView, Engine
 from primitives.reasons import Refused
@@ -35,6 +35,10 @@ class Working:
     def address(self) -> bytes:
         """The worker's account, 20 bytes."""
         return self._worker.address
+
+    def failures(self) -> tuple[JobFailure, ...]:
+        """Return what the worker could not do lately, the latest last."""
+        return tuple(self._worker.failures)
 
     async def admit(self, model: bytes, cut: list[bytes]) -> Admitted:
         """Judge a model file and its cut in a sandbox; raises Refused."""

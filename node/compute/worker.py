@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,12 @@ TRIES_MAX = 5
 SALT_BYTES = 32
 MODEL_REASONS = range(500, 600)
 """Reasons that lie in the model or its input: another try finds the same."""
+RUN_REASONS = range(Reason.RUN_TIME_LIMIT, Reason.RUN_ENGINE_ERROR + 1)
+"""Reasons that may lie in the machine: worth another try for a job that we owe, not for one that we may decline."""
+ROWS_AT_ONCE = 256
+"""Jobs looked through before others get their turn: some milliseconds."""
+FAILURES_MAX = 256
+"""Failures that are remembered for whoever asks, the latest."""
 
 _log = logging.getLogger("assay.worker")
 
@@ -79,6 +86,15 @@ class WorkerTerms:
     max_model_bytes: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class JobFailure:
+    """A step of a job that failed, and why."""
+
+    job: bytes
+    duty: Duty
+    refused: Refused
+
+
 class Worker:
     """One worker on one node."""
 
@@ -92,6 +108,8 @@ class Worker:
         self._verifying = trio.CapacityLimiter(max(1, terms.capacity))
         self._wanted: dict[bytes, None] = {}
         self._attended: set[bytes] = set()
+        self.failures: deque[JobFailure] = deque(maxlen=FAILURES_MAX)
+        """What this worker could not do, the latest last."""
         self.address = self._sender.address
 
     async def run(self) -> None:
@@ -112,7 +130,9 @@ class Worker:
         """Find every job that is ours to attend to, as after a start; clear the journal of those that are over."""
         for part, job_id in self._journal.entries():
             await self._tidy(part, job_id)
-        for job_id, job in self._ports.chain.state().jobs():
+        for at, (job_id, job) in enumerate(self._ports.chain.state().jobs()):
+            if at % ROWS_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
             if job.outcome is None and self._duty(job_id) is not Duty.NONE:
                 self._wanted[job_id] = None
         self._blocks.ring()
@@ -147,7 +167,8 @@ class Worker:
                 except Refused as refused:
                     tried[duty] = tried.get(duty, 0) + 1
                     _log.warning("job %s, %s: %s", job_id.hex(), duty.name.lower(), refused)
-                    if refused.reason in MODEL_REASONS or tried[duty] >= TRIES_MAX:
+                    self.failures.append(JobFailure(job=job_id, duty=duty, refused=refused))
+                    if _is_lasting(duty, refused.reason) or tried[duty] >= TRIES_MAX:
                         return  # D11: the deadline pays or refunds
                     await self._blocks.wait()
         finally:
@@ -355,3 +376,8 @@ class Worker:
             classes=1 << (Class.NATIVE - 1),
             max_model_bytes=terms.max_model_bytes,
         )
+
+
+def _is_lasting(duty: Duty, reason: Reason) -> bool:
+    """Tell whether another try would find the same, or is not worth it."""
+    return reason in MODEL_REASONS or (duty is Duty.ACCEPT and reason in RUN_REASONS)

@@ -44,11 +44,16 @@ def error_object(code: int, refused: Refused, *, prefix: str) -> dict[str, objec
     data: dict[str, object] = {
         "code": f"AS-{int(refused.reason)}",
         "reason": int(refused.reason),
-        "facts": {name: _told(value, prefix) for name, value in refused.facts.items()},
+        "facts": facts_of(refused, prefix),
     }
     if refused.reason in HELP:
         data["help"] = HELP[refused.reason]
     return {"code": code, "message": refused.reason.name.lower().replace("_", " "), "data": data}
+
+
+def facts_of(refused: Refused, prefix: str) -> dict[str, str | int | None]:
+    """Return the facts of a refusal as JSON has them."""
+    return {name: _told(value, prefix) for name, value in refused.facts.items()}
 
 
 def _told(value: Fact, prefix: str) -> str | int | None:

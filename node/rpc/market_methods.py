@@ -1,15 +1,19 @@
 """Methods about models, jobs, workers and content."""
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import TypeVar
 
+import trio
+
 from node.rpc import views
-from node.rpc.method import Method
+from node.rpc.failure import facts_of
+from node.rpc.method import Method, Nothing
 from node.rpc.services import Services
 from node.rpc.shapes import (
     ById,
     Content,
+    FailureList,
+    FailureShape,
     Held,
     JobList,
     JobPage,
@@ -28,12 +32,14 @@ from primitives.content import ContentId
 from primitives.reasons import Reason, Refused
 
 T = TypeVar("T")
+ROWS_AT_ONCE = 256
+"""Rows looked through before others get their turn: some milliseconds."""
 
 
 async def model_list(services: Services, params: Page) -> ModelList:
     """Return published models, by id."""
     prefix = services.chain.genesis.prefix
-    page, more = _page(services.chain.state().models(), params.cursor, params.limit)
+    page, more = await _page(services.chain.state().models(), params.cursor, params.limit)
     found = [Views(prefix).model(model_id, entry) for model_id, entry in page]
     return ModelList(models=found, next=found[-1].id if more else None)
 
@@ -68,7 +74,7 @@ async def job_list(services: Services, params: JobPage) -> JobList:
     prefix = services.chain.genesis.prefix
     client = None if params.client is None else parse_address(params.client, prefix)
     jobs = ((job_id, job) for job_id, job in services.chain.state().jobs() if client in (None, job.client))
-    page, more = _page(jobs, params.cursor, params.limit)
+    page, more = await _page(jobs, params.cursor, params.limit)
     found = [Views(prefix).job_summary(job_id, job) for job_id, job in page]
     return JobList(jobs=found, next=found[-1].id if more else None)
 
@@ -86,7 +92,7 @@ async def worker_list(services: Services, params: WorkerPage) -> WorkerList:
     """Return registered workers, by address."""
     prefix = services.chain.genesis.prefix
     cursor = None if params.cursor is None else parse_address(params.cursor, prefix).hex()
-    page, more = _page(services.chain.state().workers(), cursor, params.limit)
+    page, more = await _page(services.chain.state().workers(), cursor, params.limit)
     found = [Views(prefix).worker(address, worker) for address, worker in page]
     return WorkerList(workers=found, next=found[-1].address if more else None)
 
@@ -96,11 +102,35 @@ async def blob_find(services: Services, params: Content) -> Held:
     return Held(held=services.blobs.has(ContentId(root=bytes.fromhex(params.root), length=params.length)))
 
 
-def _page(rows: Iterator[tuple[bytes, T]], cursor: str | None, limit: int) -> tuple[list[tuple[bytes, T]], bool]:
+async def worker_failures(services: Services, _: Nothing) -> FailureList:
+    """Return what the worker of this node could not do lately, such as jobs that it declined, and why."""
+    prefix = services.chain.genesis.prefix
+    return FailureList(
+        failures=[
+            FailureShape(
+                job=each.job.hex(),
+                step=each.duty.name.lower(),
+                reason=int(each.refused.reason),
+                reason_name=each.refused.reason.name.lower(),
+                facts=facts_of(each.refused, prefix),
+            )
+            for each in services.failures()
+        ]
+    )
+
+
+async def _page(rows: Iterator[tuple[bytes, T]], cursor: str | None, limit: int) -> tuple[list[tuple[bytes, T]], bool]:
     """Return the first `limit` rows behind `cursor` (hexadecimal), and whether more follow."""
     behind = b"" if cursor is None else bytes.fromhex(cursor)
-    found = list(islice((row for row in rows if row[0] > behind), limit + 1))
-    return found[:limit], len(found) > limit
+    found: list[tuple[bytes, T]] = []
+    for at, row in enumerate(rows):
+        if at % ROWS_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
+        if row[0] > behind:
+            found.append(row)
+        if len(found) > limit:
+            return found[:limit], True
+    return found, False
 
 
 METHODS = (
@@ -110,5 +140,6 @@ METHODS = (
     Method(name="job.list", params=JobPage, result=JobList, answer=job_list),
     Method(name="job.show", params=ById, result=JobShape, answer=job_show),
     Method(name="worker.list", params=WorkerPage, result=WorkerList, answer=worker_list),
+    Method(name="worker.failures", params=Nothing, result=FailureList, answer=worker_failures),
     Method(name="blob.find", params=Content, result=Held, answer=blob_find),
 )

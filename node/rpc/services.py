@@ -1,9 +1,10 @@
 """What the API needs of the node: the ports, and facts about the process for the status."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ledger.genesis import Charter
+from node.compute.worker import JobFailure
 from node.ports import Blobs, ChainView
 from primitives.reasons import Reason
 from vm.sandbox_protocol import Admitted
@@ -45,3 +46,5 @@ class Services:
     """The wall clock, Unix milliseconds."""
     admit: Callable[[bytes, list[bytes]], Awaitable[Admitted]] | None
     """Judges a model file and its cut in this node's sandbox; None on a node that is no worker. Raises Refused."""
+    failures: Callable[[], Iterable[JobFailure]] = tuple
+    """What this node's worker could not do lately; nothing on a node that is no worker."""

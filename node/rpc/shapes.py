@@ -441,6 +441,23 @@ class WorkerList(Shape):
     next: AddressText | None
 
 
+class FailureShape(Shape):
+    """A step of a job that a worker could not do."""
+
+    job: HexHash
+    step: str
+    """accept, provide, reveal, verify or judge."""
+    reason: int
+    reason_name: str
+    facts: dict[str, str | int | None]
+
+
+class FailureList(Shape):
+    """What a worker could not do lately, the latest last."""
+
+    failures: list[FailureShape]
+
+
 class Held(Shape):
     """Whether this node holds a piece of content."""
 

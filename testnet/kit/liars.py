@@ -199,7 +199,7 @@ class Copying:
         if task.role is Role.PROVIDE:
             return await self._engine.run(task)
         for _ in range(COPY_TRIES):
-            found = await trio.to_thread.run_sync(self._find, task.job)
+            found = await trio.to_thread.run_sync(self._find, task.job, abandon_on_cancel=True)  # type: ignore[call-arg]  # old stubs
             if found is not None:
                 return TaskResult(cut=found, outputs=found, wall_ms=0)
             await trio.sleep(1)

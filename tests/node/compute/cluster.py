@@ -43,6 +43,7 @@ class Cluster:
         self.engines: dict[str, Engine] = {}
         self.plain = {name: PlainEngine() for name in self.blobs}
         self.scopes: dict[str, trio.CancelScope] = {}
+        self.workers: dict[str, Worker] = {}
         self._folder = folder
         publish(self.chain.world)
         self.client.held[a_model().file.root] = b"an ONNX file"
@@ -69,7 +70,8 @@ class Cluster:
 
     async def _run(self, name: str) -> None:
         with trio.CancelScope() as self.scopes[name]:
-            await self.worker(name).run()
+            self.workers[name] = self.worker(name)
+            await self.workers[name].run()
 
     async def restart(self, nursery: trio.Nursery, name: str) -> None:
         await self.stop(name)

@@ -5,7 +5,7 @@ import trio
 
 from ledger.records import Job, JobState, ModelEntry, Outcome
 from ledger.transaction import Transfer
-from node.compute.duty import STEP_IN_MS, ranking
+from node.compute.duty import STEP_IN_MS, Duty, ranking
 from node.compute.journal import Journal
 from node.ports import Engine, Role, Task, TaskResult
 from primitives.content import content_id
@@ -128,13 +128,26 @@ async def test_a_model_that_is_not_admitted_is_declined_before_acceptance(cluste
     async with running(cluster):
         await refunded(cluster, Outcome.NOT_ACCEPTED)
     assert cluster.plain["worker 0"].rehearsals == 1
+    (failure,) = cluster.workers["worker 0"].failures
+    assert (failure.duty, failure.refused.reason) == (Duty.ACCEPT, Reason.OPERATOR_REFUSED)
     assert not cluster.plain["worker 0"].runs
 
 
 class RefusesModels(PlainEngine):
+    def __init__(self, reason: Reason = Reason.OPERATOR_REFUSED) -> None:
+        super().__init__()
+        self.reason = reason
+
     async def rehearse(self, task: Task, entry: ModelEntry) -> None:
         self.rehearsals += 1
-        raise Refused(Reason.OPERATOR_REFUSED, model=task.model_id)
+        raise Refused(self.reason, model=task.model_id)
+
+
+async def test_a_run_that_fails_in_rehearsal_is_not_tried_again(cluster: Cluster) -> None:
+    cluster.plain["worker 0"] = RefusesModels(Reason.RUN_TIME_LIMIT)
+    async with running(cluster):
+        await refunded(cluster, Outcome.NOT_ACCEPTED)
+    assert cluster.plain["worker 0"].rehearsals == 1
 
 
 async def test_a_job_whose_input_nobody_holds_is_declined(cluster: Cluster) -> None:

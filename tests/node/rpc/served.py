@@ -9,6 +9,8 @@ from typing import Any
 
 import trio
 
+from node.compute.duty import Duty
+from node.compute.worker import JobFailure
 from node.rpc.server import open_rpc
 from node.rpc.services import NodeFacts, Services
 from primitives.reasons import Reason, Refused
@@ -32,6 +34,11 @@ FACTS = NodeFacts(
     sandbox_pids=(12,),
     sandbox_layers=("seccomp",),
     worker=address("worker 0"),
+)
+
+
+A_FAILURE = JobFailure(
+    job=b"j" * 32, duty=Duty.ACCEPT, refused=Refused(Reason.RUN_TIME_LIMIT, limit_ms=5, client=address("client"))
 )
 
 
@@ -118,6 +125,7 @@ async def served_rpc() -> AsyncIterator[Node]:
         facts=lambda: FACTS,
         now_ms=lambda: chain.world.now_ms + 5,
         admit=admit,
+        failures=lambda: (A_FAILURE,),
     )
     async with open_rpc(services, host="127.0.0.1", port=0) as at:
         yield Node(at=at, chain=chain, blobs=blobs, remote=remote)

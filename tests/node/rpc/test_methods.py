@@ -263,6 +263,17 @@ async def test_a_model_is_checked_in_the_sandbox_of_a_worker(node: Node) -> None
     assert error["data"]["reason"] == Reason.MODEL_UNREADABLE
 
 
+async def test_what_a_worker_could_not_do_is_told_with_its_reason(node: Node) -> None:
+    (failure,) = (await node.call("worker.failures"))["failures"]
+    assert failure == {
+        "job": (b"j" * 32).hex(),
+        "step": "accept",
+        "reason": Reason.RUN_TIME_LIMIT,
+        "reason_name": "run_time_limit",
+        "facts": {"limit_ms": 5, "client": text("client")},
+    }
+
+
 async def test_content_is_put_found_and_fetched(node: Node) -> None:
     raw = bytes(range(256)) * 5000
     told = (await node.ask("PUT", "/blob", raw)).json
