@@ -1,4 +1,4 @@
-"""The composition root: opens what a node consists of, ties it together, and ends it (N90-N93).
+"""The composition root: opens what a node consists of, ties it together, and ends it (N91).
 
 `python -m node.app --home DIR` runs one node until SIGTERM or SIGINT.
 """
@@ -160,7 +160,7 @@ class _Node:
 
 
 def _has_forgotten(home: Home, store: Store) -> bool:
-    """Tell whether a validator that has voted finds its store new, and leave the mark of its first start (N93)."""
+    """Tell whether a validator that has voted finds its store new, and leave the mark of its first start (N92)."""
     forgotten = store.is_new and home.voted.exists()
     if forgotten:
         _log.warning("the store is new, but this validator has voted: it follows until its old votes can't matter")

@@ -1,4 +1,4 @@
-"""The chain as this node has it: final blocks on disk, the tree of executed blocks above them, the pool (N80-N85).
+"""The chain as this node has it: final blocks on disk, the tree of executed blocks above them, the pool.
 
 It is the `ChainView` of the other parts, and what the driver and catch-up act on.
 """
@@ -49,7 +49,7 @@ def instance_of(charter: Charter) -> Instance:
 def restore_chain(charter: Charter, store: Store, pool: Pool) -> Chain:
     """Return the tree of blocks on what the store holds, after writing genesis into a new one.
 
-    Raises Refused STORE_DAMAGED if the state rows do not have the root that was stored with them.
+    Raises Refused STORE_DAMAGED if the state rows do not have the root that was stored with them (N43).
     """
     if store.head is None:
         _store_genesis(charter, store)
@@ -187,7 +187,7 @@ class FinalChain:
     async def submit(self, raw: bytes) -> bytes:
         """Take a client's signed transaction into the pool, send it on, and return its id.
 
-        Doing so again changes nothing. Raises Refused.
+        Doing so again changes nothing. Raises Refused (N80).
         """
         await trio.lowlevel.checkpoint()
         with self._counting_refusals():
@@ -362,7 +362,7 @@ class FinalChain:
         for follower in list(self._followers):
             try:
                 follower.send_nowait(final)
-            except (trio.WouldBlock, trio.BrokenResourceError):
+            except (trio.WouldBlock, trio.BrokenResourceError):  # N81
                 follower.close()
                 self._followers.remove(follower)
 

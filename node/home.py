@@ -75,7 +75,7 @@ class Home:
 
 @contextmanager
 def locked(home: Home) -> Iterator[None]:
-    """Hold the home for this process; raises Refused HOME_IN_USE if another node runs in it.
+    """Hold the home for this process; raises Refused HOME_IN_USE if another node runs in it (N90).
 
     The kernel lets go when the process ends, however it ends, so a lock file left behind means nothing.
     """

@@ -1,4 +1,4 @@
-"""The shell around the consensus core: feeds it one input at a time and carries out its effects in order (N70-N76)."""
+"""The shell around the consensus core: feeds it one input at a time and carries out its effects in order (N70)."""
 
 import logging
 from collections import deque
@@ -161,7 +161,7 @@ class Driver:
                 self.faults += 1
                 _log.warning("validator %s broke a rule: %s", effect.sender, effect.fault.name)
             case Halt():
-                raise ConsensusHaltedError(effect.why)
+                raise ConsensusHaltedError(effect.why)  # N75
             case _:
                 assert_never(effect)
         return None

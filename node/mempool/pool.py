@@ -1,4 +1,4 @@
-"""Transactions that wait for a block: in nonce order for each account, by fee between accounts (N50-N54).
+"""Transactions that wait for a block: in nonce order for each account, by fee between accounts (N50).
 
 Only transactions whose signature is good are put in, so whoever meets one again need not check it again.
 """
@@ -93,6 +93,7 @@ class Pool:
         self._bytes += len(transaction.raw)
 
     def _check_replacement(self, old: Transaction, new: Transaction) -> None:
+        """Raise Refused FEE_TOO_LOW unless `new` offers a tenth more (N52)."""
         wanted = -(-_offer(old) * REPLACE_BPS // _BASIS) + 1
         if _offer(new) < wanted:
             raise Refused(Reason.FEE_TOO_LOW, seen=_offer(new), wanted=wanted, replaces=old.id)

@@ -56,6 +56,7 @@ class Store:
             raise
 
     def _check_meta(self, wanted: Meta) -> None:
+        """Mark a new store as `wanted`; raise Refused STORE_FOREIGN if an old one is marked otherwise (N43)."""
         raw = self._all.get(schema.META)
         if raw is None:
             self._database.write([(schema.META, encode(wanted))], sync=True)

@@ -1,4 +1,4 @@
-"""How a node that is behind comes to the head: ranges of final blocks from its peers, checked and executed (N63-N65).
+"""How a node that is behind comes to the head: ranges of final blocks from its peers, checked and executed (N63).
 
 It is a follower's only way to follow, and how a validator that was away returns.
 """
@@ -157,7 +157,7 @@ class CatchUp:
                         self._chain.finalize_ancestor(name)
                 await trio.lowlevel.checkpoint()
             self._chain.finalize(certificate)
-        except Refused as fault:
+        except Refused as fault:  # N65
             raise DivergedError(
                 f"certified blocks up to {blocks[-1].header.height} are invalid here: {fault}"
             ) from fault
