@@ -10,6 +10,7 @@ from node.genesis_file import render_genesis
 from node.p2p.peer_id import peer_id_text
 from node.ports import TxState, TxStatus
 from node.rpc import views
+from node.rpc.content_check import check_content
 from node.rpc.method import Method, Nothing
 from node.rpc.services import Services
 from node.rpc.shapes import (
@@ -168,8 +169,10 @@ async def account_get(services: Services, params: ByAddress) -> AccountShape:
 
 async def tx_submit(services: Services, params: RawTransaction) -> Submitted:
     """Take a signed transaction and gossip it; one that is known already is not taken twice, and that is no error."""
+    raw = bytes.fromhex(params.raw)
+    await check_content(services, open_transaction(raw, services.chain.genesis_hash))
     # R6: so does the chain's own `submit`.
-    return Submitted(id=(await services.chain.submit(bytes.fromhex(params.raw))).hex())
+    return Submitted(id=(await services.chain.submit(raw)).hex())
 
 
 async def tx_check(services: Services, params: RawTransaction) -> Checked:
@@ -183,6 +186,7 @@ async def tx_check(services: Services, params: RawTransaction) -> Checked:
         now_ms=services.now_ms(),
         next_nonce=chain.next_nonce(transaction.sender),
     )
+    await check_content(services, transaction)
     return Checked(id=transaction.id.hex(), ok=True)
 
 

@@ -88,9 +88,10 @@ def test_a_model_cut_short_is_refused_here_and_by_a_worker(honest: Market, tmp_p
 def test_an_input_that_the_model_does_not_take_is_refused_before_anything_is_spent(
     honest: Market, tmp_path: Path, dtype: str, shape: list[int] | None, reason: Reason, seen: str, wanted: str
 ) -> None:
+    words = order_words(honest, written(tmp_path, dtype=dtype, shape=shape))
     with nothing_spent(honest):
-        error = honest.refused(*order_words(honest, written(tmp_path, dtype=dtype, shape=shape)))
-    check_told(error, reason, seen=seen, wanted=wanted)
+        check_told(honest.refused(*words), reason, seen=seen, wanted=wanted)
+        check_told(honest.refused(*words, "--unchecked"), reason, seen=seen, wanted=wanted)
 
 
 def test_an_unknown_model_has_one_number_on_every_side(honest: Market, tmp_path: Path) -> None:
