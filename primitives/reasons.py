@@ -75,6 +75,7 @@ class Reason(enum.IntEnum):
     VERDICT_CONTRADICTS = 423  # the verdict is not what the chain's own comparison gives
     PROVIDER_UNKNOWN = 424  # the named provider is not registered as a worker
     OUTPUT_TOO_LARGE = 425  # the outputs, or values at the cut, are larger than the chain compares
+    ALREADY_DECLINED = 426  # the worker has declined this job already, or enough others have
 
     # 5xx: models and inputs, found in the sandbox at admission
     MODEL_UNREADABLE = 501  # the file is no whole ONNX model
@@ -110,7 +111,6 @@ class Reason(enum.IntEnum):
     REQUEST_UNKNOWN_METHOD = 702  # there is no method of this name
     NOT_FOUND = 703  # there is no such thing here
     BUSY = 704  # as many requests are under way as may be; try again
-    NODE_BEHIND = 705  # the node has not caught up with the network
     STORE_FULL = 706  # the content store holds as much as it may
     REQUEST_NOT_LOCAL = 707  # the request came from elsewhere than this machine, or from a web page
     INTERNAL = 708  # a fault of the node's own; its log says more
