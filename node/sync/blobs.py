@@ -36,6 +36,12 @@ ROUNDS = 3
 """How often all peers are asked before content counts as not found."""
 ROUND_PAUSE_S = 0.5
 """Between two rounds: a peer that is starting or fetching itself may hold it then."""
+HOPS_MAX = 1
+"""Passing a request on reaches a holder who is a neighbour's neighbour; more would multiply requests for nothing."""
+RELAYS_MAX = 8
+"""Requests of others that are passed on at once; each asks every peer at most once."""
+RELAY_S = 5.0
+"""For passing one on; the asker's own patience is longer."""
 FETCHES_MAX = 32
 """Different pieces of content fetched at once; more wait their turn."""
 
@@ -48,6 +54,8 @@ class BlobRequest(Record):
     content: ContentId
     start: U64
     count: Annotated[int, msgspec.Meta(ge=1, le=SLICE_LEAVES_MAX)]
+    hops: Annotated[int, msgspec.Meta(ge=0, le=HOPS_MAX)]
+    """How often the request may be passed on by who does not hold the content."""
 
 
 class Found(Record, tag=0):
@@ -83,6 +91,7 @@ class NetworkBlobs:
         self._round_pause_s = round_pause_s
         self._disk = trio.CapacityLimiter(1)  # the store is not made for several threads
         self._fetching: dict[bytes, trio.Lock] = {}
+        self._relaying = 0
         self._slots = trio.CapacityLimiter(FETCHES_MAX)
 
     def has(self, content: ContentId) -> bool:
@@ -127,7 +136,22 @@ class NetworkBlobs:
         piece = await trio.to_thread.run_sync(
             self._store.cut, asked.content, asked.start, asked.count, limiter=self._disk
         )
+        if piece is None and asked.hops:
+            piece = await self._relay(asked)
         return encode(NotFound() if piece is None else Found(piece=piece))
+
+    async def _relay(self, asked: BlobRequest) -> Slice | None:
+        """Ask our own peers on behalf of another, keeping nothing (B9)."""
+        if self._relaying >= RELAYS_MAX:
+            return None
+        self._relaying += 1
+        try:
+            with trio.move_on_after(RELAY_S):
+                sources = _Sources(_in_order(asked.content, (), self._network.peers))
+                return await self._slice(asked.content, asked.start, asked.count, sources, hops=asked.hops - 1)
+        finally:
+            self._relaying -= 1
+        return None
 
     async def _download(self, content: ContentId, hints: Sequence[bytes]) -> bytes:
         self._store.check_room(content.length)
@@ -135,21 +159,20 @@ class NetworkBlobs:
             if again:
                 await trio.sleep(self._round_pause_s)
             sources = _Sources(_in_order(content, hints, self._network.peers))
-            while sources.peers:
-                held = self._store.part_bytes(content)
-                if held >= content.length:
-                    return await trio.to_thread.run_sync(self._store.finish_part, content, limiter=self._disk)
-                await self._extend(content, held // LEAF_BYTES, sources)
+            while (held := self._store.part_bytes(content)) < content.length and sources.peers:
+                await self._extend(content, held // LEAF_BYTES, sources, hops=min(again, HOPS_MAX))
+            if held >= content.length:
+                return await trio.to_thread.run_sync(self._store.finish_part, content, limiter=self._disk)
         raise Refused(
             Reason.CONTENT_NOT_FOUND, root=content.root, length=content.length, asked=len(self._network.peers)
         )
 
-    async def _extend(self, content: ContentId, first: int, sources: "_Sources") -> None:
+    async def _extend(self, content: ContentId, first: int, sources: "_Sources", *, hops: int) -> None:
         """Fetch up to PARALLEL slices from leaf `first` and keep those that follow on without a gap."""
         pieces: dict[int, Slice] = {}
 
         async def fetch_slice(start: int) -> None:
-            piece = await self._slice(content, start, sources)
+            piece = await self._slice(content, start, SLICE_LEAVES_MAX, sources, hops=hops)
             if piece is not None:
                 pieces[start] = piece
 
@@ -162,10 +185,14 @@ class NetworkBlobs:
                 return
             await trio.to_thread.run_sync(self._store.extend_part, content, pieces[start], limiter=self._disk)
 
-    async def _slice(self, content: ContentId, start: int, sources: "_Sources") -> Slice | None:
+    async def _slice(
+        self, content: ContentId, start: int, count: int, sources: "_Sources", *, hops: int
+    ) -> Slice | None:
         """Return the checked slice at `start` from the first source that has it; drop the sources that have not."""
-        wanted = min(SLICE_LEAVES_MAX, leaf_count(content.length) - start)
-        body = encode(BlobRequest(content=content, start=start, count=wanted))
+        wanted = min(count, leaf_count(content.length) - start)
+        if wanted < 1:
+            return None
+        body = encode(BlobRequest(content=content, start=start, count=wanted, hops=hops))
         while True:
             peer = sources.next()
             if peer is None:

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from node.network import PeerUnavailableError
 from node.sync.blob_store import BlobStore
-from node.sync.blobs import PARALLEL, PROTOCOL, BlobRequest, Found, NetworkBlobs
+from node.sync.blobs import PARALLEL, PROTOCOL, RELAYS_MAX, BlobRequest, Found, NetworkBlobs
 from primitives.codec import decode, encode
 from primitives.content import LEAF_BYTES, SLICE_LEAVES_MAX, ContentId, Slice, content_id
 from primitives.reasons import Reason, Refused
@@ -23,6 +24,11 @@ class Wires:
     def __init__(self) -> None:
         self.nodes: dict[bytes, Behaviour] = {}
         self.asked: list[bytes] = []
+        self.cut: set[frozenset[bytes]] = set()
+
+    def apart(self, one: bytes, other: bytes) -> None:
+        """Cut the wire between two nodes."""
+        self.cut.add(frozenset((one, other)))
 
 
 class Port:
@@ -34,7 +40,8 @@ class Port:
 
     @property
     def peers(self) -> list[bytes]:
-        return sorted(name for name in self._wires.nodes if name != self._name)
+        cut = self._wires.cut
+        return sorted(n for n in self._wires.nodes if n != self._name and frozenset((n, self._name)) not in cut)
 
     async def request(self, peer: bytes, protocol: str, body: bytes) -> bytes:
         assert protocol == PROTOCOL
@@ -151,12 +158,13 @@ async def garbage(blobs: NetworkBlobs, body: bytes) -> bytes:
 
 async def short(blobs: NetworkBlobs, body: bytes) -> bytes | None:
     asked = decode(BlobRequest, body, at_most=200)
-    return await blobs.answer(encode(BlobRequest(content=asked.content, start=asked.start, count=1)))
+    return await blobs.answer(encode(BlobRequest(content=asked.content, start=asked.start, count=1, hops=0)))
 
 
 async def elsewhere(blobs: NetworkBlobs, body: bytes) -> bytes | None:
     asked = decode(BlobRequest, body, at_most=200)
-    return await blobs.answer(encode(BlobRequest(content=asked.content, start=asked.start + 1, count=asked.count)))
+    other = BlobRequest(content=asked.content, start=asked.start + 1, count=asked.count, hops=0)
+    return await blobs.answer(encode(other))
 
 
 @pytest.mark.parametrize("lie", [spoilt, garbage, short, elsewhere])
@@ -205,4 +213,53 @@ async def test_what_is_no_request_gets_no_answer(wires: Wires, tmp_path: Path, b
 async def test_a_request_for_too_much_gets_no_answer(wires: Wires, tmp_path: Path, count: int) -> None:
     node = a_node(wires, tmp_path, b"node")
     content = await node.put(TEXT)
-    assert await node.answer(encode(BlobRequest(content=content, start=0, count=count))) is None
+    assert await node.answer(encode(BlobRequest(content=content, start=0, count=count, hops=0))) is None
+
+
+async def test_content_of_a_neighbours_neighbour_is_passed_on_and_not_kept(wires: Wires, tmp_path: Path) -> None:
+    text = bytes(range(251)) * 4_200 * 2
+    content = await a_node(wires, tmp_path, b"far").put(text)
+    middle, near = a_node(wires, tmp_path, b"middle"), a_node(wires, tmp_path, b"near")
+    wires.apart(b"near", b"far")
+    assert await near.fetch(content) == text
+    assert not middle.has(content)
+
+
+async def test_a_request_is_passed_on_once_only(wires: Wires, tmp_path: Path) -> None:
+    content = await a_node(wires, tmp_path, b"far").put(TEXT)
+    for name in (b"middle", b"second", b"near"):
+        near = a_node(wires, tmp_path, name)
+    for one, other in ((b"near", b"far"), (b"near", b"second"), (b"middle", b"far")):
+        wires.apart(one, other)
+    assert await refusal(near, content) is Reason.CONTENT_NOT_FOUND
+
+
+async def test_whoever_passes_on_checks_what_it_passes_on(wires: Wires, tmp_path: Path) -> None:
+    liar = a_node(wires, tmp_path, b"liar")
+    content = await liar.put(TEXT)
+    wires.nodes[b"liar"] = lambda body: spoilt(liar, body)
+    a_node(wires, tmp_path, b"middle")
+    near = a_node(wires, tmp_path, b"near")
+    wires.apart(b"near", b"liar")
+    assert await refusal(near, content) is Reason.CONTENT_NOT_FOUND
+
+
+async def test_no_more_requests_are_passed_on_at_once_than_the_limit(wires: Wires, tmp_path: Path) -> None:
+    waiting = 0
+    go_on = trio.Event()
+
+    async def slow(body: bytes) -> bytes | None:
+        nonlocal waiting
+        waiting += 1
+        await go_on.wait()
+        return None
+
+    wires.nodes[b"slow"] = slow
+    middle = a_node(wires, tmp_path, b"middle")
+    body = encode(BlobRequest(content=content_id(TEXT), start=0, count=1, hops=1))
+    async with trio.open_nursery() as nursery:
+        for _ in range(RELAYS_MAX + 5):
+            nursery.start_soon(middle.answer, body)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert waiting == RELAYS_MAX
+        go_on.set()
