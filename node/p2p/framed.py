@@ -1,5 +1,7 @@
 """Reading exact numbers of bytes from a libp2p stream."""
 
+from collections.abc import Callable
+
 from node.p2p.foreign import Stream
 
 READ_BYTES = 256 << 10
@@ -9,8 +11,9 @@ READ_BYTES = 256 << 10
 class StreamReader:
     """A buffer before a stream: many small frames cost one read and few window updates."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, *, on_read: Callable[[], None] = lambda: None) -> None:
         self._stream = stream
+        self._on_read = on_read
         self._held = bytearray()
 
     async def exactly(self, count: int) -> bytes:
@@ -19,6 +22,7 @@ class StreamReader:
             received = await self._stream.read(READ_BYTES)
             if not received:
                 raise EOFError
+            self._on_read()
             self._held += received
         taken = bytes(self._held[:count])
         del self._held[:count]

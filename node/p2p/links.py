@@ -7,6 +7,7 @@ and who hears nothing for too long cuts the connection, which is the one way to 
 import logging
 import struct
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import trio
 from libp2p.exceptions import BaseLibp2pError
@@ -15,6 +16,7 @@ from libp2p.peer.id import ID
 from node.p2p.connections import Connections
 from node.p2p.foreign import Host, Stream
 from node.p2p.framed import StreamReader
+from node.p2p.hardening.yamux_windows import WINDOW_MAX
 from node.p2p.ipc import BODY_MAX, Direct
 from node.p2p.lanes import Lanes
 from node.p2p.tally import counts
@@ -117,13 +119,12 @@ class Links:
         silence = self._silence()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._cut_when_silent, peer, silence)
-            nursery.start_soon(_write, stream, link)
+            nursery.start_soon(_write, stream, link, partial(self._note_life, silence))
             nursery.start_soon(self._ping, link)
-            reader = StreamReader(stream)
+            reader = StreamReader(stream, on_read=partial(self._note_life, silence))
             while True:
                 if await reader.exactly(_HEADER.size) != _PING:
                     raise BadFrameError("an echo that is none")
-                self._note_life(silence)
                 if not link.is_up:  # the first echo: the other side takes us for a validator too
                     link.is_up = True
                     self._on_change(peer, True)  # noqa: FBT003 - the link stands or not
@@ -144,13 +145,12 @@ class Links:
             await stream.reset()
 
     async def _read_frames(self, peer: bytes, stream: Stream, silence: trio.CancelScope) -> None:
-        reader = StreamReader(stream)
+        reader = StreamReader(stream, on_read=partial(self._note_life, silence))
         while True:
             length, channel, kind = _HEADER.unpack(await reader.exactly(_HEADER.size))
             if length > BODY_MAX or kind > _KIND_PING:
                 raise BadFrameError(f"length {length}, kind {kind}")
             body = await reader.exactly(length)
-            self._note_life(silence)
             if kind == _KIND_PING:
                 await stream.write(_PING)
             else:
@@ -175,11 +175,15 @@ class Links:
         silence.deadline = trio.current_time() + self._silence_s
 
 
-async def _write(stream: Stream, link: Link) -> None:
+async def _write(stream: Stream, link: Link, note_life: Callable[[], None]) -> None:
     while True:
         batch = [await link.lanes.pop()]
         size = len(batch[0])
         while size < COALESCE_BYTES and (more := link.lanes.pop_nowait()) is not None:
             batch.append(more)
             size += len(more)
-        await stream.write(b"".join(batch))
+        raw = b"".join(batch)
+        for at in range(0, size, COALESCE_BYTES):
+            await stream.write(raw[at : at + COALESCE_BYTES])
+            if at > WINDOW_MAX:  # a ping waits behind a long body, but here the peer must have read
+                note_life()

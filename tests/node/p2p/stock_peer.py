@@ -61,17 +61,18 @@ async def gossip(host: Any, met: Any, hears: str, speaks: str) -> None:
             say((await heard.get()).data.decode())
 
 
-async def knock(host: Any, met: Any, protocol: str) -> None:
-    """Open a stream of a protocol, say something, and tell how it ended."""
+async def knock(host: Any, met: Any, *protocols: str) -> None:
+    """Open a stream of each protocol, say something, and tell how it ended."""
     await host.connect(met)
     say("connected")
-    try:
-        stream = await host.new_stream(met.peer_id, [protocol])
-        await stream.write(struct.pack("!IBB", 0, 0, 2))
-        await stream.read(1)
-        say("answered")
-    except BaseLibp2pError:
-        say("refused")
+    for protocol in protocols:
+        try:
+            stream = await host.new_stream(met.peer_id, [protocol])
+            await stream.write(struct.pack("!IBB", 0, 0, 2))
+            await stream.read(1)
+            say("answered")
+        except BaseLibp2pError:
+            say("refused")
 
 
 async def dial(host: Any, met: Any) -> None:
