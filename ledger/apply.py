@@ -1,4 +1,4 @@
-"""Block application as a pure function, and the check of one transaction that mempools share with it (L20-L50)."""
+"""Block application as a pure function, and the check of one transaction that mempools share with it (L20 to L50)."""
 
 from dataclasses import dataclass
 from typing import assert_never
@@ -11,17 +11,19 @@ from ledger.market import job, model, worker
 from ledger.moment import Moment, burn, credit, debit
 from ledger.onion import peel
 from ledger.records import Account
-from ledger.state import CLOCK, State, Verified, account_key, change, tip_key, unbonding_key
+from ledger.state import CLOCK, State, account_key, change, tip_key, unbonding_key
 from ledger.transaction import (
     FACTS_MAX,
     JobAccept,
     JobCommit,
+    JobDecline,
     JobSubmit,
     ModelPublish,
     ProviderReveal,
     Receipt,
     Transaction,
     Transfer,
+    Verified,
     VerifierCommit,
     VerifierReveal,
     WorkerBond,
@@ -161,7 +163,7 @@ class BlockRun:
 def check_includable(moment: Moment, account: Account, transaction: Transaction, *, next_nonce: int) -> int:
     """Return the fee of a transaction that may stand in a block.
 
-    Raises Refused NONCE_TOO_LOW, NONCE_GAP, EXPIRED, VALID_TOO_LONG, FEE_TOO_LOW or INSUFFICIENT_BALANCE (L20-L22).
+    Raises Refused NONCE_TOO_LOW, NONCE_GAP, EXPIRED, VALID_TOO_LONG, FEE_TOO_LOW or INSUFFICIENT_BALANCE (L20 to L22).
     """
     body, parameters = transaction.body, moment.parameters
     if body.nonce != next_nonce:
@@ -198,19 +200,23 @@ def execute(moment: Moment, transaction: Transaction) -> None:
             model.publish(moment, sender, payload)
         case JobSubmit():
             job.submit(moment, sender, transaction.id, payload)
-        case JobAccept() | JobCommit() | VerifierCommit() | ProviderReveal() | VerifierReveal():
+        case JobAccept() | JobDecline() | JobCommit() | VerifierCommit() | ProviderReveal() | VerifierReveal():
             _execute_part(moment, sender, payload)
         case _:
             assert_never(payload)
 
 
 def _execute_part(
-    moment: Moment, sender: bytes, payload: JobAccept | JobCommit | VerifierCommit | ProviderReveal | VerifierReveal
+    moment: Moment,
+    sender: bytes,
+    payload: JobAccept | JobDecline | JobCommit | VerifierCommit | ProviderReveal | VerifierReveal,
 ) -> None:
     """Carry out a worker's part in a job."""
     match payload:
         case JobAccept():
             job.accept(moment, sender, payload)
+        case JobDecline():
+            job.decline(moment, sender, payload)
         case JobCommit():
             job.commit(moment, sender, payload)
         case VerifierCommit():
@@ -293,7 +299,7 @@ PASSING_REASONS = (
 
 
 def check_header(charter: Charter, parent: Outcome, block: Block) -> None:
-    """Raise Refused (3xx) unless the header follows from the parent and binds the block's content (L30-L35)."""
+    """Raise Refused (3xx) unless the header follows from the parent and binds the block's content (L30 to L35)."""
     header = block.header
     check_size(block)
     if header.version != PROTOCOL_VERSION:

@@ -6,15 +6,17 @@ from typing import Annotated
 import msgspec
 
 from ledger.parameters import VERIFIERS, Tier
-from ledger.transaction import Decision
+from ledger.transaction import Decision, DeclineReason
 from primitives.content import ContentId
 from primitives.hashing import AddressBytes, Hash, KeyBytes
 from primitives.record import Record
 from primitives.units import U8, U64
 from vm.manifest import Class, Cut, Model
 
-HISTORY_MAX = 16
-"""The longest life of a job: one entry per event, six events alone and two for each of three verifiers."""
+HISTORY_MAX = 20
+"""The longest life of a job: its events, two for each of three verifiers, the deadlines on the way, and declines."""
+DECLINES_MAX = 3
+"""Workers whose reasons an open job keeps: enough for its client to see what is wrong (J14)."""
 PAYOUTS_MAX = 8
 """Client, provider, owner, protocol, three verifiers, what is burned."""
 
@@ -86,6 +88,8 @@ class Outcome(enum.IntEnum):
     PROVIDER_SILENT_AT_REVEAL = 6
     REJECTED = 7
     TOO_FEW_REVEALS = 8
+    DECLINED = 9
+    """By the one worker that was named."""
 
 
 class JobEvent(enum.IntEnum):
@@ -98,6 +102,7 @@ class JobEvent(enum.IntEnum):
     VERIFIER_COMMIT = 5
     PROVIDER_REVEAL = 6
     VERIFIER_REVEAL = 7
+    DECLINE = 9
     DUE = 8
     """The deadline of the state that it is in has passed."""
 
@@ -162,6 +167,13 @@ class Verifier(Record):
     verdict: Decision | None
 
 
+class Declined(Record):
+    """A worker's word on why it does not provide a job."""
+
+    worker: AddressBytes
+    reason: DeclineReason
+
+
 class Job(Record):
     """A job from its submission on; its key is the id of the transaction that submitted it."""
 
@@ -192,6 +204,7 @@ class Job(Record):
     verifiers: Annotated[list[Verifier], msgspec.Meta(max_length=VERIFIERS)]
     payouts: Annotated[list[Payout], msgspec.Meta(max_length=PAYOUTS_MAX)]
     penalties: Annotated[list[Penalty], msgspec.Meta(max_length=VERIFIERS + 1)]
+    declined: Annotated[list[Declined], msgspec.Meta(max_length=DECLINES_MAX)]
     history: Annotated[list[Happened], msgspec.Meta(max_length=HISTORY_MAX)]
 
 

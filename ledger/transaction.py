@@ -1,4 +1,4 @@
-"""Transactions: what accounts ask of the ledger, signed; and the receipts that say what came of it (L10-L19)."""
+"""Transactions: what accounts ask of the ledger, signed; and the receipts that say what came of it (L10, L18)."""
 
 import enum
 from collections.abc import Callable
@@ -25,6 +25,13 @@ FACTS_MAX = 8
 
 RevealBytes = Annotated[bytes, msgspec.Meta(max_length=REVEAL_BYTES_MAX)]
 """An encoded vm.tensor.Bundle."""
+
+
+DeclineReason = Annotated[int, msgspec.Meta(ge=500, le=699)]
+"""The number of a Reason that a sandbox finds: 5xx in the model or its input, 6xx in the run."""
+
+Verified = Callable[[bytes], bool]
+"""Tells whether the signature of an encoded envelope has been verified already."""
 
 
 class Decision(enum.IntEnum):
@@ -135,6 +142,13 @@ class VerifierReveal(Record, tag=12):
     verdict: Decision
 
 
+class JobDecline(Record, tag=13):
+    """Say why a job can't be provided: what is wrong with its model or input, or how its run fails."""
+
+    job: Hash
+    reason: DeclineReason
+
+
 Payload = (
     Transfer
     | WorkerRegister
@@ -148,6 +162,7 @@ Payload = (
     | VerifierCommit
     | ProviderReveal
     | VerifierReveal
+    | JobDecline
 )
 
 
@@ -225,9 +240,7 @@ def sign_transaction(seed: bytes, genesis_hash: bytes, body: Body) -> bytes:
     return codec.encode(SignedTransaction(body=raw, signature=signature))
 
 
-def open_transaction(
-    raw: bytes, genesis_hash: bytes, *, verified: Callable[[bytes], bool] | None = None
-) -> Transaction:
+def open_transaction(raw: bytes, genesis_hash: bytes, *, verified: Verified | None = None) -> Transaction:
     """Return the transaction that `raw` encodes, its signature checked unless `verified(raw)` says that it was.
 
     Raises Refused TOO_LARGE, MALFORMED, BAD_KEY or BAD_SIGNATURE (L10, L12).

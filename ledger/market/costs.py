@@ -49,6 +49,7 @@ _PLAYS = {
     Outcome.PROVIDER_SILENT_AT_REVEAL: _Play(),
     Outcome.REJECTED: _Play(revealed=VERIFIERS),
     Outcome.TOO_FEW_REVEALS: _Play(revealed=1),
+    Outcome.DECLINED: _Play(accepted=False, drawn=False),
 }
 
 

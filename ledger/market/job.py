@@ -1,4 +1,4 @@
-"""Jobs: what each payload about them checks and changes (J10-J29). Who, may they, pay, change."""
+"""Jobs: what each payload about them checks and changes (J10). Who, may they, pay, change."""
 
 from collections import Counter
 
@@ -19,12 +19,13 @@ from ledger.market.settlement import escrow_of, provider_lock
 from ledger.market.worker import known_worker
 from ledger.moment import Moment, debit
 from ledger.parameters import VERIFIERS, Parameters, Tier
-from ledger.records import Job, JobEvent, JobState, ModelEntry, Revealed, Verifier
+from ledger.records import DECLINES_MAX, Declined, Job, JobEvent, JobState, ModelEntry, Revealed, Verifier
 from ledger.state import change, revealed_key
 from ledger.transaction import (
     Decision,
     JobAccept,
     JobCommit,
+    JobDecline,
     JobSubmit,
     ProviderReveal,
     VerifierCommit,
@@ -79,6 +80,7 @@ def new_job(parameters: Parameters, client: bytes, payload: JobSubmit) -> Job:
         verifiers=[],
         payouts=[],
         penalties=[],
+        declined=[],
         history=[],
     )
 
@@ -143,6 +145,21 @@ def accept(moment: Moment, sender: bytes, payload: JobAccept) -> None:
     moment.events.append(JobAccepted(job=payload.job, provider=sender, price=payload.price))
     held = change(job, provider=sender, price=payload.price)
     advance(moment, payload.job, held, JobEvent.ACCEPT, who=sender)
+
+
+def decline(moment: Moment, sender: bytes, payload: JobDecline) -> None:
+    """Note why the sender does not provide an open job; the decline of the one named ends it.
+
+    Raises Refused JOB_UNKNOWN, JOB_WRONG_STATE, WORKER_UNKNOWN, WRONG_PROVIDER, ALREADY_DECLINED (J14).
+    """
+    job = _known(moment, payload.job, JobEvent.DECLINE)
+    known_worker(moment, sender)
+    if job.named not in (None, sender):
+        raise Refused(Reason.WRONG_PROVIDER, seen=sender, wanted=job.named)
+    if len(job.declined) >= DECLINES_MAX or any(each.worker == sender for each in job.declined):
+        raise Refused(Reason.ALREADY_DECLINED, seen=len(job.declined), wanted=f"fewer than {DECLINES_MAX}, once each")
+    noted = change(job, declined=[*job.declined, Declined(worker=sender, reason=payload.reason)])
+    advance(moment, payload.job, noted, JobEvent.DECLINE, who=sender)
 
 
 def commit(moment: Moment, sender: bytes, payload: JobCommit) -> None:

@@ -62,6 +62,10 @@ ENOUGH_ACCEPTS = Guard(
     words=f"at least {ACCEPTS_MIN} of {VERIFIERS} accept", holds=lambda job: _accepts(job) >= ACCEPTS_MIN
 )
 
+NAMED_DECLINED = Guard(
+    words="the worker who declines is the one named", holds=lambda job: job.declined[-1].worker == job.named
+)
+
 NOTHING = Effect(words="", act=lambda _moment, _job_id, job: job)
 LOCK_PROVIDER = Effect(words="lock the provider's bond and slot", act=bonds.lock_provider)
 LOCK_VERIFIERS = Effect(words="lock the verifiers' bonds and slots", act=bonds.lock_verifiers)
@@ -81,6 +85,8 @@ LIFE_CYCLE = tuple(
     for state, event, guard, after, effect in (
         (S.OPEN, E.ACCEPT, ALWAYS, S.ACCEPTED, LOCK_PROVIDER),
         (S.OPEN, E.DUE, ALWAYS, S.VOID, _end(Outcome.NOT_ACCEPTED)),
+        (S.OPEN, E.DECLINE, NAMED_DECLINED, S.VOID, _end(Outcome.DECLINED)),
+        (S.OPEN, E.DECLINE, ALWAYS, S.OPEN, NOTHING),
         (S.ACCEPTED, E.COMMIT, ALWAYS, S.COMMITTED, NOTHING),
         (S.ACCEPTED, E.DUE, ALWAYS, S.VOID, _end(Outcome.PROVIDER_SILENT_AFTER_ACCEPT)),
         (S.COMMITTED, E.DRAW, ALWAYS, S.VERIFYING, LOCK_VERIFIERS),

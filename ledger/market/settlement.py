@@ -1,4 +1,4 @@
-"""What each ending of a job costs whom: pure arithmetic over the job's record (J40-J44)."""
+"""What each ending of a job costs whom: pure arithmetic over the job's record (J40)."""
 
 from dataclasses import dataclass
 from typing import assert_never
@@ -36,7 +36,7 @@ def ending(job: Job, outcome: Outcome, parameters: Parameters, *, owner: bytes) 
     match outcome:
         case Outcome.SETTLED:
             return _settled(job, parameters, owner)
-        case Outcome.NOT_ACCEPTED | Outcome.NOT_DRAWN:
+        case Outcome.NOT_ACCEPTED | Outcome.NOT_DRAWN | Outcome.DECLINED:
             return _refunded(job, penalties=[], paid=[])  # J44
         case Outcome.PROVIDER_SILENT_AFTER_ACCEPT | Outcome.PROVIDER_SILENT_AT_REVEAL:
             return _provider_silent(job, parameters)

@@ -16,6 +16,7 @@ from ledger.transaction import (
     Decision,
     JobAccept,
     JobCommit,
+    JobDecline,
     Payload,
     ProviderReveal,
     Transfer,
@@ -30,6 +31,7 @@ from ledger.transaction import (
 )
 from ledger.tree import root_of, tree_of
 from primitives import codec
+from primitives.reasons import Reason
 from testnet.kit import ledger_builders as kit
 from tests.ledger.played_history import SCRIPTS, digest_of, played
 
@@ -56,6 +58,7 @@ PAYLOADS: list[Payload] = [
     VerifierCommit(job=JOB, commitment=JOB),
     ProviderReveal(job=JOB, salt=JOB, cut=VALUES.cut, outputs=VALUES.outputs),
     VerifierReveal(job=JOB, salt=JOB, cut=VALUES.cut, outputs=VALUES.outputs, verdict=Decision.REJECT),
+    JobDecline(job=JOB, reason=Reason.RUN_TIME_LIMIT),
 ]
 
 

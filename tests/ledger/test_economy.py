@@ -28,6 +28,7 @@ from ledger.transaction import (
     Decision,
     JobAccept,
     JobCommit,
+    JobDecline,
     Payload,
     ProviderReveal,
     Transfer,
@@ -40,6 +41,7 @@ from ledger.transaction import (
 )
 from ledger.tree import root_of
 from primitives import codec
+from primitives.reasons import Reason
 from primitives.record import Record
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
@@ -131,6 +133,10 @@ class Economy(RuleBasedStateMachine):
     @rule(name=workers, pick=st.integers(0, 9), price=amounts)
     def accept(self, name: str, pick: int, price: int) -> None:
         self.send(name, JobAccept(job=self.some_job(pick), price=price))
+
+    @rule(name=workers, pick=st.integers(0, 9))
+    def decline(self, name: str, pick: int) -> None:
+        self.send(name, JobDecline(job=self.some_job(pick), reason=Reason.RUN_TIME_LIMIT))
 
     @rule(pick=st.integers(0, 9), absent=absences, shift=shifts)
     def play(self, pick: int, absent: list[int], shift: float) -> None:

@@ -10,6 +10,7 @@ from ledger.transaction import (
     Decision,
     JobAccept,
     JobCommit,
+    JobDecline,
     Payload,
     ProviderReveal,
     VerifierCommit,
@@ -135,6 +136,34 @@ def test_an_acceptance_needs_a_free_slot_and_free_bond() -> None:
     world.must("worker 2", JobAccept(job=first, price=PRICE))
     second = world.must("client", kit.a_submission(provider=None))
     assert refused(world, "worker 2", JobAccept(job=second, price=PRICE)) is Reason.NO_CAPACITY
+
+
+def declined(job_id: bytes) -> JobDecline:
+    return JobDecline(job=job_id, reason=Reason.RUN_TIME_LIMIT)
+
+
+def test_the_decline_of_the_one_named_ends_a_job_at_once_and_refunds_it(world: World) -> None:
+    before = world.balance("client")
+    job_id = world.must("client", kit.a_submission(provider="worker 0"))
+    assert refused(world, "client", declined(job_id)) is Reason.WORKER_UNKNOWN
+    assert refused(world, "worker 1", declined(job_id)) is Reason.WRONG_PROVIDER
+    world.must("worker 0", declined(job_id))
+    job = world.job(job_id)
+    assert (job.state, job.outcome, job.escrow) == (JobState.VOID, Outcome.DECLINED, 0)
+    assert [(each.worker, each.reason) for each in job.declined] == [(kit.address("worker 0"), Reason.RUN_TIME_LIMIT)]
+    assert before - world.balance("client") == 2 * world.charter.parameters.base_fee
+    assert refused(world, "worker 0", JobAccept(job=job_id, price=PRICE)) is Reason.JOB_WRONG_STATE
+
+
+def test_an_unnamed_job_keeps_three_declines_and_stays_open(world: World) -> None:
+    job_id = world.must("client", kit.a_submission(provider=None))
+    world.must("worker 0", declined(job_id))
+    assert refused(world, "worker 0", declined(job_id)) is Reason.ALREADY_DECLINED
+    world.must("worker 1", declined(job_id))
+    world.must("worker 2", declined(job_id))
+    assert refused(world, "worker 3", declined(job_id)) is Reason.ALREADY_DECLINED
+    assert world.job(job_id).state is JobState.OPEN
+    world.must("worker 3", JobAccept(job=job_id, price=PRICE))
 
 
 def test_only_the_provider_commits_and_once(world: World) -> None:

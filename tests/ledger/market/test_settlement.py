@@ -108,4 +108,5 @@ def test_the_cost_table_has_every_ending_and_these_numbers() -> None:
         Outcome.PROVIDER_SILENT_AT_REVEAL: (0, -KARAT - 3 * fee // 2, fee, -5 * fee),
         Outcome.REJECTED: (-3 * fee, 0, fee, -5 * fee),
         Outcome.TOO_FEW_REVEALS: (0, 0, fee, -5 * fee),
+        Outcome.DECLINED: (0, 0, 0, 0),
     }
