@@ -39,6 +39,12 @@ def reason_at(market: Market, content: dict[str, Any]) -> Reason:
     return told.value.reason
 
 
+def failures_of(market: Market, job: str) -> list[Reason]:
+    """Return why workers could not do a job, as each tells of itself."""
+    told = [market.ask("worker.failures", name) for name in market.nodes if name.startswith("worker")]
+    return [Reason(each["reason"]) for one in told for each in one["failures"] if each["job"] == job]
+
+
 def sandboxes_are_known(market: Market) -> bool:
     """Tell whether every child of a worker's node is its network program or a sandbox that it counts."""
     for name in market.nodes:
@@ -77,6 +83,9 @@ def test_hostile_models_end_as_typed_failures_and_refunds(honest: Market, tmp_pa
         print(f"{name:<28} {CASES[name].name.lower():<20} {told['state']}, {told['outcome']}")
         assert told["state"] == "void"
         assert told["penalties"] == []
+        failures = failures_of(honest, job)
+        assert failures
+        assert all(reason is CASES[name] for reason in failures), failures
     assert before - honest.balance("dev4") == fees
     assert nodes_of(honest) == nodes
     assert all(Path(f"/proc/{pid}").exists() for pids in nodes.values() for pid in pids)
