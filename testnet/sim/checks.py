@@ -1,5 +1,7 @@
 """What must hold in every simulated run. The checks see committed blocks and signed messages, nothing inside a node."""
 
+import bisect
+import itertools
 from collections.abc import Callable
 
 from consensus.ancestry import Point
@@ -37,6 +39,7 @@ class Checks:
         self.heights = [0] * nodes
         """How many blocks each node committed."""
         self._finals: dict[int, bytes] = {}
+        self._final_views: list[int] = []
         self._parents: dict[bytes, bytes] = {}
         self._votes: dict[tuple[int, int], list[Vote]] = {}
         self.certificates: dict[tuple[VoteKind, int, bytes, bytes], Certificate] = {}
@@ -95,14 +98,17 @@ class Checks:
             self._final(vote.view, vote.block)
 
     def _final(self, view: int, block: bytes) -> None:
-        if self._finals.setdefault(view, block) != block:
-            raise Broken("agreement", f"two final blocks of view {view}")
-        above = min((other for other in self._finals if other > view), default=None)
-        below = max((other for other in self._finals if other < view), default=None)
-        if below is not None and not self._descends(block, self._finals[below]):
-            raise Broken("agreement", f"final block of view {view} does not descend from that of view {below}")
-        if above is not None and not self._descends(self._finals[above], block):
-            raise Broken("agreement", f"final block of view {above} does not descend from that of view {view}")
+        if view in self._finals:
+            if self._finals[view] != block:
+                raise Broken("agreement", f"two final blocks of view {view}")
+            return
+        self._finals[view] = block
+        at = bisect.bisect(self._final_views, view)
+        self._final_views.insert(at, view)
+        around = self._final_views[max(0, at - 1) : at + 2]
+        for lower, higher in itertools.pairwise(around):
+            if not self._descends(self._finals[higher], self._finals[lower]):
+                raise Broken("agreement", f"final block of view {higher} does not descend from that of view {lower}")
 
     def _descends(self, block: bytes, ancestor: bytes) -> bool:
         while block != ancestor:

@@ -13,7 +13,14 @@ from testnet.sim.profile import Profile
 from testnet.sim.run import TIMING, CoreMaker
 
 
-class SkipsAncestry(Core):
+class Mutated(Core):
+    """A core that can be broken after it is made."""
+
+    def patch(self) -> None:
+        """Break the rule."""
+
+
+class SkipsAncestry(Mutated):
     """Notarizes on any parent, whatever views lie between (against C2)."""
 
     def patch(self) -> None:
@@ -21,7 +28,7 @@ class SkipsAncestry(Core):
         self.ancestry.standing = lambda *_: Standing.CERTIFIED  # type: ignore[method-assign]  # a mutant
 
 
-class VotesTwice(Core):
+class VotesTwice(Mutated):
     """Notarizes every valid block of a view (against C7)."""
 
     def patch(self) -> None:
@@ -32,7 +39,7 @@ class VotesTwice(Core):
         )
 
 
-class FinalizesNullified(Core):
+class FinalizesNullified(Mutated):
     """Finalizes a block of a view that it has nullified (against C7)."""
 
     def patch(self) -> None:
@@ -44,11 +51,8 @@ class FinalizesNullified(Core):
         )
 
 
-class SendsFirst(Core):
+class SendsFirst(Mutated):
     """Persists after it has sent (against C12)."""
-
-    def patch(self) -> None:
-        """Break nothing yet."""
 
     def step(self, given: Input) -> list[Effect]:
         """Put what is to be written last."""
@@ -56,10 +60,26 @@ class SendsFirst(Core):
         return sorted(effects, key=lambda effect: isinstance(effect, Persist))
 
 
+class NeverRepeats(Mutated):
+    """Says everything once (against C8)."""
+
+    def patch(self) -> None:
+        """Break the rule."""
+        self._repeat = lambda: None  # type: ignore[method-assign]  # a mutant
+
+
+class FetchesOnce(Mutated):
+    """Asks for a body once, and not again if it does not come (against C5)."""
+
+    def patch(self) -> None:
+        """Break the rule."""
+        self._wanted.again = lambda: None  # type: ignore[method-assign]  # a mutant
+
+
 class Mutant(Record):
     """A broken core, with the faults that bring it out."""
 
-    core: type[SkipsAncestry] | type[VotesTwice] | type[FinalizesNullified] | type[SendsFirst]
+    core: type[Mutated]
     profile: Profile
 
 
@@ -67,7 +87,9 @@ MUTANTS = {
     "skips-ancestry": Mutant(core=SkipsAncestry, profile=Profile(name="skipper", loss=0.05, liars=("skipper",) * 2)),
     "votes-twice": Mutant(core=VotesTwice, profile=Profile(name="equivocator", loss=0.1, liars=("equivocator",) * 2)),
     "finalizes-nullified": Mutant(core=FinalizesNullified, profile=Profile(name="lossy", loss=0.15, late=0.05)),
-    "sends-first": Mutant(core=SendsFirst, profile=Profile(name="torn", loss=0.05, torn=20)),
+    "sends-first": Mutant(core=SendsFirst, profile=Profile(name="torn", loss=0.05, torn=40)),
+    "never-repeats": Mutant(core=NeverRepeats, profile=Profile(name="lossy", loss=0.5)),
+    "fetches-once": Mutant(core=FetchesOnce, profile=Profile(name="lossy", loss=0.3, deaf=4)),
 }
 
 

@@ -209,7 +209,8 @@ class SimNode:
 
     def _die_amid(self, effects: list[Effect]) -> None:
         """Carry out some of the effects, and half of the next, and die."""
-        done = self.world.pick(len(effects))
+        last = len(effects) - 1
+        done = last if self.world.pick(2) else self.world.pick(len(effects))
         for effect in effects[:done]:
             self._execute(effect)
         half = effects[done]

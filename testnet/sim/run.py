@@ -180,18 +180,27 @@ class Simulation:
             self.checks.restarted(node.index, node.application.committed())
 
     def _crash(self, node: SimNode) -> None:
-        if node.core is not None:
-            node.crash()
-            self.faults["crashes"] += 1
-            self._revive(node.index)
+        if node.core is None:  # it is down already: later, then
+            self.later(self._while(), node.index, b"crash", self._crash)
+            return
+        node.crash()
+        self.faults["crashes"] += 1
+        self._revive(node.index)
 
     def _split(self, side: frozenset[int], _: SimNode) -> None:
         self._network.split(side, len(self.nodes))
         self.later(self._while(), 0, b"join", lambda _: self._network.join())
 
     def _deafen(self, node: SimNode) -> None:
+        before = self.faults["deaf"]
         self._network.deafen(node.index, deaf=True)
-        self.later(self._while(), node.index, b"hear", lambda who: self._network.deafen(who.index, deaf=False))
+
+        def hear(who: SimNode) -> None:
+            self._network.deafen(who.index, deaf=False)
+            if self.faults["deaf"] == before:  # nobody spoke to it: once more
+                self._deafen(who)
+
+        self.later(self._while(), node.index, b"hear", hear)
 
     def schedule_faults(self) -> None:
         """Fix when and where the faults of the profile will strike."""

@@ -7,7 +7,6 @@ from testnet.sim.profile import CYCLE, PROFILES, Profile
 from testnet.sim.run import DELAY_MS, FAULTS_DELAYS, Report, Simulation
 
 SEEDS = {4: range(7), 7: range(6)}
-NIGHT_SEEDS = range(1_000, 1_500)
 
 
 def run(seed: int, nodes: int, profile: Profile) -> Report:
@@ -58,11 +57,3 @@ def test_a_liar_is_caught_by_its_own_votes_and_nobody_else_is_accused() -> None:
 def test_a_fault_that_is_configured_and_never_occurs_fails_the_run() -> None:
     report = Simulation(seed=1, nodes=4, profile=Profile(name="lossy", duplicate=1e-12)).run()
     assert (report.broken, report.what) == ("faults", "duplicate never occurred")
-
-
-@pytest.mark.night
-@pytest.mark.parametrize("profile", CYCLE)
-@pytest.mark.parametrize("nodes", [4, 7])
-def test_a_network_is_safe_and_alive_night_after_night(nodes: int, profile: str) -> None:
-    for seed in NIGHT_SEEDS:
-        run(seed, nodes, PROFILES[profile])

@@ -5,13 +5,15 @@ import pytest
 from testnet.sim.mutants import MUTANTS, maker
 from testnet.sim.run import Report, Simulation
 
-SEEDS = range(12)
+SEEDS = range(40)
 
 CAUGHT_BY = {
     "skips-ancestry": "agreement",
     "votes-twice": "double signing",
     "finalizes-nullified": "double signing",
     "sends-first": "double signing",
+    "never-repeats": "liveness",
+    "fetches-once": "liveness",
 }
 
 
