@@ -1,4 +1,4 @@
-"""Blocks: a header, which the id covers, and the transactions that it binds (L30-L35)."""
+"""Blocks: a header, which the id covers, and the transactions that it binds (L30)."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The tree of executed blocks above the last final one: what a validator builds on, checks and finalizes (L70-L75)."""
+"""The tree of executed blocks above the last final one: what a validator builds on, checks and finalizes (L70)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from ledger.block import EMPTY_EVIDENCE_ROOT, PROTOCOL_VERSION, Block, Header, b
 from ledger.genesis import Charter, genesis_header, initial_rows
 from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TXS_MAX, UNFINAL_BLOCKS_MAX
 from ledger.market.draw import beacon_ready
-from ledger.state import MemoryReader, Reader, State, Verified
-from ledger.transaction import open_transaction
+from ledger.state import MemoryReader, Reader, State
+from ledger.transaction import Verified, open_transaction
 from ledger.tree import Tree, tree_of
 from primitives import merkle
 from primitives.reasons import Reason, Refused

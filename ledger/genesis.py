@@ -1,4 +1,4 @@
-"""Genesis: what a network starts from, its hash, and the facts of it that every block is checked against (L1-L6)."""
+"""Genesis: what a network starts from, its hash, and the facts of it that every block is checked against (L1)."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal

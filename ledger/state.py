@@ -1,6 +1,6 @@
-"""The state: typed rows over bytes, and one overlay per block that is not on disk yet (L40, L65-L67)."""
+"""The state: typed rows over bytes, and one overlay per block that is not on disk yet (L40, L71)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from heapq import merge
 from typing import Protocol, TypeVar, cast
 
@@ -302,7 +302,3 @@ def _key_of(item: tuple[bytes, object]) -> bytes:
 def change(row: R, **fields: object) -> R:
     """Return a copy of a row with some fields changed."""
     return msgspec.structs.replace(row, **fields)
-
-
-Verified = Callable[[bytes], bool]
-"""Tells whether the signature of an encoded transaction has been verified already."""

@@ -1,4 +1,4 @@
-"""The state root: a compact sparse Merkle tree over hashed keys, and a persistent form of it in memory (L60-L63).
+"""The state root: a compact sparse Merkle tree over hashed keys, and a persistent form of it in memory (L60).
 
 Root of nothing: 32 zero bytes. Of one row: H(0x00 ‖ k ‖ H(value)) with k = H(key). Of more: H(0x01 ‖ left ‖ right),
 split on the next bit of k. An update copies the paths that it touches and shares the rest, so every unfinal block has a

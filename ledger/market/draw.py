@@ -1,4 +1,4 @@
-"""The draw of verifiers: who may be drawn, with what weight, and whom the beacon picks (J30-J35)."""
+"""The draw of verifiers: who may be drawn, with what weight, and whom the beacon picks (J30)."""
 
 from ledger.genesis import Charter
 from ledger.market.settlement import verifier_lock
@@ -49,7 +49,7 @@ def beacon_ready(charter: Charter, state: State, since: int) -> bool:
 
 
 def draw(moment: Moment, job_id: bytes, job: Job, entry: ModelEntry) -> list[bytes] | None:
-    """Return the addresses of the k verifiers of a job, or None while too few are eligible (J31-J35)."""
+    """Return the addresses of the k verifiers of a job, or None while too few are eligible (J31, J34)."""
     assert job.provider is not None
     eligible = [
         (address, worker)

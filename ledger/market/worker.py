@@ -1,4 +1,4 @@
-"""Workers: registration, bond, terms, exit (L51-L53)."""
+"""Workers: registration, bond, terms, exit (L51)."""
 
 from ledger.limits import WORKERS_MAX
 from ledger.moment import Moment, debit

@@ -1,3 +1,5 @@
+import gc
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -161,6 +163,16 @@ def test_the_state_does_not_depend_on_when_the_store_is_written() -> None:
             reader.write(each.outcome.writes)
         assert balance(chain, ids[at]) == at
         assert balance(chain, ids[-1]) == 6
+
+
+def test_final_states_are_let_go() -> None:
+    world = kit.a_world()
+    world.block()
+    first = weakref.ref(world.state)
+    world.blocks(3)
+    world.finals.clear()
+    gc.collect()
+    assert first() is None
 
 
 def test_a_chain_goes_on_from_what_a_store_holds() -> None:
