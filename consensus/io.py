@@ -211,7 +211,7 @@ class Evidence(Record):
 
 
 class Penalise(Record):
-    """Whoever sent the message of this step broke the rules; `sender` is None where the link has no validator."""
+    """A peer broke the rules: the sender of this step's message (None if its link has no validator), or a leader."""
 
     sender: int | None
     fault: Fault
