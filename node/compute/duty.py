@@ -65,7 +65,7 @@ def _offer(me: bytes, job_id: bytes, job: Job, state: State, *, live_ms: int) ->
         return Duty.NONE
     if worker.ask > job.max_price or not can_run(worker, entry):
         return Duty.NONE
-    if job.client == me:
+    if job.client == me or any(each.worker == me for each in job.declined):
         return Duty.NONE  # whoever pays himself proves nothing
     if not has_room(worker, job):
         return Duty.WAIT

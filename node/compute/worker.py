@@ -14,11 +14,12 @@ from ledger.chain import FinalBlock
 from ledger.events import JobDrawn, JobSubmitted
 from ledger.market.commitment import commitment
 from ledger.market.job import judge
-from ledger.records import Job, JobState, ModelEntry
+from ledger.records import DECLINES_MAX, Job, JobState, ModelEntry
 from ledger.transaction import (
     Decision,
     JobAccept,
     JobCommit,
+    JobDecline,
     ProviderReveal,
     VerifierCommit,
     VerifierReveal,
@@ -42,6 +43,8 @@ TRIES_MAX = 5
 SALT_BYTES = 32
 MODEL_REASONS = range(500, 600)
 """Reasons that lie in the model or its input: another try finds the same."""
+DECLINE_REASONS = range(500, 700)
+"""Reasons that a decline may tell: in the model or input, and in fetching or running them."""
 RUN_REASONS = range(Reason.RUN_TIME_LIMIT, Reason.RUN_ENGINE_ERROR + 1)
 """Reasons that may lie in the machine: worth another try for a job that we owe, not for one that we may decline."""
 ROWS_AT_ONCE = 256
@@ -169,6 +172,8 @@ class Worker:
                     _log.warning("job %s, %s: %s", job_id.hex(), duty.name.lower(), refused)
                     self.failures.append(JobFailure(job=job_id, duty=duty, refused=refused))
                     if _is_lasting(duty, refused.reason) or tried[duty] >= TRIES_MAX:
+                        if duty is Duty.ACCEPT:
+                            await self._decline(job_id, refused.reason)
                         return  # D11: the deadline pays or refunds
                     await self._blocks.wait()
         finally:
@@ -215,6 +220,16 @@ class Worker:
             worker = self._ports.chain.state().worker(self.address)
             assert worker is not None
             await self._sender.send(JobAccept(job=job_id, price=worker.ask))
+
+    async def _decline(self, job_id: bytes, reason: Reason) -> None:
+        """Tell the chain what is wrong with a job, if that is what was found and it is still open (D13)."""
+        job = self._job(job_id)
+        if reason not in DECLINE_REASONS or job.state is not JobState.OPEN or len(job.declined) >= DECLINES_MAX:
+            return
+        try:
+            await self._sender.send(JobDecline(job=job_id, reason=reason))
+        except Refused as refused:
+            _log.info("job %s is not declined: %s", job_id.hex(), refused)
 
     async def _provide(self, job_id: bytes) -> None:
         work = await self._work(Part.PROVIDER, job_id)

@@ -24,6 +24,8 @@ REQUESTS_MAX = 32
 """Requests answered at once; more wait. Each is short, apart from content."""
 UPLOADS_MAX = 2
 """Contents taken in at once: each is in memory whole, up to 256 MiB."""
+EXCESS_BYTES_MAX = 1 << 20
+"""Read and thrown away behind a body's limit: a client that is still sending would not see why it was refused."""
 KEEP_ALIVE_S = 60
 GRACE_S = 0.2
 """For answers under way when the node ends."""
@@ -134,16 +136,18 @@ def _check_local(request: Request) -> None:
 
 
 async def _body(request: Request, at_most: int) -> bytes:
-    """Return the body; raises Refused TOO_LARGE as soon as it is seen to be too long."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > at_most:
-        raise Refused(Reason.TOO_LARGE, seen=announced[:20], wanted=at_most)
+    """Return the body; raises Refused TOO_LARGE if it is too long, of which only a little is read."""
     body = bytearray()
+    length = 0
     async with aclosing(request.stream()) as chunks:
         async for chunk in chunks:
-            body += chunk
-            if len(body) > at_most:
-                raise Refused(Reason.TOO_LARGE, seen=len(body), wanted=at_most)
+            length += len(chunk)
+            if length <= at_most:
+                body += chunk
+            elif length > at_most + EXCESS_BYTES_MAX:
+                break
+    if length > at_most:
+        raise Refused(Reason.TOO_LARGE, seen=length, wanted=at_most)
     return bytes(body)
 
 

@@ -344,6 +344,14 @@ class PayoutShape(Shape):
     amount: Amount
 
 
+class DeclinedShape(Shape):
+    """A worker that declined a job, and what it found."""
+
+    worker: AddressText
+    reason: int
+    reason_name: str | None
+
+
 class PenaltyShape(Shape):
     """What a party lost of its bond."""
 
@@ -412,6 +420,7 @@ class JobShape(Shape):
     verifiers: list[VerifierShape]
     payouts: list[PayoutShape]
     penalties: list[PenaltyShape]
+    declined: list[DeclinedShape]
     history: list[HappenedShape]
 
 

@@ -6,12 +6,13 @@ import msgspec
 from msgspec import inspect
 
 from consensus.messages import Certificate
-from ledger.records import Happened, Job, ModelEntry, Payout, Penalty, Verifier, Worker
+from ledger.records import Declined, Happened, Job, ModelEntry, Payout, Penalty, Verifier, Worker
 from ledger.transaction import Payload, Receipt, Transaction
 from node.p2p.peer_id import peer_id_of, peer_id_text
 from node.rpc.shapes import (
     CertificateShape,
     Content,
+    DeclinedShape,
     HappenedShape,
     JobShape,
     JobSummary,
@@ -116,6 +117,7 @@ class Views:
             verifiers=[self._verifier(each) for each in job.verifiers],
             payouts=[self._payout(each) for each in job.payouts],
             penalties=[self._penalty(each) for each in job.penalties],
+            declined=[self._declined(each) for each in job.declined],
             history=[self._happened(each) for each in job.history],
         )
 
@@ -147,6 +149,10 @@ class Views:
 
     def _penalty(self, penalty: Penalty) -> PenaltyShape:
         return PenaltyShape(worker=self.address(penalty.worker), amount=str(penalty.amount))
+
+    def _declined(self, declined: Declined) -> DeclinedShape:
+        number = declined.reason
+        return DeclinedShape(worker=self.address(declined.worker), reason=number, reason_name=_reason_name(number))
 
     def _happened(self, happened: Happened) -> HappenedShape:
         return HappenedShape(
@@ -205,7 +211,7 @@ def certificate(found: Certificate) -> CertificateShape:
 
 def receipt(found: Receipt) -> ReceiptShape:
     """Return what came of a transaction."""
-    name = None if found.ok else Reason(found.reason).name.lower()
+    name = None if found.ok else _reason_name(found.reason)
     facts = dict(found.facts)
     return ReceiptShape(ok=found.ok, reason=found.reason, reason_name=name, fee=str(found.fee), facts=facts)
 
@@ -218,6 +224,11 @@ def content(found: ContentId) -> Content:
 def port(found: Port) -> PortShape:
     """Return an input or output of a model."""
     return PortShape(name=_text(found.name), dtype=found.dtype.name.lower(), shape=found.shape)
+
+
+def _reason_name(number: int) -> str | None:
+    """Return the name of a reason; a worker may decline with a number that means nothing here."""
+    return next((reason.name.lower() for reason in Reason if reason == number), None)
 
 
 def _text(name: bytes) -> str:

@@ -126,7 +126,8 @@ async def refunded(cluster: Cluster, outcome: Outcome, *, raw: bytes = INPUT) ->
 async def test_a_model_that_is_not_admitted_is_declined_before_acceptance(cluster: Cluster) -> None:
     cluster.plain["worker 0"] = RefusesModels()
     async with running(cluster):
-        await refunded(cluster, Outcome.NOT_ACCEPTED)
+        job = await refunded(cluster, Outcome.DECLINED)
+    assert [(each.worker, each.reason) for each in job.declined] == [(address("worker 0"), Reason.OPERATOR_REFUSED)]
     assert cluster.plain["worker 0"].rehearsals == 1
     (failure,) = cluster.workers["worker 0"].failures
     assert (failure.duty, failure.refused.reason) == (Duty.ACCEPT, Reason.OPERATOR_REFUSED)
@@ -146,8 +147,26 @@ class RefusesModels(PlainEngine):
 async def test_a_run_that_fails_in_rehearsal_is_not_tried_again(cluster: Cluster) -> None:
     cluster.plain["worker 0"] = RefusesModels(Reason.RUN_TIME_LIMIT)
     async with running(cluster):
-        await refunded(cluster, Outcome.NOT_ACCEPTED)
+        job = await refunded(cluster, Outcome.DECLINED)
+    assert [each.reason for each in job.declined] == [Reason.RUN_TIME_LIMIT]
     assert cluster.plain["worker 0"].rehearsals == 1
+
+
+async def test_an_unnamed_job_that_some_decline_is_done_by_another(cluster: Cluster) -> None:
+    job_id = await cluster.submit(provider=None)
+    await cluster.block()
+    job = cluster.known(job_id)
+    entry = cluster.chain.state().model(job.model)
+    assert entry is not None
+    ranked = ranking(job_id, job, entry, cluster.chain.state())
+    order = sorted(WORKERS, key=lambda name: ranked.index(address(name)))
+    for name in order[:4]:
+        cluster.plain[name] = RefusesModels()
+    async with running(cluster):
+        job = await cluster.ended(job_id)
+    assert [each.worker for each in job.declined] == [address(name) for name in order[:3]]
+    assert job.provider == address(order[4])
+    assert job.outcome is Outcome.SETTLED
 
 
 async def test_a_job_whose_input_nobody_holds_is_declined(cluster: Cluster) -> None:
@@ -155,7 +174,8 @@ async def test_a_job_whose_input_nobody_holds_is_declined(cluster: Cluster) -> N
         job_id = await cluster.submit()
         cluster.client.held.pop(content_id(INPUT).root)
         job = await cluster.ended(job_id)
-    assert job.outcome is Outcome.NOT_ACCEPTED
+    assert job.outcome is Outcome.DECLINED
+    assert [each.reason for each in job.declined] == [Reason.CONTENT_NOT_FOUND]
 
 
 async def test_an_input_that_comes_a_little_late_is_waited_for(cluster: Cluster) -> None:

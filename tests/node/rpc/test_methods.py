@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from ledger.transaction import JobSubmit, Transfer
+from ledger.transaction import JobDecline, JobSubmit, Transfer
 from node.rpc.table import METHODS
 from primitives.address import address_text
 from primitives.content import content_id
@@ -13,6 +13,7 @@ from testnet.kit.ledger_builders import (
     a_publication,
     a_submission,
     address,
+    publish,
     run_job,
 )
 from tests.node.rpc.served import FACTS, Node
@@ -304,3 +305,14 @@ async def test_a_path_that_names_no_content_is_refused(node: Node, path: str) ->
     answer = await node.ask("GET", path)
     assert answer.status == 400
     assert answer.json["error"]["data"]["reason"] == Reason.REQUEST_INVALID
+
+
+async def test_a_declined_job_tells_who_declined_and_why_even_for_a_number_without_a_name(node: Node) -> None:
+    world = node.chain.world
+    publish(world)
+    for number, name in ((Reason.OPERATOR_REFUSED, "operator_refused"), (599, None)):
+        job_id = world.must("client", a_submission())
+        world.must("worker 0", JobDecline(job=job_id, reason=number))
+        job = await node.call("job.show", id=job_id.hex())
+        assert (job["state"], job["outcome"]) == ("void", "declined")
+        assert job["declined"] == [{"worker": text("worker 0"), "reason": number, "reason_name": name}]
