@@ -211,7 +211,8 @@ def _tell(group: BaseExceptionGroup[BaseException], status: int) -> int:
             case Refused():
                 sys.stderr.write(f"error[AS-{int(each.reason)}]: {each}\n")
             case _:
-                sys.stderr.write(f"error: {type(each).__name__.removesuffix('Error')}: {each}\n")
+                told = str(each) or (type(each).__doc__ or "").partition("\n")[0]
+                sys.stderr.write(f"error: {type(each).__name__}: {told}\n")
     return status
 
 

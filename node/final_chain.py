@@ -114,6 +114,7 @@ class FinalChain:
         self._held: dict[bytes, Block] = {}
         self._followers: list[trio.MemorySendChannel[FinalBlock]] = []
         self._advanced = trio.Event()
+        self._receipts: tuple[int, list[Receipt]] = (0, [])
         self._head, self._state = self._look()
 
     def _look(self) -> tuple[Head, State]:
@@ -175,10 +176,14 @@ class FinalChain:
         if place is None:
             return TxStatus(state=TxState.PENDING if txid in self._pool else TxState.UNKNOWN)
         height, index = place
+        if self._receipts[0] != height:
+            self._receipts = (height, self._receipts_at(height))
+        return TxStatus(state=TxState.FINAL, height=height, index=index, receipt=self._receipts[1][index])
+
+    def _receipts_at(self, height: int) -> list[Receipt]:
         raw = self._store.receipts(height)
         assert raw is not None, "every final block's receipts are stored"
-        receipts = decode(list[Receipt], raw, at_most=RECEIPTS_BYTES_MAX)
-        return TxStatus(state=TxState.FINAL, height=height, index=index, receipt=receipts[index])
+        return decode(list[Receipt], raw, at_most=RECEIPTS_BYTES_MAX)
 
     def next_nonce(self, address: bytes) -> int:
         """Return the nonce of the account's next transaction, those waiting in the pool counted."""

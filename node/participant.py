@@ -96,13 +96,14 @@ class Participant:
                 nursery.start_soon(self._announce_finals)
 
     async def _announce_finals(self) -> None:
-        """Make known every block that this validator has seen become final."""
+        """Make known each block that becomes final here, unless a later one already is."""
         while True:
             async with self.chain.follow() as finals:
                 async for final in finals:
-                    certificate = self.chain.certificate_at(final.block.header.height)
-                    if certificate is not None:
-                        self._announcements.announce(final.block.header, certificate)
+                    header = final.block.header
+                    certificate = self.chain.certificate_at(header.height)
+                    if certificate is not None and header.height == self.chain.head.height:
+                        self._announcements.announce(header, certificate)
 
 
 def _open_driver(

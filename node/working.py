@@ -68,7 +68,7 @@ async def open_working(
     journal: Path,
     engine_wrap: EngineWrap | None,
 ) -> AsyncIterator[Working]:
-    """Give a worker with the account of `seed` (32 bytes) on the node with network key `peer`; end its sandboxes last."""
+    """Give a worker with the account of `seed` (32 bytes) on the node with network key `peer`."""
     sandboxes = PoolConfig(
         size=compute.pool_size,
         threads=compute.threads,

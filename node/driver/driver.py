@@ -209,7 +209,10 @@ class Driver:
 
     def _propose(self, wanted: Build) -> tuple[bytes, bytes]:
         assert self._core.me is not None, "only a validator builds"
-        block = self._chain.propose(
-            wanted.parent, view=wanted.view, proposer=self._core.me, reveal_at=partial(reveal, self._onion)
-        )
+        try:
+            block = self._chain.propose(
+                wanted.parent, view=wanted.view, proposer=self._core.me, reveal_at=partial(reveal, self._onion)
+            )
+        except ValueError as fault:  # the onion is used up
+            raise Refused(Reason.BLOCK_WRONG_BEACON, why=str(fault)) from None
         return block_id(block.header), encode(block)

@@ -1,6 +1,7 @@
 """The door to plyvel: one LevelDB, rows of bytes in key order, batches that are written whole or not at all (N40)."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import plyvel
@@ -17,6 +18,19 @@ BLOOM_BITS = 10
 Row = tuple[bytes, bytes]
 
 
+class StoreFailedError(OSError):
+    """The disk is full, or does not give back what was written: the node can't go on."""
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """Turn LevelDB's errors into ours."""
+    try:
+        yield
+    except plyvel.Error as fault:
+        raise StoreFailedError(str(fault)) from None
+
+
 class Rows:
     """Rows as they stood at one moment."""
 
@@ -26,7 +40,8 @@ class Rows:
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a row."""
-        value: bytes | None = self._view.get(self._prefix + key)
+        with _failing():
+            value: bytes | None = self._view.get(self._prefix + key)
         return value
 
     def scan(self, prefix: bytes = b"", limit: int | None = None, *, after: bytes | None = None) -> Iterator[Row]:
@@ -35,7 +50,7 @@ class Rows:
         start = full if after is None else self._prefix + after
         skip = len(self._prefix)
         left = limit
-        with self._view.iterator(start=start, include_start=after is None, stop=_behind(full)) as rows:
+        with _failing(), self._view.iterator(start=start, include_start=after is None, stop=_behind(full)) as rows:
             for key, value in rows:
                 if left is not None:
                     if left == 0:
@@ -77,7 +92,7 @@ class Database:
     def write(self, puts: Mapping[bytes, bytes | None] | Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> None:
         """Write rows (None deletes one) in one batch; with `sync` they, and all earlier writes, survive a power cut."""
         pairs = puts.items() if isinstance(puts, Mapping) else puts
-        with self._db.write_batch(transaction=True, sync=sync) as batch:
+        with _failing(), self._db.write_batch(transaction=True, sync=sync) as batch:
             for key, value in pairs:
                 if value is None:
                     batch.delete(key)

@@ -1,5 +1,6 @@
 """Whole nodes without their processes: participants over a network in memory, in virtual time."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class Member:
         self.store: Store
         self.part: Participant
 
-    def start(self) -> None:
+    def start(self, *, quarantine: bool = False) -> None:
         self.store = Store(self._cluster.folder / self.name, CHARTER.hash)
         validator = None
         if self.index is not None:
@@ -49,6 +50,7 @@ class Member:
             now_ms=self._cluster.now_ms,
             config=CONFIG,
             validator=validator,
+            quarantine=quarantine,
         )
         self._scope = trio.CancelScope()
         self._gone = trio.Event()
@@ -64,6 +66,10 @@ class Member:
         await self._gone.wait()
         self._cluster.hub.leave(self.peer)
         self.store.close()
+
+    def lose_disk(self) -> None:
+        """Forget everything that was stored, votes included."""
+        shutil.rmtree(self._cluster.folder / self.name)
 
     @property
     def height(self) -> int:

@@ -92,6 +92,22 @@ async def test_two_of_four_halt_the_chain_and_bring_it_back(cluster: Cluster, au
     assert kept[0].part.chain.head.live_ms - live_ms <= 2 * 2_000 + 1
 
 
+async def test_a_validator_that_lost_its_disk_is_silent_until_its_votes_cannot_matter(
+    cluster: Cluster, autojump_clock: Clock
+) -> None:
+    victim, *others = cluster.validators
+    await cluster.grow(5, *cluster.validators)
+    await victim.kill()
+    victim.lose_disk()
+    height = others[0].height
+    voted = {view for signer, view, _ in cluster.votes if signer == victim.index}
+    victim.start(quarantine=True)
+    await cluster.until(lambda: any(signer == victim.index and view not in voted for signer, view, _ in cluster.votes))
+    again = min(view for signer, view, _ in cluster.votes if signer == victim.index and view not in voted)
+    assert victim.height >= height
+    assert again > max(voted) + 4
+
+
 async def test_all_may_be_killed_at_once(cluster: Cluster, autojump_clock: Clock) -> None:
     for _ in range(3):
         await cluster.grow(2, *cluster.validators)
