@@ -36,6 +36,7 @@ from ledger.block import Block, block_id, decode_block
 from ledger.state import change
 from node.config import ConsensusSection
 from node.driver.driver import ConsensusHaltedError, Driver
+from node.p2p.ipc import Requested
 from node.p2p.peer_id import peer_id_of
 from node.sync.answers import SyncAnswers
 from primitives.codec import encode
@@ -242,7 +243,7 @@ async def test_a_missing_body_is_fetched_from_whoever_has_it(rig: Rig, autojump_
 
     async def serve() -> None:
         async for event in network.events():
-            if hasattr(event, "protocol"):
+            if isinstance(event, Requested):
                 network.respond(event.id, await answers.answer(event.body))
 
     rig.nursery.start_soon(serve)
