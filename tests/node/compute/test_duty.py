@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -101,7 +103,7 @@ PARTS = [
 @pytest.mark.parametrize(("state", "owed"), PARTS, ids=lambda value: value.name)
 def test_what_a_provider_owes_follows_from_the_state_d1(world: World, state: JobState, owed: Duty) -> None:
     job_id = submitted(world)
-    held: dict[str, object] = {"state": state, "provider": address("worker 0")}
+    held: dict[str, Any] = {"state": state, "provider": address("worker 0")}
     assert duty(world, job_id, **held) is owed
     assert duty(world, job_id, "worker 1", **held) is Duty.NONE
 
@@ -123,7 +125,7 @@ def test_what_a_verifier_owes_follows_from_the_state_d1(
 ) -> None:
     job_id = submitted(world)
     drawn = a_verifier("worker 1", commitment=bytes(32) if committed else None)
-    held: dict[str, object] = {"state": state, "provider": address("worker 0"), "verifiers": [drawn]}
+    held: dict[str, Any] = {"state": state, "provider": address("worker 0"), "verifiers": [drawn]}
     assert duty(world, job_id, "worker 1", **held) is owed
     assert duty(world, job_id, "worker 2", **held) is Duty.NONE
 
