@@ -14,6 +14,8 @@ from node.rpc.json_value import Json
 from vm.tensor import SMALL_BUNDLE_BYTES_MAX, DType, decode_bundle
 
 POLL_S = 0.3
+PAGE = 100
+"""Jobs told in one answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,29 +46,31 @@ def ask(
 def wait_all(client: Client, jobs: list[bytes], teller: Teller, *, limit_s: float) -> dict[bytes, dict[str, Json]]:
     """Wait until every job has ended, and return what the chain says of each."""
     until = time.monotonic() + limit_s
-    ended: dict[bytes, dict[str, Json]] = {}
     shown = ""
-    while len(ended) < len(jobs):
-        states: dict[str, int] = {}
-        for job in jobs:
-            if job not in ended:
-                status = client.rpc.table("chain.tx", id=job.hex())
-                told: dict[str, Json] = {"state": "waiting"}
-                if status["state"] == "final":
-                    told = client.job(job)
-                state = str(told["state"])
-                states[state] = states.get(state, 0) + 1
-                if state in ENDED:
-                    ended[job] = told
-        line = f"{len(ended)} of {len(jobs)} ended; " + ", ".join(f"{count} {state}" for state, count in states.items())
+    while True:
+        known = states(client)
+        now = [known.get(job.hex(), "waiting") for job in jobs]
+        line = ", ".join(f"{now.count(state)} {state}" for state in sorted(set(now)))
         if line != shown:
             teller.progress(line)
             shown = line
+        if all(state in ENDED for state in now):
+            return {job: client.job(job) for job in jobs}
         if time.monotonic() > until:
             raise Failed(f"jobs did not end within {limit_s:.0f} s: {line}")
-        if len(ended) < len(jobs):
-            time.sleep(POLL_S)
-    return ended
+        time.sleep(POLL_S)
+
+
+def states(client: Client) -> dict[str, str]:
+    """Return where every job on the chain stands, by its id."""
+    found: dict[str, str] = {}
+    cursor: Json = None
+    while True:
+        page = client.rpc.table("job.list", limit=PAGE, cursor=cursor)
+        found |= {str(each["id"]): str(each["state"]) for each in entries(page, "jobs")}
+        cursor = page["next"]
+        if cursor is None:
+            return found
 
 
 def answer(output: bytes, rules: Rules) -> Label:
@@ -90,7 +94,7 @@ def refunded(told: dict[str, Json]) -> int:
 
 
 def entries(told: dict[str, Json], name: str) -> list[dict[str, Json]]:
-    """Return a list of objects in what the chain says of a job."""
+    """Return a list of objects in an answer."""
     found = told[name]
     assert isinstance(found, list)
     return [each for each in found if isinstance(each, dict)]
