@@ -7,6 +7,16 @@ from testnet.manifest import Follower, Manifest, Worker
 from tests.e2e.market import Market
 
 SECOND_MS = 1_000
+CASES: list[str] = []
+"""Who was killed and how the job ended: a line for each case of test_faults."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of cases."""
+    if CASES:
+        terminalreporter.section("jobs of which somebody was killed")
+        for line in CASES:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from ledger.state import ACCOUNT, JOB, TOTALS, UNBONDING, WORKER
 from node.genesis_file import read_genesis
 from node.store.store import Store
 from primitives import codec
+from tests.e2e.conftest import CASES
 from tests.e2e.market import ASSAY, Market, events, input_file, wait_until
 
 pytestmark = pytest.mark.e2e
@@ -24,11 +25,11 @@ ROW_BYTES_MAX = 1 << 20
 
 
 def noted(market: Market, case: str, job: dict[str, Any]) -> None:
-    """Print one line of the table of cases."""
+    """Add one line to the table of cases, which is printed when all tests are over."""
     escrow = int(job["max_price"]) + VERIFIERS * int(job["verifier_fee"])
     refund = sum(int(each["amount"]) for each in job["payouts"] if each["kind"] == "refund")
     fined = ", ".join(f"{market.name_of(each['worker'])} {each['amount']}" for each in job["penalties"]) or "nobody"
-    print(f"{case:<44} {job['state']:<8} {job['outcome']:<28} refund {refund} of {escrow}; fined: {fined}")
+    CASES.append(f"{case:<44} {job['state']:<8} {job['outcome']:<28} refund {refund} of {escrow}; fined: {fined}")
 
 
 def refunded_in_full(job: dict[str, Any]) -> bool:

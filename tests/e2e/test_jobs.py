@@ -8,7 +8,9 @@ import trio
 
 from cli.bundles import bundle_of_file
 from examples.filetype import labels
-from primitives.content import content_id
+from node.rpc.client import RpcClient
+from primitives.content import ContentId, content_id
+from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
 from tests.e2e.market import Market, events, input_file, wait_until
 from vm.pool import PoolConfig, open_pool
@@ -79,7 +81,7 @@ def test_no_node_serves_an_output_before_its_reveal_is_final(honest: Market, tmp
     asked = 0
     while True:
         state = honest.job(job_id)["state"]
-        held = holders(honest, expected)
+        held = holders(honest, expected) + (["the network"] if served(honest, expected) else [])
         if honest.job(job_id)["state"] not in ("open", "accepted", "committed", "verifying", "revealing"):
             break
         assert held == [], f"in state {state}"
@@ -87,7 +89,8 @@ def test_no_node_serves_an_output_before_its_reveal_is_final(honest: Market, tmp
     assert asked > 0, "the job was never seen between commit and reveal"
     job = honest.ended(job_id)
     assert job["outputs"] == expected, "the test asked for another output than the job's"
-    wait_until(lambda: holders(honest, expected), "somebody serves the output")
+    wait_until(lambda: holders(honest, expected), "somebody holds the output")
+    assert served(honest, expected)
 
 
 def expected_output(path: Path) -> dict[str, Any]:
@@ -105,6 +108,18 @@ def expected_output(path: Path) -> dict[str, Any]:
 
     found = content_id(trio.run(run))
     return {"root": found.root.hex(), "length": found.length}
+
+
+def served(market: Market, content: dict[str, Any]) -> bool:
+    """Tell whether the output can be had through a node, which asks its peers for it."""
+    with RpcClient(market.nodes["validator0"].rpc) as rpc:
+        try:
+            rpc.get_blob(ContentId(root=bytes.fromhex(content["root"]), length=content["length"]))
+        except Refused as refused:
+            if refused.reason is Reason.CONTENT_NOT_FOUND:
+                return False
+            raise
+        return True
 
 
 def holders(market: Market, content: dict[str, Any]) -> list[str]:

@@ -142,10 +142,17 @@ def refused_everywhere(market: Market, raw: bytes, reason: Reason) -> None:
                 with pytest.raises(Refused) as told:
                     rpc.call(method, raw=raw.hex())
                 assert told.value.reason is reason
+    known = refusals(market, reason)
     trio.run(gossiped, market, raw)
+    wait_until(lambda: refusals(market, reason) > known, f"validator0 refusing what a peer said, {reason.name}")
     for node in market.network.nodes:
         if node.role == "validator":
             assert market.ask("node.status", node.name)["mempool"] == 0
+
+
+def refusals(market: Market, reason: Reason) -> int:
+    """Return how many transactions validator0 has kept out of its pool for a reason."""
+    return int(market.ask("node.status")["refused"].get(str(int(reason)), 0))
 
 
 async def gossiped(market: Market, raw: bytes) -> None:

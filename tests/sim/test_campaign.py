@@ -3,8 +3,9 @@
 import pytest
 
 from testnet.sim.__main__ import replay_command
+from testnet.sim.network import DELAY_MS
 from testnet.sim.profile import CYCLE, PROFILES, Profile
-from testnet.sim.run import DELAY_MS, FAULTS_DELAYS, Report, Simulation
+from testnet.sim.run import FAULTS_DELAYS, Report, Simulation
 
 SEEDS = {4: range(7), 7: range(6)}
 

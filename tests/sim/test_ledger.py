@@ -16,8 +16,9 @@ from testnet.sim.application import Application
 from testnet.sim.keyring import KeyedScheme
 from testnet.sim.ledger_application import LedgerApplication, Pool, ledger_ground
 from testnet.sim.market import WORKERS, Market
+from testnet.sim.network import DELAY_MS
 from testnet.sim.profile import PROFILES, Profile
-from testnet.sim.run import DELAY_MS, FAULTS_DELAYS, Simulation, make_core
+from testnet.sim.run import FAULTS_DELAYS, Simulation, make_core
 
 STEP_MS = 200
 DAY_MS = 86_400_000
