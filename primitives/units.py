@@ -4,7 +4,6 @@ from typing import Annotated, NewType
 
 import msgspec
 
-U64_MAX = 2**64 - 1
 
 Grains = NewType("Grains", int)
 """Money (P13). 1 karat = 10⁹ grains."""
