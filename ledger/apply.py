@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from ledger.block import EMPTY_EVIDENCE_ROOT, PROTOCOL_VERSION, Block, Header, block_id, check_size, transactions_root
+from ledger.block import EMPTY_EVIDENCE_ROOT, PROTOCOL_VERSION, Block, Header, block_id, check_size, check_transactions_root
 from ledger.events import Event
 from ledger.genesis import Charter
 from ledger.limits import ORDINARY_BYTES_MAX, ORDINARY_TXS_MAX, SUBMISSIONS_MAX, SWEEP_PAYOUTS_MAX
@@ -316,9 +316,9 @@ def check_header(charter: Charter, parent: Outcome, block: Block) -> None:
         raise Refused(Reason.BLOCK_WRONG_STATE_ROOT, seen=header.state_root, wanted=parent.state_root)
     if header.receipts_root != parent.receipts_root:
         raise Refused(Reason.BLOCK_WRONG_RECEIPTS_ROOT, seen=header.receipts_root, wanted=parent.receipts_root)
-    tx_root = transactions_root(block.transactions)
-    if header.tx_root != tx_root or header.evidence_root != EMPTY_EVIDENCE_ROOT:
-        raise Refused(Reason.BLOCK_WRONG_TX_ROOT, seen=header.tx_root, wanted=tx_root)
+    check_transactions_root(block)
+    if header.evidence_root != EMPTY_EVIDENCE_ROOT:
+        raise Refused(Reason.BLOCK_WRONG_TX_ROOT, seen=header.evidence_root, wanted=EMPTY_EVIDENCE_ROOT)
     if not header.validators_hash == header.next_validators_hash == charter.validators_hash:
         raise Refused(Reason.BLOCK_WRONG_VALIDATORS, seen=header.validators_hash, wanted=charter.validators_hash)
     if header.base_fee != charter.parameters.base_fee or header.parent_gas_used != 0:

@@ -63,10 +63,22 @@ def transactions_root(transactions: list[bytes]) -> bytes:
 
 
 def decode_block(raw: bytes) -> Block:
-    """Return the block that `raw` encodes. Raises Refused TOO_LARGE, MALFORMED or BLOCK_TOO_LARGE (L31)."""
+    """Return the block that `raw` encodes, whose header binds its transactions.
+
+    Raises Refused TOO_LARGE, MALFORMED, BLOCK_TOO_LARGE or BLOCK_WRONG_TX_ROOT (L31, L32).
+    """
     block = codec.decode(Block, raw, at_most=BLOCK_ENCODED_BYTES_MAX)
     check_size(block)
+    # An id covers the header only: else whoever passes a body on could make a good block look like an invalid one.
+    check_transactions_root(block)
     return block
+
+
+def check_transactions_root(block: Block) -> None:
+    """Raise Refused BLOCK_WRONG_TX_ROOT unless the header binds the block's transactions (L32)."""
+    tx_root = transactions_root(block.transactions)
+    if block.header.tx_root != tx_root:
+        raise Refused(Reason.BLOCK_WRONG_TX_ROOT, seen=block.header.tx_root, wanted=tx_root)
 
 
 def check_size(block: Block) -> None:

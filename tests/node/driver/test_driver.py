@@ -217,6 +217,10 @@ FORGERIES: dict[str, tuple[Forgery, Verdict]] = {
     "another parent": (lambda rig, block: rig.validate(block, parent=bytes(32)), Verdict.MISMATCHED),
     "another view": (lambda rig, block: rig.validate(block, view=2), Verdict.MISMATCHED),
     "noise": (lambda rig, block: rig.validate(block, body=b"noise"), Verdict.MISMATCHED),
+    "other transactions": (
+        lambda rig, block: rig.validate(Block(header=block.header, transactions=[b"not in it"])),
+        Verdict.MISMATCHED,
+    ),
     "another proposer": (lambda rig, block: resealed(rig, block, proposer=(rig.me + 1) % 4), Verdict.INVALID),
     "another state": (lambda rig, block: resealed(rig, block, state_root=bytes(32)), Verdict.INVALID),
     "no later than its parent": (

@@ -8,7 +8,7 @@ import trio
 import trio.testing
 
 from consensus.messages import Certificate, VoteKind
-from ledger.block import block_id
+from ledger.block import Block, block_id
 from node.network import PeerUnavailableError
 from node.sync.answers import SyncAnswers
 from node.sync.catch_up import CatchUp
@@ -147,7 +147,14 @@ def only_notarized(told: Range) -> Range:
     return Range(blocks=told.blocks, certificate=certify(CHARTER, vote.view, vote.block, kind=VoteKind.NOTARIZE))
 
 
+def other_transactions(told: Range) -> Range:
+    block = decode(Block, told.blocks[1], at_most=len(told.blocks[1]))
+    swapped = encode(Block(header=block.header, transactions=[b"no transaction of this block"]))
+    return Range(blocks=[told.blocks[0], swapped, *told.blocks[2:]], certificate=told.certificate)
+
+
 FORGERIES: dict[str, Callable[[Range], Range]] = {
+    "transactions that a header does not bind": other_transactions,
     "a certificate without a quorum": without_quorum,
     "a certificate of another kind": only_notarized,
     "a block left out": lambda told: Range(blocks=told.blocks[1:], certificate=told.certificate),
