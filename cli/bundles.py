@@ -42,10 +42,15 @@ _NAMES = {each.name.lower(): each for each in DType}
 def bundle_of_file(raw: bytes) -> bytes:
     """Return the encoded bundle that a file holds or describes.
 
-    Raises Refused INPUT_UNREADABLE, MALFORMED or TOO_LARGE.
+    Raises Refused INPUT_UNREADABLE or TOO_LARGE.
     """
     if not raw.lstrip().startswith(b"{"):
-        decode_bundle(raw)
+        try:
+            decode_bundle(raw)
+        except Refused as fault:
+            if fault.reason is Reason.TOO_LARGE:
+                raise
+            raise Refused(Reason.INPUT_UNREADABLE, wanted="JSON, or an encoded bundle", why=str(fault)) from None
         return raw
     told = _json(raw)
     tensors = [NamedTensor(name=name.encode(), tensor=_tensor(name, each)) for name, each in told.items()]

@@ -59,7 +59,10 @@ class Cli:
             return told.read_text().strip()
         running = self.home / RUNNING_FILE
         if running.is_file():
-            return str(json.loads(running.read_text())["rpc"])
+            try:
+                return str(json.loads(running.read_text())["rpc"])
+            except (ValueError, KeyError, TypeError) as fault:
+                raise Refused(Reason.FILE_UNREADABLE, file=str(running), why=str(fault)) from None
         raise Refused(Reason.NODE_UNREACHABLE, home=str(self.home), said="no node runs in this home")
 
     def node(self) -> "RpcClient":
@@ -67,6 +70,12 @@ class Cli:
         from node.rpc.client import RpcClient
 
         return RpcClient(self.rpc_url)
+
+
+def _ended(out: Out, refusal: Refused) -> typer.Exit:
+    """Print an error, and return what ends the command."""
+    out.refused(refusal)
+    return typer.Exit(exit_of(refusal.reason))
 
 
 def verb(app: typer.Typer) -> Callable[[Callable[Concatenate[Cli, P], None]], Callable[..., None]]:
@@ -80,9 +89,13 @@ def verb(app: typer.Typer) -> Callable[[Callable[Concatenate[Cli, P], None]], Ca
             cli = Cli(out, home=home if isinstance(home, Path) else None, rpc=rpc if isinstance(rpc, str) else None)
             try:
                 action(cli, *args, **kwargs)
+            except BrokenPipeError:
+                raise
+            except OSError as fault:
+                unusable = Refused(Reason.FILE_UNREADABLE, file=str(fault.filename), why=fault.strerror)
+                raise _ended(out, unusable) from None
             except Refused as refusal:
-                out.refused(refusal)
-                raise typer.Exit(exit_of(refusal.reason)) from None
+                raise _ended(out, refusal) from None
 
         signature = inspect.signature(action)
         own = list(signature.parameters.values())[1:]

