@@ -4,7 +4,6 @@ from typing import Annotated, NewType
 
 import msgspec
 
-
 Grains = NewType("Grains", int)
 """Money (P13). 1 karat = 10⁹ grains."""
 Height = NewType("Height", int)
