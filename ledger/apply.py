@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from ledger.block import EMPTY_EVIDENCE_ROOT, PROTOCOL_VERSION, Block, Header, block_id, check_size, check_transactions_root
+from ledger.block import (
+    EMPTY_EVIDENCE_ROOT,
+    PROTOCOL_VERSION,
+    Block,
+    Header,
+    block_id,
+    check_size,
+    check_transactions_root,
+)
 from ledger.events import Event
 from ledger.genesis import Charter
 from ledger.limits import ORDINARY_BYTES_MAX, ORDINARY_TXS_MAX, SUBMISSIONS_MAX, SWEEP_PAYOUTS_MAX
