@@ -29,6 +29,8 @@ FAR_BLOCKS = 8
 """A validator that is so far behind does not wait whether consensus brings it along."""
 QUIET_S = 2.0
 """Without a final block for so long a node asks a peer how far it is: gossip may have lost the news."""
+HELP_S = 30.0
+"""For one range with its certificate: longer than one answer may take, so that a peer who drips is left in time."""
 PAUSE_S = 0.1
 """After a peer could not help, before the next is asked."""
 UNCERTIFIED_BLOCKS_MAX = 256
@@ -141,9 +143,13 @@ class CatchUp:
     async def _advanced(self, peer: bytes) -> bool:
         """Bring the chain on with a peer's help; tell whether it helped."""
         try:
-            blocks, certificate = await self._certified_blocks(peer)
+            with trio.fail_after(HELP_S):
+                blocks, certificate = await self._certified_blocks(peer)
         except PeerUnavailableError as fault:
             _log.info("no blocks from %s", fault)
+            return False
+        except trio.TooSlowError:
+            _log.warning("peer %s takes too long to give blocks", peer.hex())
             return False
         except Refused as fault:
             _log.warning("blocks refused from peer %s: %s", peer.hex(), fault)
@@ -173,6 +179,8 @@ class CatchUp:
             request = RangeRequest(first=head.height + 1 + len(blocks))
             raw = await self._network.request(peer, PROTOCOL, encode(request))
             answer = decode(Range, raw, at_most=ANSWER_BYTES_MAX)
+            if not answer.blocks:  # whatever certificate comes with none proves nothing new
+                break
             size += len(raw)
             for encoded in answer.blocks:
                 block = decode_block(encoded)
@@ -183,6 +191,4 @@ class CatchUp:
             if answer.certificate is not None:
                 check_final(answer.certificate, parent, self._chain.instance)
                 return blocks, answer.certificate
-            if not answer.blocks:
-                break
         raise Refused(Reason.BAD_PROOF, seen=len(blocks), wanted="blocks with a certificate")

@@ -215,3 +215,32 @@ async def test_one_block_is_found_by_its_id_whether_final_or_not(rig: Rig) -> No
     for block in (rig.ahead.chain.block(1), (above, None)):
         assert block is not None
         assert await rig.honest(encode(BodyRequest(block=block_id(block[0].header)))) == encode(block[0])
+
+
+async def test_a_peer_that_has_nothing_new_is_no_help(rig: Rig, autojump_clock: Clock) -> None:
+    rig.ahead.extend(3)
+    rig.catch_up({b"honest": rig.honest})
+    await rig.arrival()
+
+    async def boaster(body: bytes) -> bytes | None:
+        if body == encode(StatusRequest()):
+            return encode(Status(height=10**6, block=bytes(32)))
+        return encode(Range(blocks=[], certificate=rig.ahead.chain.certificate_at(3)))
+
+    _, peers = rig.catch_up({b"a boaster": boaster})
+    await trio.sleep(5)
+    assert len(peers.asked_of) < 20
+    assert len(rig.synced) == 1
+
+
+async def test_a_peer_that_drips_blocks_is_left_for_another(rig: Rig, autojump_clock: Clock) -> None:
+    rig.ahead.extend(20)
+
+    async def dripper(body: bytes) -> bytes | None:
+        answer = await liar(rig, body, lambda told: Range(blocks=told.blocks[:1], certificate=None))
+        await trio.sleep(0 if body == encode(StatusRequest()) else 15)
+        return answer
+
+    catch_up, _ = rig.catch_up({b"a dripper": dripper, b"honest": rig.honest})
+    catch_up.heard([b"a dripper", b"honest"], 20)
+    await rig.arrival()
