@@ -18,7 +18,7 @@ from ledger.limits import ORDINARY_BYTES_MAX, ORDINARY_TXS_MAX, SUBMISSIONS_MAX,
 from ledger.market import job, model, worker
 from ledger.moment import Moment, burn, credit, debit
 from ledger.onion import peel
-from ledger.records import Account
+from ledger.records import Account, JobState
 from ledger.state import CLOCK, State, account_key, change, tip_key, unbonding_key
 from ledger.transaction import (
     FACTS_MAX,
@@ -51,17 +51,29 @@ DRIFT_MS_MAX = 500
 """How far ahead of a voter's clock a block may lie (L35)."""
 
 
-def is_protocol(state: State, transaction: Transaction) -> bool:
-    """Tell whether this is a commitment or reveal by one of a job's own parties, which has a deadline to keep (L36)."""
-    match transaction.body.payload:
-        case JobCommit(job=job_id) | ProviderReveal(job=job_id):
-            found = state.job(job_id)
-            return found is not None and found.provider == transaction.sender
-        case VerifierCommit(job=job_id) | VerifierReveal(job=job_id):
-            found = state.job(job_id)
-            return found is not None and transaction.sender in [each.worker for each in found.verifiers]
+def kept_place(state: State, transaction: Transaction) -> bytes | None:
+    """Return job and sender of a commitment or reveal that a job waits for from this very party, else None (L36)."""
+    sender, payload = transaction.sender, transaction.body.payload
+    match payload:
+        case JobCommit() | ProviderReveal() | VerifierCommit() | VerifierReveal():
+            found = state.job(payload.job)
         case _:
-            return False
+            return None
+    if found is None:
+        return None
+    mine = [each for each in found.verifiers if each.worker == sender and each.verdict is None]
+    match payload:
+        case JobCommit():
+            awaited = found.state is JobState.ACCEPTED and found.provider == sender
+        case ProviderReveal():
+            awaited = found.state is JobState.REVEALING and found.provider == sender
+        case VerifierCommit():
+            awaited = found.state is JobState.VERIFYING and any(each.commitment is None for each in mine)
+        case VerifierReveal():
+            awaited = found.state is JobState.CHECKING and any(each.commitment is not None for each in mine)
+        case _:
+            assert_never(payload)
+    return payload.job + sender if awaited else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +108,7 @@ class BlockRun:
         self._state = parent.child()
         self._proposer = proposer
         self._ordinary = self._ordinary_bytes = self._submissions = 0
+        self._kept_places: set[bytes] = set()
         self.receipts: list[Receipt] = []
         height = before.height + 1
         self._take_reveal(proposer, reveal, height)
@@ -143,7 +156,9 @@ class BlockRun:
 
     def _take_space(self, transaction: Transaction) -> None:
         """Count what ordinary transactions take, and submissions. Raises Refused BLOCK_TOO_LARGE (L36, L37)."""
-        if is_protocol(self._state, transaction):
+        place = kept_place(self._state, transaction)
+        if place is not None and place not in self._kept_places:
+            self._kept_places.add(place)
             return
         submissions = self._submissions + isinstance(transaction.body.payload, JobSubmit)
         if submissions > SUBMISSIONS_MAX:

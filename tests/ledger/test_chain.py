@@ -18,8 +18,9 @@ from ledger.limits import (
     UNFINAL_BLOCKS_MAX,
 )
 from ledger.onion import reveal
+from ledger.records import JobState
 from ledger.state import MemoryReader, change
-from ledger.transaction import JobAccept, JobCommit, ProviderReveal, Transfer, sign_transaction
+from ledger.transaction import JobAccept, JobCommit, ProviderReveal, Transfer, VerifierCommit, sign_transaction
 from ledger.tree import tree_of
 from primitives import codec
 from primitives.reasons import Reason, Refused
@@ -210,6 +211,28 @@ def test_a_block_keeps_a_quarter_for_the_commitments_and_reveals_of_a_jobs_parti
     strangers = world.sign("worker 1", JobCommit(job=job_id, commitment=bytes(32)))
     partys = world.sign("worker 0", JobCommit(job=job_id, commitment=bytes(32)))
     assert world.block(*gifts, more, strangers, partys).block.transactions == [*gifts, partys]
+
+
+def test_what_a_job_does_not_wait_for_has_no_claim_on_that_quarter() -> None:
+    world = kit.a_world()
+    ended = kit.run_job(world)
+    late = [world.sign("worker 0", JobCommit(job=ended, commitment=bytes(32)), ahead=at) for at in range(BLOCK_TXS_MAX)]
+    assert len(world.block(*late).block.transactions) == ORDINARY_TXS_MAX
+
+
+def test_a_party_has_one_place_in_that_quarter_for_each_job() -> None:
+    world = kit.a_world()
+    kit.publish(world)
+    job_id = world.must("client", kit.a_submission())
+    world.must("worker 0", JobAccept(job=job_id, price=KARAT))
+    world.must("worker 0", JobCommit(job=job_id, commitment=bytes(32)))
+    world.until(lambda _: world.job(job_id).state is JobState.VERIFYING)
+    for each in world.job(job_id).verifiers:
+        world.must(world.name(each.worker), VerifierCommit(job=job_id, commitment=bytes(32)))
+    vain = ProviderReveal(job=job_id, salt=bytes(32), cut=b"opens nothing", outputs=b"")
+    gifts = [world.sign("client", GIFT, ahead=at) for at in range(ORDINARY_TXS_MAX)]
+    twice = [world.sign("worker 0", vain, ahead=at) for at in range(2)]
+    assert world.block(*gifts, *twice).block.transactions == [*gifts, twice[0]]
 
 
 def test_a_block_that_takes_the_protocols_space_is_invalid(chain: Chain) -> None:
