@@ -47,6 +47,8 @@ from primitives.reasons import Reason, Refused
 
 INBOX_MAX = 256
 """Inputs that wait; while it is full, what comes from the network waits in the network's own bounded queues."""
+LAST_WORDS_S = 1.0
+"""Between the core's halt and the node's end: the certificate that shows a fork is on its way to others (C11)."""
 
 _log = logging.getLogger("assay.driver")
 
@@ -121,9 +123,13 @@ class Driver:
             self._fetcher = Fetcher(
                 chain=self._chain, network=self._network, nursery=nursery, peers=self._peers, give=give
             )
-            await self._step(Start())
-            async for given in self._inbox:
-                await self._step(given)
+            try:
+                await self._step(Start())
+                async for given in self._inbox:
+                    await self._step(given)
+            except ConsensusHaltedError:
+                await trio.sleep(LAST_WORDS_S)
+                raise
 
     async def _step(self, given: Input) -> None:
         """Feed an input, and the answers that its effects have at once."""
@@ -205,6 +211,8 @@ class Driver:
         except Refused as fault:
             _log.error("final block %s: %s", effect.block.hex(), fault)
             return Validated(view=effect.certificate.vote.view, block=effect.block, verdict=Verdict.INVALID)  # C11
+        except (ParentUnknown, TreeFull) as fault:  # further behind than bodies are held: catch-up brings them (N63)
+            _log.warning("final block %s waits for catch-up: %r", effect.block.hex(), fault)
         return None
 
     def _propose(self, wanted: Build) -> tuple[bytes, bytes]:

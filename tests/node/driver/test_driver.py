@@ -36,7 +36,7 @@ from ledger.block import Block, block_id, decode_block
 from ledger.state import change
 from node.config import ConsensusSection
 from node.driver.driver import ConsensusHaltedError, Driver
-from node.p2p.ipc import Requested
+from node.p2p.ipc import Direct, Requested
 from node.p2p.peer_id import peer_id_of
 from node.sync.answers import SyncAnswers
 from primitives.codec import encode
@@ -273,6 +273,30 @@ async def test_a_final_block_that_is_invalid_here_goes_back_to_the_core(rig: Rig
     inputs = await rig.after(Commit(block=name, certificate=certify(CHARTER, 1, name)))
     assert inputs == [Validated(view=1, block=name, verdict=Verdict.INVALID)]
     assert rig.chain.head.height == 0
+
+
+async def test_a_final_block_whose_body_is_gone_is_left_to_catching_up(rig: Rig, autojump_clock: Clock) -> None:
+    first = rig.producer.propose(view=1)
+    rig.chain.hold(first)
+    commit = Commit(block=bytes([7] * 32), certificate=certify(CHARTER, 2, bytes([7] * 32)))
+    name = block_id(first.header)
+    assert await rig.after(commit, Commit(block=name, certificate=certify(CHARTER, 1, name))) == []
+    assert rig.chain.head.block_id == name
+
+
+async def test_the_last_words_of_a_core_that_halts_are_delivered(rig: Rig, autojump_clock: Clock) -> None:
+    _, other = rig.neighbour()
+    rig.core.effects.append([Send(to=None, message=a_vote(1)), Halt(why="two certificates")])
+    heard: list[bytes] = []
+
+    async def listen() -> None:
+        async for event in other.events():
+            heard.extend([event.body] if isinstance(event, Direct) else [])
+
+    rig.nursery.start_soon(listen)
+    with pytest.RaisesGroup(pytest.RaisesExc(ConsensusHaltedError), flatten_subgroups=True):
+        await rig.driver.run()
+    assert heard == [encode_message(a_vote(1))]
 
 
 async def test_a_core_that_halts_ends_the_driver(rig: Rig) -> None:
