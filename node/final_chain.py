@@ -11,7 +11,7 @@ import trio
 
 from consensus.messages import Certificate
 from consensus.validators import Instance, Validator, ValidatorSet
-from ledger.apply import PASSING_REASONS, precheck, receipts_root
+from ledger.apply import PASSING_REASONS, kept_place, precheck, receipts_root
 from ledger.block import Block, Header, block_id, decode_block
 from ledger.chain import Chain, FinalBlock, ParentUnknown
 from ledger.genesis import Charter, Genesis, genesis_header, initial_rows
@@ -320,7 +320,13 @@ class FinalChain:
 
         `reveal_at` gives the proposer's layer after so many reveals. Raises ParentUnknown or TreeFull.
         """
-        raws = self._pool.select(self._nonces_after(parent), count_max=BLOCK_TXS_MAX, bytes_max=BLOCK_BYTES_MAX)
+        state = self._chain.state(parent)
+        raws = self._pool.select(
+            self._nonces_after(parent),
+            is_kept=lambda transaction: kept_place(state, transaction) is not None,
+            count_max=BLOCK_TXS_MAX,
+            bytes_max=BLOCK_BYTES_MAX,
+        )
         block = self._chain.propose(
             parent,
             view=view,

@@ -116,18 +116,31 @@ class Pool:
         """Tell whether a block on the state with these account nonces could take a transaction."""
         return any(nonce_of(address) in mine for address, mine in self._by_account.items())
 
-    def select(self, nonce_of: Callable[[bytes], int], *, count_max: int, bytes_max: int) -> list[bytes]:
-        """Return envelopes for a block on that state: each account's in nonce order, the best offers first (N53)."""
-        ready: list[tuple[int, int, bytes, int]] = []
-        for address, mine in self._by_account.items():
-            nonce = nonce_of(address)
-            if nonce in mine:
-                ready.append(_rank(mine[nonce], address, nonce))
+    def select(
+        self,
+        nonce_of: Callable[[bytes], int],
+        *,
+        is_kept: Callable[[Transaction], bool],
+        count_max: int,
+        bytes_max: int,
+    ) -> list[bytes]:
+        """Return envelopes for a block on that state: each account's in nonce order, the best offers first (N53).
+
+        Those for which the block keeps a place come before all others.
+        """
+
+        def rank(address: bytes, nonce: int) -> tuple[bool, int, int, bytes, int]:
+            waiting = self._by_account[address][nonce]
+            is_other = not is_kept(waiting.transaction)
+            return is_other, -_offer(waiting.transaction), waiting.arrival, address, nonce
+
+        heads = ((address, nonce_of(address)) for address in self._by_account)
+        ready = [rank(address, nonce) for address, nonce in heads if nonce in self._by_account[address]]
         heapq.heapify(ready)
         chosen: list[bytes] = []
         size = 0
         while ready and len(chosen) < count_max:
-            _, _, address, nonce = heapq.heappop(ready)
+            _, _, _, address, nonce = heapq.heappop(ready)
             mine = self._by_account[address]
             raw = mine[nonce].transaction.raw
             if size + len(raw) > bytes_max:
@@ -135,7 +148,7 @@ class Pool:
             size += len(raw)
             chosen.append(raw)
             if nonce + 1 in mine:
-                heapq.heappush(ready, _rank(mine[nonce + 1], address, nonce + 1))
+                heapq.heappush(ready, rank(address, nonce + 1))
         return chosen
 
     def settle(self, account_of: Callable[[bytes], Account], *, now_ms: int) -> None:
@@ -171,7 +184,3 @@ class Pool:
 def _offer(transaction: Transaction) -> int:
     """Return the tip that a transaction offers at most; the base fee is the same for all."""
     return min(transaction.body.tip, transaction.body.fee_cap)
-
-
-def _rank(waiting: Waiting, address: bytes, nonce: int) -> tuple[int, int, bytes, int]:
-    return -_offer(waiting.transaction), waiting.arrival, address, nonce

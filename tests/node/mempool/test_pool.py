@@ -34,10 +34,17 @@ def refusal(pool: Pool, transaction: Transaction, *, account_nonce: int = 0, her
 
 
 def chosen(
-    pool: Pool, *, count_max: int = 100, bytes_max: int = 100_000, nonces: dict[str, int] | None = None
+    pool: Pool,
+    *,
+    count_max: int = 100,
+    bytes_max: int = 100_000,
+    nonces: dict[str, int] | None = None,
+    kept: Transaction | None = None,
 ) -> list[bytes]:
     at = {address(name): nonce for name, nonce in (nonces or {}).items()}
-    return pool.select(lambda each: at.get(each, 0), count_max=count_max, bytes_max=bytes_max)
+    return pool.select(
+        lambda each: at.get(each, 0), is_kept=lambda each: each is kept, count_max=count_max, bytes_max=bytes_max
+    )
 
 
 def test_an_accounts_transactions_come_in_nonce_order_whatever_order_they_came_in() -> None:
@@ -48,6 +55,11 @@ def test_an_accounts_transactions_come_in_nonce_order_whatever_order_they_came_i
 def test_the_best_offer_comes_first_and_an_earlier_one_among_equals() -> None:
     low, high, same = a_transaction("ann", 0, tip=1), a_transaction("ben", 0, tip=9), a_transaction("cy", 0, tip=1)
     assert chosen(filled(low, high, same)) == [high.raw, low.raw, same.raw]
+
+
+def test_what_a_block_keeps_a_place_for_comes_before_the_best_offer() -> None:
+    high, kept = a_transaction("ann", 0, tip=9), a_transaction("ben", 0)
+    assert chosen(filled(high, kept), kept=kept, count_max=1) == [kept.raw]
 
 
 def test_a_gap_holds_back_what_is_behind_it() -> None:
