@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,8 +20,45 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
 
 
+class Markets:
+    """Two kinds of network, of which one runs at a time: a machine of two cores bears no more."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._made: dict[str, Market] = {}
+        self._running: Market | None = None
+
+    def running(self, name: str, manifest: Manifest) -> Market:
+        """Return the network of that name, started and with the model published; another one is stopped."""
+        market = self._made.get(name)
+        if market is not None and market is self._running:
+            return market
+        self.stop()
+        first = market is None
+        market = self._made[name] = market or Market(self._directory / name, manifest)
+        self._running = market
+        market.start()
+        if first:
+            market.publish()
+        return market
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.stop()
+        self._running = None
+
+
 @pytest.fixture(scope="session")
-def honest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+def markets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Markets]:
+    made = Markets(tmp_path_factory.mktemp("markets"))
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def honest(markets: Markets) -> Market:
     """Four validators; workers 0 to 4, of which 1 runs other settings and 2 is noisy, and a liar, 5; two followers.
 
     The second follower is connected to the first one only, and that to validator0 only.
@@ -34,17 +72,11 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
         Worker(behaviour="liar"),
     ]
     followers = [Follower(connect=["validator0"]), Follower(connect=["follower0"])]
-    market = Market(tmp_path_factory.mktemp("honest") / "net", Manifest(workers=workers, followers=followers))
-    try:
-        market.start()
-        market.publish()
-        yield market
-    finally:
-        market.stop()
+    return markets.running("honest", Manifest(workers=workers, followers=followers))
 
 
-@pytest.fixture(scope="session")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+@pytest.fixture
+def faulty(markets: Markets) -> Market:
     """Short deadlines, and workers that are slow or stop at a given step, so that a test can kill them in it."""
     behaviours = ["slow", "slow", "slow", "slow", "silent-after-accept", "silent-after-commit", None]
     parameters = Parameters(
@@ -56,11 +88,6 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
         check_ms=8 * SECOND_MS,
         challenge_ms=20 * SECOND_MS,
     )
-    manifest = Manifest(workers=[Worker(behaviour=each) for each in behaviours], parameters=parameters)
-    market = Market(tmp_path_factory.mktemp("faulty") / "net", manifest)
-    try:
-        market.start()
-        market.publish()
-        yield market
-    finally:
-        market.stop()
+    return markets.running(
+        "faulty", Manifest(workers=[Worker(behaviour=each) for each in behaviours], parameters=parameters)
+    )

@@ -4,16 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
 
-from cli.bundles import bundle_of_file
-from examples.filetype import labels
-from node.rpc.client import RpcClient
-from primitives.content import ContentId, content_id
-from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
 from tests.e2e.market import Market, events, input_file, wait_until
-from vm.pool import PoolConfig, open_pool
 
 pytestmark = pytest.mark.e2e
 
@@ -67,65 +60,6 @@ def test_each_of_three_lies_is_found_out_and_refunded(honest: Market, tmp_path: 
         assert before - honest.balance("dev2") == VERIFIERS * fee + base_fee
         assert honest.balance("worker5") <= liar
         assert job["penalties"] == []
-
-
-def test_no_node_serves_an_output_before_its_reveal_is_final(honest: Market, tmp_path: Path) -> None:
-    # The output of a first run of the same input on the same machine tells the root; it is a fresh input each time,
-    # so nobody holds that output before: worker3 and worker4 run the product with the same settings.
-    first = honest.ended(honest.submit(input_file(tmp_path, 7), provider="worker3"))
-    assert first["outputs"] is not None
-    path = input_file(tmp_path, 8)
-    expected = expected_output(path)
-    assert holders(honest, expected) == []
-    job_id = honest.submit(path, provider="worker3")
-    asked = 0
-    while True:
-        state = honest.job(job_id)["state"]
-        held = holders(honest, expected) + (["the network"] if served(honest, expected) else [])
-        if honest.job(job_id)["state"] not in ("open", "accepted", "committed", "verifying", "revealing"):
-            break
-        assert held == [], f"in state {state}"
-        asked += state in ("committed", "verifying", "revealing")
-    assert asked > 0, "the job was never seen between commit and reveal"
-    job = honest.ended(job_id)
-    assert job["outputs"] == expected, "the test asked for another output than the job's"
-    wait_until(lambda: holders(honest, expected), "somebody holds the output")
-    assert served(honest, expected)
-
-
-def expected_output(path: Path) -> dict[str, Any]:
-    """Return the content id of the output of the product's engine, run outside the network."""
-    model = labels.package_file(labels.MODEL_FILE).read_bytes()
-    bundle = bundle_of_file(path.read_bytes())
-
-    async def load() -> bytes:
-        await trio.lowlevel.checkpoint()
-        return model
-
-    async def run() -> bytes:
-        async with open_pool(PoolConfig()) as pool:
-            return (await pool.run(b"magika", [labels.CUT.encode()], load, bundle)).outputs
-
-    found = content_id(trio.run(run))
-    return {"root": found.root.hex(), "length": found.length}
-
-
-def served(market: Market, content: dict[str, Any]) -> bool:
-    """Tell whether the output can be had through a node, which asks its peers for it."""
-    with RpcClient(market.nodes["validator0"].rpc) as rpc:
-        try:
-            rpc.get_blob(ContentId(root=bytes.fromhex(content["root"]), length=content["length"]))
-        except Refused as refused:
-            if refused.reason is Reason.CONTENT_NOT_FOUND:
-                return False
-            raise
-        return True
-
-
-def holders(market: Market, content: dict[str, Any]) -> list[str]:
-    """Return the nodes that hold a piece of content, each asked."""
-    names = list(market.nodes)
-    return [name for name in names if market.ask("blob.find", name, **content)["held"]]
 
 
 def test_every_node_ends_in_one_state(honest: Market) -> None:
