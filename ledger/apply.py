@@ -21,6 +21,7 @@ from ledger.onion import peel
 from ledger.records import Account, JobState
 from ledger.state import CLOCK, State, account_key, change, tip_key, unbonding_key
 from ledger.transaction import (
+    FACT_CHARS_MAX,
     FACTS_MAX,
     JobAccept,
     JobCommit,
@@ -277,7 +278,9 @@ def _plain(fact: Fact) -> int | str | None:
     """Return a fact in a receipt's types; a sum may lie beyond the numbers that records hold (P3)."""
     match fact:
         case bytes():
-            return fact.hex()
+            return fact.hex()[:FACT_CHARS_MAX]
+        case str():
+            return fact[:FACT_CHARS_MAX]
         case int() if not 0 <= fact <= NUMBER_MAX:
             return str(fact)
         case _:

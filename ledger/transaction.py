@@ -22,6 +22,8 @@ from vm.manifest import Class, Cut, Model
 SIGNING_DOMAIN = b"assay/tx"
 FACTS_MAX = 8
 """A refusal has at most five."""
+FACT_CHARS_MAX = 160
+"""Of a fact in words: some name every output of a model, and a block has receipts by the thousand."""
 
 RevealBytes = Annotated[bytes, msgspec.Meta(max_length=REVEAL_BYTES_MAX)]
 """An encoded vm.tensor.Bundle."""

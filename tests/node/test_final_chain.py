@@ -7,13 +7,16 @@ import pytest
 import trio
 import trio.testing
 
+from ledger.apply import told
 from ledger.block import block_id
-from ledger.transaction import JobAccept, sign_transaction
-from node.final_chain import FOLLOW_MAX
+from ledger.limits import BLOCK_TXS_MAX
+from ledger.transaction import FACTS_MAX, JobAccept, Receipt, sign_transaction
+from node.final_chain import FOLLOW_MAX, RECEIPTS_BYTES_MAX
 from node.mempool.pool import PoolLimits
 from node.ports import ChainView, TxState, TxStatus
 from primitives.codec import encode
 from primitives.reasons import Reason, Refused
+from primitives.units import NUMBER_MAX
 from testnet.kit.ledger_builders import RICH, a_body, a_transfer, address, seed_of
 from tests.node.chains import CHARTER, Producer
 
@@ -141,3 +144,9 @@ def test_losing_blocks_are_forgotten_when_another_is_final(producer: Producer) -
     assert producer.chain.body(block_id(loser.header)) is None
     assert producer.chain.body(block_id(winner.header)) == encode(winner)
     assert producer.chain.state_root_at(1) == producer.chain.head.state_root
+
+
+def test_the_receipts_of_a_full_block_can_be_read_again_whatever_they_tell() -> None:
+    longest = Refused(Reason.WRONG_SHAPE, **{f"fact {at}": bytes(8_192) for at in range(FACTS_MAX)})
+    receipt = Receipt(transaction=bytes(32), reason=longest.reason, fee=NUMBER_MAX, facts=told(longest))
+    assert len(encode([receipt] * BLOCK_TXS_MAX)) <= RECEIPTS_BYTES_MAX
