@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ledger.parameters import VERIFIERS, Tier
-from ledger.transaction import Body, JobSubmit, ModelPublish, Payload, Transfer, sign_transaction, transaction_id
+from ledger.transaction import Body, JobSubmit, ModelPublish, Payload, Transfer, sign_transaction
 from node.keys.files import Key
 from node.rpc.client import RpcClient
 from node.rpc.json_value import Json
-from primitives import codec
 from primitives.address import parse_address
 from primitives.content import ContentId
 from primitives.reasons import Fact, Reason, Refused
@@ -169,14 +168,6 @@ class Client:
         return self.rpc.get_blob(
             ContentId(root=bytes.fromhex(str(outputs["root"])), length=int(str(outputs["length"])))
         )
-
-
-def order_id(raw: bytes) -> bytes:
-    """Return the id of the job that a signed transaction submits."""
-    from ledger.limits import TX_BYTES_MAX
-    from ledger.transaction import SignedTransaction
-
-    return transaction_id(codec.decode(SignedTransaction, raw, at_most=TX_BYTES_MAX).body)
 
 
 def model_record(file: ContentId, *, inputs: list[Port], outputs: list[Port], licence: str, publisher: bytes) -> Model:
