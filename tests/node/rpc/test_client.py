@@ -34,11 +34,11 @@ def answering(*answers: tuple[int, bytes], hang_up: bool = False) -> Iterator[st
             if hang_up:
                 self.close_connection = True
 
-        do_POST = do_GET = do_PUT = _answer  # noqa: N815 - the library's names
-
         def log_message(self, *_: object) -> None:
             return
 
+    for verb in ("GET", "POST", "PUT"):
+        setattr(Handler, f"do_{verb}", Handler._answer)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         serving.start()
