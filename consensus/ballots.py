@@ -4,7 +4,7 @@ from consensus.ancestry import Ancestry
 from consensus.certificate import well_formed
 from consensus.hearing import Hearing
 from consensus.io import Fault
-from consensus.messages import SignedVote, VoteKind
+from consensus.messages import SignedVote, VoteKind, nullify
 from consensus.outbox import Outbox
 from consensus.tally import Tally
 from consensus.validators import Instance
@@ -55,6 +55,12 @@ class Ballots:
         if tally is None:
             tally = self._tallies[view] = Tally(self._instance.validators)
         return tally
+
+    def is_skipped(self, view: int, leader: int) -> bool:
+        """Tell whether the leader of a view within the window, or somebody honest, has nullified it (C6)."""
+        tally = self.tally(view)
+        blamed = tally.weight(nullify(self._instance.epoch, view)) >= self._instance.validators.blame
+        return blamed or tally.voted(VoteKind.NULLIFY, leader)
 
     def forget(self, view: int) -> None:
         """Drop the tallies that `view`, the current one, has left behind."""

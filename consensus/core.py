@@ -23,6 +23,7 @@ from consensus.io import (
     Effect,
     Evidence,
     Fault,
+    Fresh,
     GuardRecord,
     Input,
     Received,
@@ -36,16 +37,7 @@ from consensus.io import (
     Validated,
     Verdict,
 )
-from consensus.messages import (
-    Certificate,
-    CertificateRequest,
-    Certificates,
-    Message,
-    Proposal,
-    SignedVote,
-    VoteKind,
-    nullify,
-)
+from consensus.messages import Certificate, CertificateRequest, Certificates, Message, Proposal, SignedVote, VoteKind
 from consensus.outbox import Outbox
 from consensus.pending import VIEWS_BACK, Pending
 from consensus.proposer import Proposer
@@ -65,7 +57,7 @@ class Core:
 
     `start` is the last block that the application has committed. `recovered` holds what Persist wrote, in order. A
     validator whose records may be lost starts in `quarantine`: it does not vote until blocks are final so far above
-    those first seen that no vote it may have cast matters (C13).
+    one made after its start that no vote it may have cast matters (C13).
     """
 
     def __init__(
@@ -114,6 +106,11 @@ class Core:
         return self._outbox.halted
 
     @property
+    def quarantined(self) -> bool:
+        """Whether it still must not vote, because votes that it has forgotten may matter (C13)."""
+        return self._voter.quarantined
+
+    @property
     def final(self) -> Point:
         """The highest block that is known to be final; its body, or an ancestor's, may still be missing."""
         return self.ancestry.final
@@ -143,6 +140,8 @@ class Core:
                 self._arrived()
             case Synced():
                 self._synced(given.certificate)
+            case Fresh():
+                self._voter.end_quarantine(self.final.view)
             case Start():
                 self._start()
             case _:
@@ -162,9 +161,7 @@ class Core:
 
     def _join_nullify(self) -> None:
         """Skip a view that its leader, or somebody honest, skips (C6)."""
-        tally = self._ballots.tally(self.view)
-        blamed = tally.weight(nullify(self.instance.epoch, self.view)) >= self._validators.blame
-        if blamed or tally.voted(VoteKind.NULLIFY, self.leader):
+        if self._ballots.is_skipped(self.view, self.leader):
             self._nullify(self.view)
 
     def _try_finalize(self, view: int) -> None:

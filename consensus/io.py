@@ -136,7 +136,11 @@ class Synced(Record):
     certificate: Certificate
 
 
-Input = Start | Received | Built | BuildFailed | Validated | BlockKnown | TimedOut | RetryDue | Synced
+class Fresh(Record):
+    """The last committed block was made after this node started: its finality is no old news. Ends quarantine (C13)."""
+
+
+Input = Start | Received | Built | BuildFailed | Validated | BlockKnown | TimedOut | RetryDue | Synced | Fresh
 
 
 # Effects.

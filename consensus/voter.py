@@ -26,12 +26,12 @@ class Voter:
         self._me = me
         self._scheme = scheme
         self._outbox = outbox
-        self._quarantined = quarantine
+        self.quarantined = quarantine
         self._quarantine_ends: int | None = None
 
     def may(self, kind: VoteKind, view: int) -> bool:
         """Tell whether this node may cast a vote of `kind` in `view`."""
-        voting = self._me is not None and not self._outbox.halted and not self._quarantined
+        voting = self._me is not None and not self._outbox.halted and not self.quarantined
         return voting and self.guard.may(kind, view)
 
     def may_propose(self, view: int) -> bool:
@@ -63,7 +63,13 @@ class Voter:
     def close(self, view: int) -> None:
         """Note that a block of `view` is final: nothing is ever signed at or below it (C5, C13)."""
         self.guard.raise_low(view)
-        if self._quarantined:
-            if self._quarantine_ends is None:
-                self._quarantine_ends = view + len(self._instance.validators)
-            self._quarantined = view <= self._quarantine_ends
+        if self._quarantine_ends is not None:
+            self.quarantined = self.quarantined and view <= self._quarantine_ends
+
+    def end_quarantine(self, view: int) -> None:
+        """Vote again once a block well above `view` is final, which others have reached since this node started (C13).
+
+        All that this node may have signed before is of views up to the next.
+        """
+        if self._quarantine_ends is None:
+            self._quarantine_ends = view + len(self._instance.validators)

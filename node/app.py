@@ -94,7 +94,7 @@ class _Node:
             now_ms=_now_ms,
             config=config,
             validator=identity.validator,
-            quarantine=identity.validator is not None and _has_forgotten(home, store),
+            quarantine=identity.validator is not None and has_forgotten(home, store),
             answers={BLOB_PROTOCOL: self.blobs.answer},
         )
 
@@ -159,12 +159,14 @@ class _Node:
         )
 
 
-def _has_forgotten(home: Home, store: Store) -> bool:
-    """Tell whether a validator that has voted finds its store new, and leave the mark of its first start (N92)."""
-    forgotten = store.is_new and home.voted.exists()
+def has_forgotten(home: Home, store: Store) -> bool:
+    """Tell whether a validator has voted in another store than this, and leave the mark of its first start (N92)."""
+    if not home.voted.exists():
+        store.guard.mark_whole()
+        home.voted.touch()
+    forgotten = not store.guard.is_whole()
     if forgotten:
-        _log.warning("the store is new, but this validator has voted: it follows until its old votes can't matter")
-    home.voted.touch()
+        _log.warning("this store lacks votes of this validator: it follows until they can't matter")
     return forgotten
 
 

@@ -60,7 +60,8 @@ class Participant:
         self.chain = FinalChain(charter=charter, store=store, pool=self.pool, now_ms=now_ms, spread=self._gossip.spread)
         self.driver = None
         if validator is not None:
-            self.driver = _open_driver(self.chain, store, network, validator, times, quarantine=quarantine)
+            quarantined_ms = now_ms() if quarantine else None
+            self.driver = _open_driver(self.chain, store, network, validator, times, quarantined_ms=quarantined_ms)
         self._catch_up = CatchUp(
             self.chain,
             network,
@@ -113,7 +114,7 @@ def _open_driver(
     me: ValidatorIdentity,
     times: ConsensusSection,
     *,
-    quarantine: bool,
+    quarantined_ms: int | None,
 ) -> Driver:
     """Return the driver, with everything that this validator must not forget (N71)."""
     recovered: list[GuardRecord] = store.guard.recall()
@@ -130,10 +131,19 @@ def _open_driver(
         timing=Timing(delta_ms=times.delta_ms, idle_ms=times.idle_ms, retry_ms=2 * times.delta_ms),
         start=Point(chain.head_view, chain.head.block_id),
         recovered=recovered,
-        quarantine=quarantine,
+        quarantine=quarantined_ms is not None,
     )
     peers = [peer_id_of(each.peer) for each in chain.genesis.validators]
-    return Driver(core=core, chain=chain, guard=store.guard, network=network, peers=peers, onion=me.onion, times=times)
+    return Driver(
+        core=core,
+        chain=chain,
+        guard=store.guard,
+        network=network,
+        peers=peers,
+        onion=me.onion,
+        times=times,
+        quarantined_ms=quarantined_ms,
+    )
 
 
 async def _nobody(_: object) -> None:

@@ -15,6 +15,7 @@ from consensus.io import (
     Effect,
     Evidence,
     FetchBlock,
+    Fresh,
     Halt,
     Input,
     Penalise,
@@ -32,6 +33,7 @@ from consensus.io import (
     Verdict,
 )
 from consensus.messages import Certificate, Proposal, decode_message, encode_message
+from ledger.apply import DRIFT_MS_MAX
 from ledger.block import block_id, decode_block
 from ledger.chain import ParentUnknown, TreeFull
 from ledger.onion import Onion, reveal
@@ -70,8 +72,12 @@ class Driver:
         peers: Sequence[bytes],
         onion: Onion,
         times: ConsensusSection,
+        quarantined_ms: int | None = None,
     ) -> None:
-        """`peers` are the validators' peer ids by index; `onion` is this validator's."""
+        """`peers` are the validators' peer ids by index; `onion` is this validator's.
+
+        `quarantined_ms` is when a core in quarantine started, by this node's clock.
+        """
         self._core = core
         self._chain = chain
         self._guard = guard
@@ -79,6 +85,7 @@ class Driver:
         self._peers = list(peers)
         self._onion = onion
         self._times = times
+        self._quarantined_ms = quarantined_ms
         self._index_of = {peer: index for index, peer in enumerate(peers)}
         self._inbox_in, self._inbox = trio.open_memory_channel[Input](INBOX_MAX)
         self.faults = 0
@@ -139,7 +146,20 @@ class Driver:
                 answer = self._carry_out(effect)
                 if answer is not None:
                     waiting.append(answer)
+            if self._quarantined_ms is not None:
+                self._look_at_quarantine(self._quarantined_ms)
             await trio.lowlevel.checkpoint()
+
+    def _look_at_quarantine(self, since_ms: int) -> None:
+        """Tell the core of a block made after its start; once it votes again, note that no vote is forgotten (N92)."""
+        if not self._core.quarantined:
+            self._guard.mark_whole()
+            self._quarantined_ms = None
+            return
+        head = self._chain.head
+        if head.timestamp_ms > since_ms + DRIFT_MS_MAX and self._core.final.view >= self._chain.head_view:
+            effects = self._core.step(Fresh())
+            assert not effects, "there is nothing to do yet"
 
     def _carry_out(self, effect: Effect) -> Input | None:
         """Carry out an effect; return the answer if it is known at once."""

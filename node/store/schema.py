@@ -12,6 +12,7 @@
 | `t` ‖ transaction id               | height ‖ index (4 bytes) of a final transaction          |
 | `c` ‖ height                       | FINALIZE certificate of the block at that height         |
 | `g` ‖ view ‖ kind ‖ rest           | what consensus must remember (node.store.guard)          |
+| `w`                                | nothing: its being there says that no vote is missing    |
 """
 
 from primitives.hashing import Hash
@@ -31,6 +32,7 @@ ROOT = b"o"
 TRANSACTION = b"t"
 CERTIFICATE = b"c"
 GUARD = b"g"
+WHOLE = b"w"
 
 _NUMBER_BYTES = 8
 _INDEX_BYTES = 4

@@ -45,8 +45,6 @@ class Store:
         self.state = self._database.rows(schema.STATE)
         """The state after the last final block, as it stands at each look."""
         self.guard = Guard(self._database)
-        self.is_new = self._all.get(schema.META) is None
-        """Whether this very opening has created the store, which then remembers no votes."""
         try:
             self._check_meta(Meta(version=schema.VERSION, genesis_hash=genesis_hash))
             head = self._all.get(schema.HEAD)

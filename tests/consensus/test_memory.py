@@ -11,6 +11,7 @@ from consensus.io import (
     Commit,
     Evidence,
     FetchBlock,
+    Fresh,
     Halt,
     Persist,
     RetryDue,
@@ -245,11 +246,23 @@ def test_c13_a_validator_in_quarantine_does_not_vote_until_enough_is_final() -> 
     bench.give(Start())
     assert bench.give(TimedOut(view=1)) == []
     bench.hear(1, bench.certificate(F, 10, A))
+    bench.give(Fresh())
     assert votes(bench.give(TimedOut(view=bench.core.view))) == []
     bench.hear(1, bench.certificate(F, 14, A))
+    bench.give(Fresh())
     assert votes(bench.give(TimedOut(view=bench.core.view))) == []
+    assert bench.core.quarantined
     bench.hear(1, bench.certificate(F, 15, B))
     assert votes(bench.give(TimedOut(view=bench.core.view))) == [("S", bench.core.view)]
+    assert not bench.core.quarantined
+
+
+def test_c13_old_blocks_do_not_end_a_quarantine_however_many() -> None:
+    bench = Bench(0, quarantine=True)
+    bench.give(Start())
+    for view in (256, 512, 768):
+        bench.hear(1, bench.certificate(F, view, A))
+        assert votes(bench.give(TimedOut(view=bench.core.view))) == []
 
 
 def test_c13_a_vote_of_this_node_s_key_that_it_has_not_cast_stops_it() -> None:

@@ -106,6 +106,23 @@ async def test_a_validator_that_lost_its_disk_is_silent_until_its_votes_cannot_m
     again = min(view for signer, view, _ in cluster.votes if signer == victim.index and view not in voted)
     assert victim.height >= height
     assert again > max(voted) + 4
+    assert victim.store.guard.is_whole()
+
+
+async def test_a_quarantine_is_as_long_after_a_restart(cluster: Cluster, autojump_clock: Clock) -> None:
+    victim, *others = cluster.validators
+    await cluster.grow(5, *cluster.validators)
+    await victim.kill()
+    victim.lose_disk()
+    victim.start(quarantine=True)
+    await cluster.grow(3, victim, *others)
+    assert not victim.store.guard.is_whole()
+    last_vote = max(view for signer, view, _ in cluster.votes if signer == victim.index)
+    await victim.kill()
+    victim.start(quarantine=True)
+    since = victim.part.chain.head_view
+    await cluster.until(lambda: max(view for signer, view, _ in cluster.votes if signer == victim.index) > last_vote)
+    assert max(view for signer, view, _ in cluster.votes if signer == victim.index) > since + 4
 
 
 async def test_all_may_be_killed_at_once(cluster: Cluster, autojump_clock: Clock) -> None:

@@ -55,6 +55,7 @@ class ScriptedCore:
     def __init__(self, me: int) -> None:
         self.me = me
         self.view = 1
+        self.quarantined = False
         self.inputs: list[Input] = []
         self.effects: list[list[Effect]] = []
 
@@ -299,7 +300,7 @@ async def test_the_last_words_of_a_core_that_halts_are_delivered(rig: Rig, autoj
     assert heard == [encode_message(a_vote(1))]
 
 
-async def test_a_core_that_halts_ends_the_driver(rig: Rig) -> None:
+async def test_a_core_that_halts_ends_the_driver(rig: Rig, autojump_clock: Clock) -> None:
     rig.core.effects.append([Halt(why="two certificates")])
     with pytest.RaisesGroup(pytest.RaisesExc(ConsensusHaltedError, match="two certificates"), flatten_subgroups=True):
         await rig.driver.run()

@@ -8,7 +8,9 @@ import pytest
 
 from consensus.io import Certified, GuardRecord, Stored, Voted
 from consensus.messages import SignedVote, Vote, VoteKind
+from node.app import has_forgotten
 from node.final_chain import FinalChain
+from node.home import Home
 from node.mempool.pool import Pool
 from node.store import schema
 from node.store.database import Database
@@ -114,13 +116,21 @@ def test_state_rows_without_their_root_stop_the_node(producer: Producer) -> None
     assert refused.value.reason is Reason.STORE_DAMAGED
 
 
-def test_a_store_is_new_only_once(tmp_path: Path) -> None:
-    first = Store(tmp_path, CHARTER.hash)
-    assert first.is_new
-    first.close()
-    second = Store(tmp_path, CHARTER.hash)
-    assert not second.is_new
-    second.close()
+def test_a_validator_that_lost_its_store_has_forgotten_its_votes_however_often_it_starts(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.make()
+
+    def starts(*, ends_quarantine: bool = False) -> bool:
+        store = Store(home.state, CHARTER.hash)
+        forgotten = has_forgotten(home, store)
+        if ends_quarantine:
+            store.guard.mark_whole()
+        store.close()
+        return forgotten
+
+    assert [starts(), starts()] == [False, False]
+    shutil.rmtree(home.state)
+    assert [starts(), starts(ends_quarantine=True), starts()] == [True, True, False]
 
 
 def test_a_second_process_finds_the_store_in_use(producer: Producer) -> None:
