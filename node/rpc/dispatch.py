@@ -88,7 +88,7 @@ class Dispatcher:
             raise RequestError(UNKNOWN_METHOD, Reason.REQUEST_UNKNOWN_METHOD, seen=seen)
         try:
             params = msgspec.json.decode(request.params, type=method.params)  # R3
-        except (msgspec.DecodeError, RecursionError) as fault:
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as fault:
             wanted = ", ".join(method.params.__struct_fields__) or "no parameters"
             raise RequestError(
                 INVALID_PARAMS, Reason.REQUEST_INVALID, method=method.name, why=str(fault), wanted=wanted

@@ -24,6 +24,8 @@ REQUESTS_MAX = 32
 """Requests answered at once; more wait. Each is short, apart from content."""
 UPLOADS_MAX = 2
 """Contents taken in at once: each is in memory whole, up to 256 MiB."""
+UPLOAD_S = 60.0
+"""For one of them: a local program needs a second; one that stalls must not keep others out for ever."""
 EXCESS_BYTES_MAX = 1 << 20
 """Read and thrown away behind a body's limit: a client that is still sending would not see why it was refused."""
 KEEP_ALIVE_S = 60
@@ -34,6 +36,8 @@ FETCH_S = 60.0
 ROOT_HEX_CHARS = 64
 LENGTH_DIGITS_MAX = 12
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+PAGE_HEADERS = ("origin", "sec-fetch-site")
+"""What browsers add for a page; an image or a link carries the second alone."""
 
 OK, NO_CONTENT, FORBIDDEN, NOT_FOUND, TOO_LARGE, BAD_REQUEST, BUSY = 200, 204, 403, 404, 413, 400, 503
 _STATUS = {
@@ -95,8 +99,13 @@ class Api:
 
     async def _put_blob(self, request: Request) -> Response:
         """Keep the body (R8)."""
+        raw = None
         async with self._uploads:
-            content = await self._services.blobs.put(await _body(request, CONTENT_BYTES_MAX))
+            with trio.move_on_after(UPLOAD_S):
+                raw = await _body(request, CONTENT_BYTES_MAX)
+            if raw is None:
+                raise Refused(Reason.BUSY, what="an upload that stalled", waited_s=int(UPLOAD_S))
+            content = await self._services.blobs.put(raw)
         return _json({"root": content.root.hex(), "length": content.length}, status=OK)
 
     async def _get_blob(self, request: Request) -> Response:
@@ -131,7 +140,7 @@ def _check_local(request: Request) -> None:
     """Raise Refused unless a program on this machine asks; a web page may not, under whatever name (R7)."""
     host = request.headers.get("host", "")
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-    if name not in LOOPBACK_NAMES or "origin" in request.headers:
+    if name not in LOOPBACK_NAMES or any(each in request.headers for each in PAGE_HEADERS):
         raise Refused(Reason.REQUEST_NOT_LOCAL, seen=host[:100], wanted="127.0.0.1, from no web page")
 
 

@@ -5,6 +5,7 @@ import pytest
 import trio
 
 from node.rpc.dispatch import BATCH_MAX, BODY_BYTES_MAX
+from node.rpc.server import UPLOADS_MAX
 from primitives.reasons import Reason
 from tests.node.rpc.served import Node
 
@@ -119,6 +120,25 @@ async def test_wrong_params_are_refused_with_what_was_wanted(node: Node, method:
     assert error["data"]["facts"]["why"]
 
 
+async def test_params_that_are_no_utf_8_are_refused_as_such(node: Node) -> None:
+    error = (await node.post(b'{"jsonrpc":"2.0","id":1,"method":"tx.submit","params":{"raw":"\xff"}}')).json["error"]
+    assert (error["code"], error["data"]["reason"]) == (-32602, Reason.REQUEST_INVALID)
+
+
+async def test_uploads_that_stall_give_their_places_up(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.rpc.server.UPLOAD_S", 0.2)
+    host, port = node.at.split(":")
+    stalled = [await trio.open_tcp_stream(host, int(port)) for _ in range(UPLOADS_MAX)]
+    for each in stalled:
+        await each.send_all(f"PUT /blob HTTP/1.1\r\nHost: {node.at}\r\nContent-Length: 2\r\n\r\na".encode())
+    with trio.fail_after(10):
+        while (await node.ask("PUT", "/blob", b"in time")).status != 200:
+            await trio.lowlevel.checkpoint()
+        for each in stalled:
+            assert (await each.receive_some()).startswith(b"HTTP/1.1 503")
+            await each.aclose()
+
+
 async def test_a_body_over_a_mebibyte_is_refused(node: Node) -> None:
     answer = await node.post(b" " * (BODY_BYTES_MAX + 1))
     assert answer.status == 413
@@ -171,7 +191,13 @@ async def test_other_paths_and_verbs_do_not_exist(node: Node) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Host": "evil.example"}, {"Host": "evil.example:80"}, {"Origin": "http://evil.example"}, {"Origin": "null"}],
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example:80"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
 )
 async def test_a_web_page_may_not_ask(node: Node, headers: dict[str, str]) -> None:
     answer = await node.ask("POST", "/", json.dumps(a_request()).encode(), headers)
