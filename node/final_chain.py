@@ -244,7 +244,12 @@ class FinalChain:
         except Refused as fault:
             if here or fault.reason not in PASSING_REASONS:
                 raise
-        self._pool.add(transaction, account_nonce=self._state.account(transaction.sender).nonce, here=here)
+        self._pool.add(
+            transaction,
+            account_nonce=self._state.account(transaction.sender).nonce,
+            here=here,
+            kept=kept_place(self._state, transaction) is not None,
+        )
         self.pool_changed.set()
         self.pool_changed = trio.Event()
 

@@ -14,6 +14,11 @@ from primitives.reasons import Reason, Refused
 REPLACE_BPS = 11_000
 """A transaction of the same nonce replaces another if its tip is a tenth higher: who replaces pays for the traffic."""
 _BASIS = 10_000
+BEHIND_A_GAP = 2
+"""Quarters of the pool that such transactions may fill: they may never come into a block, and so pay nothing."""
+ORDINARY = 3
+"""Quarters that all others may fill but those for which a block keeps a place (L36)."""
+_WHOLE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +70,12 @@ class Pool:
             nonce += 1
         return nonce
 
-    def add(self, transaction: Transaction, *, account_nonce: int, here: bool) -> None:
+    def add(self, transaction: Transaction, *, account_nonce: int, here: bool, kept: bool = False) -> None:
         """Put a transaction in. The caller has checked it against the state.
 
         From a client of this node it must be the account's next one; from other nodes transactions come in any order,
-        and may run ahead by as many as an account may have waiting. Raises Refused ALREADY_KNOWN, NONCE_TOO_LOW,
-        NONCE_GAP, FEE_TOO_LOW, ACCOUNT_LIMIT or MEMPOOL_FULL (N51).
+        and may run ahead by as many as an account may have waiting. `kept`: a block keeps a place for it (L36).
+        Raises Refused ALREADY_KNOWN, NONCE_TOO_LOW, NONCE_GAP, FEE_TOO_LOW, ACCOUNT_LIMIT or MEMPOOL_FULL (N51).
         """
         if transaction.id in self._by_id:
             raise Refused(Reason.ALREADY_KNOWN, transaction=transaction.id)
@@ -82,7 +87,9 @@ class Pool:
         if replaced is not None:
             self._check_replacement(replaced.transaction, transaction)
         else:
-            self._check_room(transaction, mine, account_nonce=account_nonce, here=here)
+            self._check_place(transaction, mine, account_nonce=account_nonce, here=here)
+        is_next = nonce <= self.next_nonce(transaction.sender, account_nonce)
+        self._check_room(transaction, replaced, quarters=_WHOLE if kept else ORDINARY if is_next else BEHIND_A_GAP)
         if replaced is not None:
             self._remove(replaced)
         self._arrivals += 1
@@ -98,7 +105,7 @@ class Pool:
         if _offer(new) < wanted:
             raise Refused(Reason.FEE_TOO_LOW, seen=_offer(new), wanted=wanted, replaces=old.id)
 
-    def _check_room(
+    def _check_place(
         self, transaction: Transaction, mine: dict[int, Waiting], *, account_nonce: int, here: bool
     ) -> None:
         nonce = transaction.body.nonce
@@ -107,10 +114,16 @@ class Pool:
         expected = self.next_nonce(transaction.sender, account_nonce)
         if nonce > expected and (here or nonce >= account_nonce + self._limits.per_account):
             raise Refused(Reason.NONCE_GAP, seen=nonce, wanted=expected)
-        if len(self._by_id) >= self._limits.total:
-            raise Refused(Reason.MEMPOOL_FULL, seen=len(self._by_id), wanted=self._limits.total)
-        if self._bytes + len(transaction.raw) > self._limits.total_bytes:
-            raise Refused(Reason.MEMPOOL_FULL, seen=self._bytes, wanted=self._limits.total_bytes)
+
+    def _check_room(self, transaction: Transaction, replaced: Waiting | None, *, quarters: int) -> None:
+        """Raise Refused MEMPOOL_FULL if the part of the pool that is open to this transaction is full (N51)."""
+        count, size = len(self._by_id), self._bytes + len(transaction.raw)
+        if replaced is not None:
+            count, size = count - 1, size - len(replaced.transaction.raw)
+        if _WHOLE * count >= quarters * self._limits.total:
+            raise Refused(Reason.MEMPOOL_FULL, seen=count, wanted=quarters * self._limits.total // _WHOLE)
+        if _WHOLE * size > quarters * self._limits.total_bytes:
+            raise Refused(Reason.MEMPOOL_FULL, seen=size, wanted=quarters * self._limits.total_bytes // _WHOLE)
 
     def has_ready(self, nonce_of: Callable[[bytes], int]) -> bool:
         """Tell whether a block on the state with these account nonces could take a transaction."""

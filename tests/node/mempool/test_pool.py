@@ -8,10 +8,10 @@ from ledger.records import Account
 from ledger.transaction import Transaction, Transfer, open_transaction, sign_transaction
 from node.mempool.pool import Pool, PoolLimits
 from primitives.reasons import Reason, Refused
-from testnet.kit.ledger_builders import GENESIS_MS, a_body, address, seed_of
+from testnet.kit.ledger_builders import GENESIS_MS, a_body, a_publication, address, seed_of
 from tests.node.chains import CHARTER
 
-LIMITS = PoolLimits(per_account=4, total=8, total_bytes=10_000)
+LIMITS = PoolLimits(per_account=4, total=10, total_bytes=10_000)
 NAMES = ("ann", "ben", "cy")
 
 
@@ -95,10 +95,32 @@ def test_each_limit_has_its_reason() -> None:
     assert refusal(pool, a_transaction("cy", 0)) is Reason.MEMPOOL_FULL
 
 
+def test_what_waits_behind_a_gap_and_pays_nothing_fills_half_of_the_pool_at_most() -> None:
+    pool = filled(
+        *(a_transaction("ann", nonce) for nonce in (1, 2, 3)), *(a_transaction("ben", nonce) for nonce in (1, 2))
+    )
+    assert refusal(pool, a_transaction("ben", 3)) is Reason.MEMPOOL_FULL
+    pool.add(a_transaction("cy", 0), account_nonce=0, here=False)
+
+
+def test_a_quarter_of_the_pool_is_kept_for_what_a_block_keeps_a_place_for() -> None:
+    pool = filled(*(a_transaction(name, nonce) for name in ("ann", "ben") for nonce in range(4)))
+    assert refusal(pool, a_transaction("cy", 0)) is Reason.MEMPOOL_FULL
+    pool.add(a_transaction("cy", 0), account_nonce=0, here=False, kept=True)
+
+
 def test_the_pool_is_bounded_in_bytes() -> None:
     size = len(a_transaction("ann", 0).raw)
     pool = filled(a_transaction("ann", 0), limits=PoolLimits(per_account=9, total=9, total_bytes=2 * size - 1))
     assert refusal(pool, a_transaction("ben", 0)) is Reason.MEMPOOL_FULL
+
+
+def test_a_replacement_is_bounded_in_bytes_too() -> None:
+    long = sign_transaction(seed_of("ann"), CHARTER.hash, a_body("ann", a_publication(), nonce=0, tip=9))
+    limits = PoolLimits(per_account=9, total=9, total_bytes=len(long) - 1)
+    pool = filled(a_transaction("ann", 0), limits=limits)
+    assert refusal(pool, open_transaction(long, CHARTER.hash)) is Reason.MEMPOOL_FULL
+    assert pool.verified(a_transaction("ann", 0).raw)
 
 
 def test_a_client_of_this_node_gives_the_next_nonce_and_no_later_one() -> None:
