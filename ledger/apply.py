@@ -158,7 +158,9 @@ class BlockRun:
     def _take_space(self, transaction: Transaction) -> None:
         """Count what ordinary transactions take, and submissions. Raises Refused BLOCK_TOO_LARGE (L36, L37)."""
         place = kept_place(self._state, transaction)
-        if place is not None and place not in self._kept_places:
+        if place is not None:
+            if place in self._kept_places:  # a reveal that fails costs as much to compare as one that counts
+                raise Refused(Reason.BLOCK_TOO_LARGE, seen=2, wanted="one try for a job and party")
             self._kept_places.add(place)
             return
         submissions = self._submissions + isinstance(transaction.body.payload, JobSubmit)
