@@ -24,6 +24,8 @@ class Links(NamedTuple):
 
     view: int
     parent: Point
+    valid: bool = True
+    """Whether the block's own mark, if its kind has one, lets it be valid."""
 
 
 class Application(Protocol):
@@ -102,9 +104,9 @@ class NullApplication:
         """Judge a block by its links and its mark."""
         del now_ms
         links = self.adopt(block, body)
-        if links != Links(view, parent):
+        if links is None or (links.view, links.parent) != (view, parent):
             return Verdict.MISMATCHED
-        return Verdict.VALID if codec.decode(NullBody, body, at_most=1_000).valid else Verdict.INVALID
+        return Verdict.VALID if links.valid else Verdict.INVALID
 
     def adopt(self, block: bytes, body: bytes) -> Links | None:
         """Keep a body, if it is that of `block`."""
@@ -163,7 +165,7 @@ def null_links(block: bytes, body: bytes) -> Links | None:
         told = codec.decode(NullBody, body, at_most=1_000)
     except Refused:
         return None
-    return Links(told.view, Point(told.parent_view, told.parent))
+    return Links(told.view, Point(told.parent_view, told.parent), told.valid)
 
 
 def null_ground(chance: random.Random, nodes: int) -> Ground:

@@ -2,7 +2,7 @@
 
 import bisect
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from consensus.ancestry import Point
 from consensus.messages import Certificate, Certificates, Message, Proposal, SignedVote, Vote, VoteKind, sign_bytes
@@ -21,7 +21,7 @@ class Broken(Exception):
 
 
 class Checks:
-    """Agreement, valid certificates, no honest double signing, durability, no honest node accused or stopped."""
+    """Agreement, validity, valid certificates, no honest double signing, durability, no honest node accused or stopped."""
 
     def __init__(
         self,
@@ -41,6 +41,9 @@ class Checks:
         self._finals: dict[int, bytes] = {}
         self._final_views: list[int] = []
         self._parents: dict[bytes, bytes] = {}
+        self._invalid: set[bytes] = set()
+        self._notarized: dict[Vote, set[int]] = {}
+        """Who notarized what, the liars always among them."""
         self._votes: dict[tuple[int, int], list[Vote]] = {}
         self.certificates: dict[tuple[VoteKind, int, bytes, bytes], Certificate] = {}
         """Every certificate that an honest node sent, by vote and signers."""
@@ -53,6 +56,8 @@ class Checks:
             links = self._links_of(message.vote.vote.block, message.body)
             if links is not None:
                 self._parents[message.vote.vote.block] = links.parent.block
+                if not links.valid:
+                    self._invalid.add(message.vote.vote.block)
         if sender in self._liars:
             return
         match message:
@@ -79,6 +84,16 @@ class Checks:
             if same_kind or skips_and_finalizes:
                 raise Broken("double signing", f"node {sender} signed {other} and {vote}")
         before.append(vote)
+        if vote.kind is VoteKind.NOTARIZE:
+            self._notarized.setdefault(vote, set(self._liars)).add(sender)
+        elif vote.kind is VoteKind.FINALIZE:
+            notarize = Vote(epoch=vote.epoch, view=vote.view, kind=VoteKind.NOTARIZE, block=vote.block)
+            if not self._is_quorum(self._notarized.get(notarize, ())):
+                raise Broken("notarized before finalized", f"node {sender} signed {vote}")
+
+    def _is_quorum(self, signers: Collection[int]) -> bool:
+        weight = sum(self._instance.validators.weights[signer] for signer in signers)
+        return 3 * weight > 2 * self._instance.validators.total
 
     def _certified(self, certificate: Certificate) -> None:
         """Check a certificate by counting for itself; blocks that are final must all lie on one chain."""
@@ -89,11 +104,10 @@ class Checks:
         self.certificates[key] = certificate
         bits = int.from_bytes(certificate.signers, "little")
         signers = [index for index in range(len(self._instance.validators)) if bits >> index & 1]
-        weight = sum(self._instance.validators.weights[signer] for signer in signers)
         message = sign_bytes(self._instance.genesis_hash, vote)
         good = [sign_as(signer, message) for signer in signers] == certificate.signatures
-        if not good or 3 * weight <= 2 * self._instance.validators.total:
-            raise Broken("valid certificates", f"{vote} with weight {weight}")
+        if not good or not self._is_quorum(signers):
+            raise Broken("valid certificates", f"{vote} by {signers}")
         if vote.kind is VoteKind.FINALIZE:
             self._final(vote.view, vote.block)
 
@@ -103,6 +117,8 @@ class Checks:
                 raise Broken("agreement", f"two final blocks of view {view}")
             return
         self._finals[view] = block
+        if block in self._invalid:
+            raise Broken("validity", f"an invalid block of view {view} is final")
         at = bisect.bisect(self._final_views, view)
         self._final_views.insert(at, view)
         around = self._final_views[max(0, at - 1) : at + 2]

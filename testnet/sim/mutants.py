@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from consensus.ancestry import Point, Standing
 from consensus.core import Core
-from consensus.io import Effect, GuardRecord, Input, Persist
+from consensus.io import Effect, GuardRecord, Input, Persist, Verdict, Voted
 from consensus.messages import VoteKind
 from consensus.validators import Instance
 from primitives.record import Record
@@ -60,6 +60,45 @@ class SendsFirst(Mutated):
         return sorted(effects, key=lambda effect: isinstance(effect, Persist))
 
 
+class ForgetsVotes(Mutated):
+    """Writes everything but its votes (against C12)."""
+
+    def step(self, given: Input) -> list[Effect]:
+        """Leave votes out of what is written."""
+        return [
+            Persist(records=[record for record in effect.records if not isinstance(record, Voted)])
+            if isinstance(effect, Persist)
+            else effect
+            for effect in super().step(given)
+        ]
+
+
+class VotesForInvalid(Mutated):
+    """Takes every block for a valid one (against C2)."""
+
+    def patch(self) -> None:
+        """Break the rule."""
+        honest = self._validated
+        self._validated = lambda view, block, verdict: honest(  # type: ignore[method-assign]  # a mutant
+            view, block, Verdict.VALID if verdict is Verdict.INVALID else verdict
+        )
+
+
+class FinalizesEarly(Mutated):
+    """Finalizes what it notarizes, at once (against C7)."""
+
+    def patch(self) -> None:
+        """Break the rule."""
+        honest = self._vote
+
+        def vote(kind: VoteKind, view: int, block: bytes) -> None:
+            honest(kind, view, block)
+            if kind is VoteKind.NOTARIZE and self._voter.may(VoteKind.FINALIZE, view):
+                honest(VoteKind.FINALIZE, view, block)
+
+        self._vote = vote  # type: ignore[method-assign]  # a mutant
+
+
 class NeverRepeats(Mutated):
     """Says everything once (against C8)."""
 
@@ -88,6 +127,9 @@ MUTANTS = {
     "votes-twice": Mutant(core=VotesTwice, profile=Profile(name="equivocator", loss=0.1, liars=("equivocator",) * 2)),
     "finalizes-nullified": Mutant(core=FinalizesNullified, profile=Profile(name="lossy", loss=0.15, late=0.05)),
     "sends-first": Mutant(core=SendsFirst, profile=Profile(name="torn", loss=0.05, torn=40)),
+    "forgets-votes": Mutant(core=ForgetsVotes, profile=Profile(name="crash", loss=0.1, crashes=20)),
+    "votes-for-invalid": Mutant(core=VotesForInvalid, profile=Profile(name="garbler", liars=("garbler",) * 2)),
+    "finalizes-early": Mutant(core=FinalizesEarly, profile=Profile(name="lossy", loss=0.1)),
     "never-repeats": Mutant(core=NeverRepeats, profile=Profile(name="lossy", loss=0.5)),
     "fetches-once": Mutant(core=FetchesOnce, profile=Profile(name="lossy", loss=0.3, deaf=4)),
 }

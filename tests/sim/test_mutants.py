@@ -12,6 +12,9 @@ CAUGHT_BY = {
     "votes-twice": "double signing",
     "finalizes-nullified": "double signing",
     "sends-first": "double signing",
+    "forgets-votes": "double signing",
+    "votes-for-invalid": "validity",
+    "finalizes-early": "notarized before finalized",
     "never-repeats": "liveness",
     "fetches-once": "liveness",
 }
