@@ -30,6 +30,8 @@ SWEEP_PAYOUTS_MAX = 256
 """Unbonding entries that one block pays out (L43)."""
 DRAWS_MAX = 64
 """Jobs that one block tries to draw verifiers for (L42)."""
+DRAW_QUEUE_MAX = 4_096
+"""Jobs that wait for their draw and take turns at it: reading their places takes some milliseconds (L42)."""
 UNFINAL_BLOCKS_MAX = 512
 """Executed blocks above the last final one, losers included: eight for each view that consensus tracks."""
 STATE_ROW_BYTES_MAX = 1024 * 1024

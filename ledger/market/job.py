@@ -11,7 +11,7 @@ from ledger.events import (
     VerifierCommitted,
     VerifierRevealed,
 )
-from ledger.limits import DRAWS_MAX, SWEEP_JOBS_MAX
+from ledger.limits import DRAW_QUEUE_MAX, DRAWS_MAX, SWEEP_JOBS_MAX
 from ledger.market.commitment import Opened, commitment, open_bundles
 from ledger.market.draw import beacon_ready, can_run, could_verify, draw, not_of
 from ledger.market.lifecycle import advance, expect, start
@@ -231,11 +231,12 @@ def judge(cut: Bundle, outputs: Bundle, provided: tuple[Bundle, Bundle], toleran
 
 
 def draw_pending(moment: Moment) -> None:
-    """Draw the verifiers of every job for which the beacon is ready and enough workers are free (J30)."""
+    """Draw the verifiers of jobs for which the beacon is ready and enough workers are free (J30)."""
     state = moment.state
-    for height, job_id in list(state.draws(limit=DRAWS_MAX)):
-        if not beacon_ready(moment.charter, state, height):
-            return  # later commitments have seen no more reveals than this one
+    ready = _ready_for_draw(moment)
+    # Where more are ready than a block tries, the blocks take turns: some may be such as nobody can verify (L42).
+    first = moment.height * DRAWS_MAX % len(ready) if len(ready) > DRAWS_MAX else 0
+    for job_id in [*ready[first:], *ready[:first]][:DRAWS_MAX]:
         job = state.job(job_id)
         assert job is not None
         drawn = draw(moment, job_id, job, _entry(moment, job))
@@ -246,6 +247,18 @@ def draw_pending(moment: Moment) -> None:
             Verifier(worker=worker, locked=0, commitment=None, cut=None, outputs=None, verdict=None) for worker in drawn
         ]
         advance(moment, job_id, change(job, verifiers=verifiers), JobEvent.DRAW)
+
+
+def _ready_for_draw(moment: Moment) -> list[bytes]:
+    """Return the jobs for which the beacon is ready, the earliest commitments first."""
+    ready: list[bytes] = []
+    looked_at = -1
+    for height, job_id in moment.state.draws(limit=DRAW_QUEUE_MAX):
+        if height != looked_at and not beacon_ready(moment.charter, moment.state, height):
+            break  # later commitments have seen no more reveals than this one
+        looked_at = height
+        ready.append(job_id)
+    return ready
 
 
 def sweep(moment: Moment) -> None:

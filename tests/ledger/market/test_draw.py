@@ -4,13 +4,15 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.limits import DRAWS_MAX
 from ledger.market.draw import beacon_ready, not_of, pick, weights
 from ledger.records import JobState, Worker
 from ledger.state import State, change
-from ledger.transaction import JobAccept, JobCommit, WorkerRegister
+from ledger.transaction import JobAccept, JobCommit, WorkerRegister, WorkerUpdate
 from primitives.hashing import sha256
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
+from vm.manifest import model_id
 
 bonds = st.lists(st.integers(1, 10**6), min_size=3, max_size=12)
 
@@ -143,3 +145,30 @@ def test_a_verifier_without_a_free_slot_is_passed_over_until_it_has_one() -> Non
     # The first job ends by its deadline, and with it the slots come free.
     world.until(lambda _: world.job(jobs[1]).state is not JobState.COMMITTED, at_most=70)
     assert world.job(jobs[1]).outcome is not None or world.job(jobs[1]).state is JobState.VERIFYING
+
+
+def test_jobs_that_nobody_can_verify_do_not_keep_others_from_their_draw() -> None:
+    genesis = kit.a_genesis(workers=10)
+    bounds = {0: 255, **dict.fromkeys(range(1, 10), 4)}
+    workers = [
+        kit.a_worker(f"worker {at}", capacity=slots, max_model_bytes=1_000 if at < 4 else 100)
+        for at, slots in bounds.items()
+    ]
+    world = kit.a_world(change(genesis, workers=workers))
+    kit.publish(world)
+    large = kit.a_model(file=bytes(1_000))
+    world.must("publisher", change(kit.a_publication(), model=large))
+    submission = change(kit.a_submission(), model=model_id(large))
+    submissions = [world.sign("client", submission, ahead=at) for at in range(DRAWS_MAX)]
+    stuck = [each.transaction for each in world.block(*submissions).outcome.receipts]
+    for step in (JobAccept(job=bytes(32), price=1), JobCommit(job=bytes(32), commitment=bytes(32))):
+        raws = [world.sign("worker 0", change(step, job=job_id), ahead=at) for at, job_id in enumerate(stuck)]
+        if isinstance(step, JobCommit):
+            raws = [*(world.sign(f"worker {at}", WorkerUpdate(ask=1, capacity=0)) for at in (1, 2, 3)), *raws]
+        assert all(each.ok for each in world.block(*raws).outcome.receipts)
+    job_id = world.must("client", kit.a_submission(provider="worker 4"))
+    world.must("worker 4", JobAccept(job=job_id, price=1))
+    world.must("worker 4", JobCommit(job=job_id, commitment=bytes(32)))
+    world.blocks(6)
+    assert all(world.job(each).state is JobState.COMMITTED for each in stuck)
+    assert world.job(job_id).state is JobState.VERIFYING
