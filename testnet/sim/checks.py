@@ -21,7 +21,7 @@ class Broken(Exception):
 
 
 class Checks:
-    """Agreement, validity, valid certificates, no honest double signing, durability, no honest node accused or stopped."""
+    """Agreement, validity, valid certificates, no vote against C7, durability, nobody honest accused or stopped."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Checks:
         self._parents: dict[bytes, bytes] = {}
         self._invalid: set[bytes] = set()
         self._notarized: dict[Vote, set[int]] = {}
-        """Who notarized what, the liars always among them."""
+        """Who notarized what, by votes and certificates that honest nodes sent; the liars always among them."""
         self._votes: dict[tuple[int, int], list[Vote]] = {}
         self.certificates: dict[tuple[VoteKind, int, bytes, bytes], Certificate] = {}
         """Every certificate that an honest node sent, by vote and signers."""
@@ -88,7 +88,8 @@ class Checks:
             self._notarized.setdefault(vote, set(self._liars)).add(sender)
         elif vote.kind is VoteKind.FINALIZE:
             notarize = Vote(epoch=vote.epoch, view=vote.view, kind=VoteKind.NOTARIZE, block=vote.block)
-            if not self._is_quorum(self._notarized.get(notarize, ())):
+            # Its own vote may have been written, and never sent for a crash.
+            if not self._is_quorum({sender, *self._notarized.get(notarize, self._liars)}):
                 raise Broken("notarized before finalized", f"node {sender} signed {vote}")
 
     def _is_quorum(self, signers: Collection[int]) -> bool:
@@ -108,6 +109,8 @@ class Checks:
         good = [sign_as(signer, message) for signer in signers] == certificate.signatures
         if not good or not self._is_quorum(signers):
             raise Broken("valid certificates", f"{vote} by {signers}")
+        if vote.kind is VoteKind.NOTARIZE:
+            self._notarized.setdefault(vote, set(self._liars)).update(signers)
         if vote.kind is VoteKind.FINALIZE:
             self._final(vote.view, vote.block)
 
