@@ -9,6 +9,6 @@ def child_pids() -> list[int]:
     for thread in Path("/proc/self/task").iterdir():
         try:
             found += [int(pid) for pid in (thread / "children").read_text().split()]
-        except FileNotFoundError:  # the thread has ended meanwhile, or the kernel does not tell
+        except (FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile, or the kernel does not tell
             continue
     return sorted(found)

@@ -16,6 +16,8 @@ from primitives.reasons import Reason, Refused
 
 UNDER_WAY_MAX = 64
 """Bodies fetched at once; consensus asks again for others on its next retry."""
+HOLDER_S = 5.0
+"""For one validator to answer, a full block on a slow line included; a vote may wait for the body."""
 
 _log = logging.getLogger("assay.driver")
 
@@ -67,11 +69,12 @@ class Fetcher:
         request = encode(BodyRequest(block=wanted.block))
         for peer in hinted + others:
             try:
-                raw = await self._network.request(peer, PROTOCOL, request)
+                with trio.fail_after(HOLDER_S):
+                    raw = await self._network.request(peer, PROTOCOL, request)
                 block = decode_block(raw)
                 if block_id(block.header) != wanted.block:
                     raise Refused(Reason.BLOCK_WRONG_PARENT, seen=block_id(block.header), wanted=wanted.block)
-            except PeerUnavailableError:
+            except (PeerUnavailableError, trio.TooSlowError):
                 continue
             except Refused as fault:
                 _log.warning("validator %s sent another block than asked for: %s", peer.hex(), fault)

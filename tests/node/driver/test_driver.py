@@ -259,6 +259,23 @@ async def test_a_missing_body_is_fetched_from_whoever_has_it(rig: Rig, autojump_
     other.close()
 
 
+async def test_a_validator_that_says_nothing_does_not_keep_a_body_back(rig: Rig, autojump_clock: Clock) -> None:
+    other, network = rig.neighbour()
+    silent = rig.hub.join(PEERS[rig.me - 2], validator=True)
+    block = other.propose(view=1)
+    answers = SyncAnswers(other.chain)
+
+    async def serve() -> None:
+        async for event in network.events():
+            if isinstance(event, Requested):
+                network.respond(event.id, await answers.answer(event.body))
+
+    rig.nursery.start_soon(serve)
+    hinted = FetchBlock(block=block_id(block.header), hint=PEERS.index(silent.peer_id))
+    assert len(await rig.after(hinted, wait_s=6)) == 1
+    other.close()
+
+
 async def test_a_commit_makes_the_block_final_with_its_certificate(rig: Rig, autojump_clock: Clock) -> None:
     name = rig.chain.hold(rig.producer.propose(view=1))
     certificate = certify(CHARTER, 1, name)
