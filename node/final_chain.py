@@ -220,12 +220,17 @@ class FinalChain:
 
     # --- the pool
 
-    def take(self, raw: bytes) -> None:
+    def open(self, raw: bytes) -> Transaction:
+        """Open an envelope from another node; raises Refused for one that no honest node sends."""
+        with self._counting_refusals():
+            return open_transaction(raw, self.genesis_hash, verified=self._pool.verified)
+
+    def take(self, transaction: Transaction) -> None:
         """Take a transaction from another node into the pool; raises Refused."""
-        if self._pool.verified(raw):
+        if transaction.id in self._pool:
             raise Refused(Reason.ALREADY_KNOWN)
         with self._counting_refusals():
-            self._add(open_transaction(raw, self.genesis_hash), here=False)
+            self._add(transaction, here=False)
 
     @contextmanager
     def _counting_refusals(self) -> Iterator[None]:

@@ -78,7 +78,7 @@ class Participant:
             network,
             direct={} if self.driver is None else {CONSENSUS_CHANNEL: self.driver.receive},
             gossip={
-                TX_TOPIC: lambda message: self._gossip.receive(message.body, self.chain.take),
+                TX_TOPIC: lambda message: self._gossip.receive(message.body, self.chain.open, self.chain.take),
                 sync_messages.FINAL_TOPIC: self._announcements.receive,
             },
             answers={sync_messages.PROTOCOL: SyncAnswers(self.chain).answer, **(answers or {})},

@@ -8,10 +8,11 @@ import msgspec
 import trio
 
 from ledger.limits import TX_BYTES_MAX
+from ledger.transaction import Transaction
 from node.mempool.pool import Pool
 from node.p2p.ipc import Verdict
 from primitives.codec import decode, encode
-from primitives.reasons import Reason, Refused
+from primitives.reasons import Refused
 from primitives.record import Record
 
 TOPIC = "tx"
@@ -26,8 +27,6 @@ OUTGOING_MAX = 5_000
 """Transactions that wait to be sent; over it the oldest are not, and are said again later."""
 REPEAT_S = 5.0
 """How often a client's transactions that still wait are sent again: gossip may lose a message."""
-_WRONG = (Reason.MALFORMED, Reason.TOO_LARGE, Reason.BAD_SIGNATURE, Reason.BAD_KEY)
-"""Reasons that no honest node's batch gives; others depend on what a node has seen."""
 
 
 class TransactionBatch(Record):
@@ -90,10 +89,12 @@ class TransactionGossip:
                     self.spread(raw)
             before = frozenset(waiting)
 
-    def receive(self, body: bytes, take: Callable[[bytes], object]) -> Verdict:
+    def receive(
+        self, body: bytes, open_: Callable[[bytes], Transaction], take: Callable[[Transaction], object]
+    ) -> Verdict:
         """Take in a batch and say whether it may travel on (N56).
 
-        `take` puts an envelope from elsewhere into the pool; it raises Refused.
+        `open_` opens an envelope from elsewhere, and `take` puts its transaction into the pool; both raise Refused.
         """
         try:
             batch = decode(TransactionBatch, body, at_most=MESSAGE_BYTES_MAX)
@@ -102,9 +103,12 @@ class TransactionGossip:
         verdict = Verdict.IGNORE
         for raw in batch.transactions:
             try:
-                take(raw)
+                transaction = open_(raw)
+            except Refused:
+                return Verdict.REJECT
+            try:
+                take(transaction)
                 verdict = Verdict.ACCEPT
-            except Refused as fault:
-                if fault.reason in _WRONG:
-                    return Verdict.REJECT
+            except Refused:
+                continue  # why depends on the blocks that a node has seen: who sent it may have seen others
         return verdict

@@ -87,10 +87,10 @@ async def test_what_a_later_block_may_allow_is_kept_from_peers_and_refused_from_
     with pytest.raises(Refused) as refused:
         await producer.chain.submit(raw)
     assert refused.value.reason is Reason.JOB_UNKNOWN
-    producer.chain.take(raw)
+    producer.chain.take(producer.chain.open(raw))
     assert len(producer.pool) == 1
     with pytest.raises(Refused) as again:
-        producer.chain.take(raw)
+        producer.chain.take(producer.chain.open(raw))
     assert again.value.reason is Reason.ALREADY_KNOWN
 
 

@@ -3,12 +3,14 @@
 import trio
 import trio.testing
 
+from ledger.genesis import charter_of
+from ledger.transaction import Transaction, open_transaction
 from node.mempool.gossip import BATCH_BYTES, REPEAT_S, TOPIC, TransactionBatch, TransactionGossip
 from node.mempool.pool import Pool
 from node.p2p.ipc import GOSSIP_BODY_MAX, Verdict
 from primitives.codec import decode, encode
 from primitives.reasons import Reason, Refused
-from testnet.kit.ledger_builders import a_transfer
+from testnet.kit.ledger_builders import a_genesis, a_transfer
 from tests.node.chains import CHARTER, LIMITS
 from tests.node.mempool.test_pool import a_transaction
 
@@ -60,11 +62,11 @@ async def test_a_clients_transaction_that_still_waits_is_sent_again(
 
 
 def verdict_on(body: bytes, reason: Reason | None = None) -> Verdict:
-    def take(_: bytes) -> None:
+    def take(_: Transaction) -> None:
         if reason is not None:
             raise Refused(reason)
 
-    return TransactionGossip(Pool(LIMITS), Wall()).receive(body, take)
+    return TransactionGossip(Pool(LIMITS), Wall()).receive(body, lambda raw: open_transaction(raw, CHARTER.hash), take)
 
 
 BATCH = encode(TransactionBatch(transactions=[a_transfer(CHARTER, payer="client", payee="ann", amount=1, nonce=0)]))
@@ -75,11 +77,17 @@ def test_new_transactions_travel_on() -> None:
 
 
 def test_what_brings_nothing_new_goes_no_further() -> None:
-    for reason in (Reason.ALREADY_KNOWN, Reason.NONCE_TOO_LOW, Reason.MEMPOOL_FULL, Reason.INSUFFICIENT_BALANCE):
+    for reason in (Reason.ALREADY_KNOWN, Reason.NONCE_TOO_LOW, Reason.MEMPOOL_FULL, Reason.MALFORMED):
         assert verdict_on(BATCH, reason) is Verdict.IGNORE
 
 
 def test_what_no_honest_node_sends_is_held_against_the_sender() -> None:
-    assert verdict_on(BATCH, Reason.BAD_SIGNATURE) is Verdict.REJECT
-    for body in (b"", b"\x91\x90", BATCH + b"\x00", encode(TransactionBatch(transactions=[b""]))[:-1]):
+    others = a_transfer(charter_of(a_genesis(validators=1)), payer="client", payee="ann", amount=1, nonce=0)
+    for body in (
+        encode(TransactionBatch(transactions=[others])),
+        b"",
+        b"\x91\x90",
+        BATCH + b"\x00",
+        encode(TransactionBatch(transactions=[b""]))[:-1],
+    ):
         assert verdict_on(body) is Verdict.REJECT
