@@ -7,15 +7,18 @@ DECIMALS = 9
 KARAT = 10**DECIMALS
 GRAINS_MAX = 2**63 - 1
 """What fits a number of the ledger."""
+_CHARS_MAX = 30
+"""More than any amount needs; Python refuses to read a number of thousands of digits."""
 
 
 def parse_karat(text: str) -> int:
     """Return the grains of an amount in karat. Raises Refused AMOUNT_INVALID."""
     whole, _, part = text.partition(".")
-    fits = (whole + part).isascii() and (whole + part).isdigit() and bool(whole) and len(part) <= DECIMALS
+    is_number = len(text) <= _CHARS_MAX and (whole + part).isascii() and (whole + part).isdigit()
+    fits = is_number and bool(whole) and len(part) <= DECIMALS
     grains = int(whole) * KARAT + int(part.ljust(DECIMALS, "0")) if fits else -1
     if not 0 <= grains <= GRAINS_MAX:
-        raise Refused(Reason.AMOUNT_INVALID, seen=text, wanted="karat, such as 12 or 0.25")
+        raise Refused(Reason.AMOUNT_INVALID, seen=text[:_CHARS_MAX], wanted="karat, such as 12 or 0.25")
     return grains
 
 

@@ -28,6 +28,12 @@ def test_what_is_no_amount_is_refused_with_what_was_seen(text: str) -> None:
     assert told.value.facts["seen"] == text
 
 
+def test_digits_without_end_are_no_amount() -> None:
+    with pytest.raises(Refused) as told:
+        parse_karat("9" * 5_000)
+    assert told.value.reason is Reason.AMOUNT_INVALID
+
+
 @given(st.integers(min_value=0, max_value=GRAINS_MAX))
 def test_what_is_shown_reads_back(grains: int) -> None:
     assert parse_karat(karat(grains).replace(",", "")) == grains
