@@ -38,6 +38,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)  # whoever reads a result before its reveal could commit to it without running the job
 
     def keep(self, part: Part, work: Work) -> None:
         """Write an entry; it is on disk when this returns."""

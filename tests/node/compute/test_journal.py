@@ -17,6 +17,11 @@ def test_an_entry_is_found_again_by_part_and_job(tmp_path: Path) -> None:
     assert journal.entries() == [(Part.PROVIDER, JOB)]
 
 
+def test_nobody_else_on_the_machine_reads_what_is_not_revealed_yet(tmp_path: Path) -> None:
+    Journal(tmp_path / "work")
+    assert (tmp_path / "work").stat().st_mode & 0o777 == 0o700
+
+
 def test_an_entry_is_forgotten_once(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.keep(Part.VERIFIER, WORK)
