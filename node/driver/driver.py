@@ -51,6 +51,8 @@ INBOX_MAX = 256
 """Inputs that wait; while it is full, what comes from the network waits in the network's own bounded queues."""
 LAST_WORDS_S = 1.0
 """Between the core's halt and the node's end: the certificate that shows a fork is on its way to others (C11)."""
+FAULTS_LOGGED_MAX = 256
+"""Bad messages that are written to the log: enough to see who and what; a liar must not fill the disk."""
 
 _log = logging.getLogger("assay.driver")
 
@@ -104,8 +106,7 @@ class Driver:
         try:
             message = decode_message(body)
         except Refused as fault:
-            self.faults += 1
-            _log.warning("validator %d sent what is no message: %s", sender, fault)
+            self._note_fault("validator %d sent what is no message: %s", sender, fault)
             return
         await self._inbox_in.send(Received(sender=sender, message=message))
 
@@ -181,16 +182,20 @@ class Driver:
             case Commit():
                 return self._commit(effect)
             case Evidence():
-                self.faults += 1
+                self.faults += 1  # always in the log: once for a validator and view, and it convicts
                 _log.warning("validator %d signed two votes of one view: %s", effect.first.signer, effect)
             case Penalise():
-                self.faults += 1
-                _log.warning("validator %s broke a rule: %s", effect.sender, effect.fault.name)
+                self._note_fault("validator %s broke a rule: %s", effect.sender, effect.fault.name)
             case Halt():
                 raise ConsensusHaltedError(effect.why)  # N75
             case _:
                 assert_never(effect)
         return None
+
+    def _note_fault(self, what: str, *facts: object) -> None:
+        self.faults += 1
+        if self.faults <= FAULTS_LOGGED_MAX:
+            _log.warning(what, *facts)
 
     def _send(self, effect: Send) -> None:
         to = None if effect.to is None else [self._peers[effect.to]]

@@ -35,7 +35,7 @@ from consensus.messages import CertificateRequest, SignedVote, Vote, VoteKind, e
 from ledger.block import Block, block_id, decode_block
 from ledger.state import change
 from node.config import ConsensusSection
-from node.driver.driver import ConsensusHaltedError, Driver
+from node.driver.driver import FAULTS_LOGGED_MAX, ConsensusHaltedError, Driver
 from node.p2p.ipc import Direct, Requested
 from node.p2p.peer_id import peer_id_of
 from node.sync.answers import SyncAnswers
@@ -147,6 +147,16 @@ async def test_what_validators_say_is_given_with_their_index(rig: Rig, autojump_
     await trio.sleep(0.1)
     assert rig.core.inputs[1:] == [Received(sender=3, message=a_vote(7))]
     assert rig.driver.faults == 1
+
+
+async def test_a_validator_that_talks_nonsense_does_not_fill_the_disk(
+    rig: Rig, autojump_clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    for _ in range(2 * FAULTS_LOGGED_MAX):
+        await rig.driver.receive(PEERS[3], b"noise")
+    assert rig.driver.faults == 2 * FAULTS_LOGGED_MAX
+    assert len(caplog.records) == FAULTS_LOGGED_MAX
 
 
 async def test_a_timer_that_is_set_anew_forgets_what_it_was_set_to(rig: Rig, autojump_clock: Clock) -> None:
