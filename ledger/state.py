@@ -138,18 +138,19 @@ class State:
 
     def find(self, kind: type[R], key: bytes) -> R | None:
         """Return the row of `kind` at `key`."""
-        changes = self._changes.get(key[:1])
-        if changes is not None:
-            found = changes.get(key, _ABSENT)
-            if found is not _ABSENT:
-                return found  # type: ignore[return-value]  # a namespace holds one kind
-        if key in self._read:
-            return self._read[key]  # type: ignore[return-value]  # a namespace holds one kind
-        if isinstance(self._below, State):
-            return self._below.find(kind, key)
-        raw = self._below.get(key)
+        at = self
+        while True:  # not by recursion: hundreds of blocks may wait to be final
+            changes = at._changes.get(key[:1])
+            if changes is not None and key in changes:
+                return changes[key]  # type: ignore[return-value]  # a namespace holds one kind
+            if key in at._read:
+                return at._read[key]  # type: ignore[return-value]  # a namespace holds one kind
+            if not isinstance(at._below, State):
+                break
+            at = at._below
+        raw = at._below.get(key)
         row = None if raw is None else codec.decode(kind, raw, at_most=STATE_ROW_BYTES_MAX)
-        self._read[key] = row
+        at._read[key] = row
         return row
 
     def put(self, key: bytes, row: Record | None) -> None:
@@ -172,19 +173,23 @@ class State:
 
     def _rows(self, prefix: bytes, limit: int, kind: type[R]) -> Iterator[tuple[bytes, R | None]]:
         """Return the rows under `prefix`, removed ones as None, and no key twice."""
-        changes = cast("dict[bytes, R | None]", self._changes.get(prefix[:1], {}))  # a namespace holds one kind
-        mine = {key: row for key, row in changes.items() if key.startswith(prefix)}
-        wider = min(ROWS_MAX, limit + len(mine))  # so many of those below may be removed or replaced here
-        rest: Iterator[tuple[bytes, R | None]]
-        if isinstance(self._below, State):
-            rest = self._below._rows(prefix, wider, kind)
-        else:
-            rest = ((key, self._decoded(kind, key, raw)) for key, raw in self._below.scan(prefix, wider))
-        if not mine:
-            yield from rest
+        changed: dict[bytes, R | None] = {}
+        at = self
+        while True:
+            changes = cast("dict[bytes, R | None]", at._changes.get(prefix[:1], {}))  # a namespace holds one kind
+            for key, row in changes.items():
+                if key.startswith(prefix):
+                    changed.setdefault(key, row)
+            if not isinstance(at._below, State):
+                break
+            at = at._below
+        wider = min(ROWS_MAX, limit + len(changed))  # so many of those in the reader may be removed or replaced
+        stored = ((key, at._decoded(kind, key, raw)) for key, raw in at._below.scan(prefix, wider))
+        if not changed:
+            yield from stored
             return
-        below = ((key, row) for key, row in rest if key not in mine)
-        yield from merge(sorted(mine.items(), key=_key_of), below, key=_key_of)
+        unchanged = ((key, row) for key, row in stored if key not in changed)
+        yield from merge(sorted(changed.items(), key=_key_of), unchanged, key=_key_of)
 
     def _decoded(self, kind: type[R], key: bytes, raw: bytes) -> R:
         row = self._read.get(key)

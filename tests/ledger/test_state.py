@@ -1,6 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.limits import UNFINAL_BLOCKS_MAX
 from ledger.records import Amount
 from ledger.state import MemoryReader, State
 from primitives import codec
@@ -86,3 +87,14 @@ def test_a_child_does_not_change_its_parent() -> None:
 def test_an_account_that_never_was_reads_as_zeros() -> None:
     account = State(MemoryReader()).account(bytes(20))
     assert (account.nonce, account.balance) == (0, 0)
+
+
+def test_as_many_blocks_as_may_wait_to_be_final_are_read_through() -> None:
+    state = State(MemoryReader(rows_of({NAMES[0]: 9})))
+    for at in range(UNFINAL_BLOCKS_MAX):
+        state = state.child()
+        put_all(state, {NAMES[1 + at % 5]: at})
+        state.freeze()
+    last = {NAMES[1 + at % 5]: at for at in range(UNFINAL_BLOCKS_MAX)}
+    assert scanned(state, b"\x01") == sorted({NAMES[0]: 9, **last}.items())
+    assert state.find(Amount, NAMES[0]) == Amount(grains=9)
