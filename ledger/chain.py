@@ -24,7 +24,7 @@ class ParentUnknown(Exception):
 
 
 class TreeFull(Exception):
-    """Too many unfinal blocks: this one is pending until a block is final (L73)."""
+    """Too many unfinal blocks, each on the one before: this one is pending until a block is final (L73)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ class Chain:
         is executed and kept here at once. Raises ParentUnknown, TreeFull.
         """
         parent = self.outcome(parent_id)
-        self._make_room()
+        self._make_room(parent_id)
         time_ms = max(now_ms, parent.header.timestamp_ms + 1)
         run = BlockRun(self._charter, parent.state, time_ms=time_ms, proposer=proposer, reveal=reveal)
         chosen = self._choose(run, transactions)
@@ -171,14 +171,20 @@ class Chain:
         if known is not None and known.block.transactions == block.transactions:
             return known.outcome
         parent = self.outcome(block.header.parent)
-        self._make_room()
+        self._make_room(block.header.parent)
         outcome = apply_block(self._charter, parent, block, verified=self._verified)
         self._blocks[identity] = FinalBlock(block=block, outcome=outcome)
         return outcome
 
-    def _make_room(self) -> None:
-        if len(self._blocks) >= UNFINAL_BLOCKS_MAX:
+    def _make_room(self, parent: bytes) -> None:
+        """Let the oldest block that nothing stands on give way to one on `parent` (L73)."""
+        if len(self._blocks) < UNFINAL_BLOCKS_MAX:
+            return
+        stood_on = {parent, *(each.block.header.parent for each in self._blocks.values())}
+        abandoned = next((key for key in self._blocks if key not in stood_on), None)
+        if abandoned is None:
             raise TreeFull
+        del self._blocks[abandoned]
 
     def finalize(self, identity: bytes) -> list[FinalBlock]:
         """Make an executed block and its ancestors final; return those that were not, in order.

@@ -265,7 +265,7 @@ class FinalChain:
         name = block_id(block.header)
         if block.header.height > self._head.height:
             if len(self._held) >= HELD_MAX:
-                self._held.pop(max(self._held, key=lambda each: self._held[each].header.view))
+                self._held.pop(min(self._held, key=lambda each: self._held[each].header.view))  # the newest are needed
             self._held[name] = block
         return name
 

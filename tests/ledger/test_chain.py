@@ -194,11 +194,23 @@ def test_a_chain_goes_on_from_what_a_store_holds() -> None:
 
 
 def test_the_tree_of_unfinal_blocks_has_a_limit(chain: Chain) -> None:
-    made = [propose(chain, chain.head.id, view=view) for view in range(1, UNFINAL_BLOCKS_MAX + 1)]
+    made = [chain.head.id]
+    for view in range(1, UNFINAL_BLOCKS_MAX + 1):
+        made.append(block_id(propose(chain, made[-1], view=view, now_ms=NOW + view).header))
     with pytest.raises(TreeFull):
-        propose(chain, chain.head.id, view=UNFINAL_BLOCKS_MAX + 1)
-    chain.finalize(block_id(made[0].header))
-    propose(chain, chain.head.id, now_ms=NOW + 1)
+        propose(chain, made[-1], view=UNFINAL_BLOCKS_MAX + 1)
+    chain.finalize(made[1])
+    propose(chain, made[-1], view=UNFINAL_BLOCKS_MAX + 1, now_ms=NOW + UNFINAL_BLOCKS_MAX + 1)
+
+
+def test_blocks_that_nothing_stands_on_never_fill_the_tree(chain: Chain) -> None:
+    kept = block_id(propose(chain, chain.head.id, view=1).header)
+    child = block_id(propose(chain, kept, view=2, now_ms=NOW + 1).header)
+    lost = [propose(chain, kept, view=view, now_ms=NOW + 1) for view in range(3, UNFINAL_BLOCKS_MAX + 10)]
+    assert chain.block(kept) is not None
+    assert chain.block(child) is None
+    assert chain.block(block_id(lost[0].header)) is None
+    assert len(chain.finalize(block_id(lost[-1].header))) == 2
 
 
 def test_a_block_keeps_a_quarter_for_the_commitments_and_reveals_of_a_jobs_parties() -> None:

@@ -11,7 +11,7 @@ from ledger.apply import told
 from ledger.block import block_id
 from ledger.limits import BLOCK_TXS_MAX
 from ledger.transaction import FACTS_MAX, JobAccept, Receipt, sign_transaction
-from node.final_chain import FOLLOW_MAX, RECEIPTS_BYTES_MAX
+from node.final_chain import FOLLOW_MAX, HELD_MAX, RECEIPTS_BYTES_MAX
 from node.mempool.pool import PoolLimits
 from node.ports import ChainView, TxState, TxStatus
 from primitives.codec import encode
@@ -135,6 +135,13 @@ async def test_waiting_for_a_height_ends_with_its_block(producer: Producer, nurs
     producer.extend(1)
     await trio.testing.wait_all_tasks_blocked()
     assert reached == [1, 3]
+
+
+def test_of_too_many_bodies_the_newest_are_kept(producer: Producer) -> None:
+    made = [producer.propose(view=view) for view in range(1, HELD_MAX + 3)]
+    held = [producer.chain.body(block_id(block.header)) is not None for block in made]
+    assert held == [False, False, *[True] * HELD_MAX]
+    producer.finalize(made[-1])
 
 
 def test_losing_blocks_are_forgotten_when_another_is_final(producer: Producer) -> None:
