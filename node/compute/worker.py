@@ -37,7 +37,7 @@ from vm.manifest import Class
 from vm.tensor import decode_small_bundle
 
 ATTENDED_MAX = 256
-"""Jobs attended to at once, most of them waiting; others wait their turn."""
+"""Jobs attended to at once, most of them waiting; other offers wait. What we owe does not: our slots bound it."""
 TRIES_MAX = 5
 """Times that one step of a job is tried, a block apart, while its reason may pass."""
 SALT_BYTES = 32
@@ -123,7 +123,7 @@ class Worker:
                 async with self._ports.chain.follow() as blocks:
                     await self._look_around(nursery)
                     async for final in blocks:
-                        self._note(final)
+                        self._note(nursery, final)
                         self._blocks.ring()
                         self._fill(nursery)
 
@@ -137,17 +137,20 @@ class Worker:
             if at % ROWS_AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
             if job.outcome is None and self._duty(job_id) is not Duty.NONE:
-                self._wanted[job_id] = None
+                if job.state is JobState.OPEN:
+                    self._wanted[job_id] = None
+                else:
+                    self._start(nursery, job_id)
         self._blocks.ring()
         self._fill(nursery)
 
-    def _note(self, final: FinalBlock) -> None:
+    def _note(self, nursery: trio.Nursery, final: FinalBlock) -> None:
         for event in final.outcome.events:
             match event:
                 case JobSubmitted(job=job_id, named=named) if named in (None, self.address):
                     self._wanted[job_id] = None
                 case JobDrawn(job=job_id, verifiers=verifiers) if self.address in verifiers:
-                    self._wanted[job_id] = None
+                    self._start(nursery, job_id)  # D14
                 case _:
                     pass  # a job that is attended to is looked at after each block anyway
 
@@ -156,9 +159,12 @@ class Worker:
             if len(self._attended) >= ATTENDED_MAX:
                 return
             del self._wanted[job_id]
-            if job_id not in self._attended:
-                self._attended.add(job_id)
-                nursery.start_soon(self._attend, job_id)
+            self._start(nursery, job_id)
+
+    def _start(self, nursery: trio.Nursery, job_id: bytes) -> None:
+        if job_id not in self._attended:
+            self._attended.add(job_id)
+            nursery.start_soon(self._attend, job_id)
 
     async def _attend(self, job_id: bytes) -> None:
         """Do what the job asks of us, step by step, until it asks nothing more."""

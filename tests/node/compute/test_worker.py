@@ -80,6 +80,20 @@ async def test_many_jobs_at_once_are_all_settled_within_the_slots(cluster: Clust
         assert (worker.providing, worker.verifying) == (0, 0)
 
 
+async def test_a_flood_of_offers_keeps_no_worker_from_what_it_owes(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.compute.worker.ATTENDED_MAX", 2)
+    async with running(cluster):
+        job_id = await cluster.submit()
+        await cluster.reached(job_id, JobState.ACCEPTED)
+        for at in range(20):
+            await cluster.submit(provider=None, raw=b"input %d" % at)
+        job = await cluster.ended(job_id)
+    assert job.outcome is Outcome.SETTLED
+    assert verdicts(job) == ["ACCEPT"] * 3
+
+
 async def test_the_output_is_held_by_nobody_before_the_reveal_is_final(cluster: Cluster) -> None:
     output = content_id(honest_result(INPUT).outputs)
     cut = content_id(honest_result(INPUT).cut)
