@@ -49,7 +49,7 @@ class Home:
 
     @property
     def voted(self) -> Path:
-        """Left by a validator's first start: with it and a new store, votes have been forgotten (C13)."""
+        """Left by a validator's first start: with it and a store that is not whole, votes have been forgotten (C13)."""
         return self.root / "voted"
 
     @property
