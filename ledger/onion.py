@@ -3,6 +3,7 @@
 from hashlib import sha256
 
 from primitives.hashing import Hash, tagged
+from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from primitives.units import U64
 
@@ -42,11 +43,11 @@ def grow(seed: bytes, *, layers: int = LAYERS) -> Onion:
 def reveal(onion: Onion, revealed: int) -> bytes:
     """Return the layer that follows `revealed` earlier ones, 32 bytes.
 
-    Raises ValueError when the onion is used up.
+    Raises Refused ONION_USED_UP (L45).
     """
     at = onion.layers - 1 - revealed
     if at < 0:
-        raise ValueError(f"all {onion.layers} layers are revealed")
+        raise Refused(Reason.ONION_USED_UP, seen=revealed, wanted=f"fewer than {onion.layers}")
     layer = onion.checkpoints[at // CHECKPOINT_EVERY]
     for _ in range(at % CHECKPOINT_EVERY):
         layer = peel(layer)

@@ -2,6 +2,7 @@ import pytest
 
 from ledger.onion import CHECKPOINT_EVERY, grow, peel, reveal
 from primitives.hashing import tagged
+from primitives.reasons import Reason, Refused
 
 SEED = bytes(range(32))
 
@@ -23,8 +24,9 @@ def test_each_layer_is_the_preimage_of_the_one_before() -> None:
 
 
 def test_an_onion_that_is_used_up_says_so() -> None:
-    with pytest.raises(ValueError, match="all 4 layers"):
+    with pytest.raises(Refused) as refused:
         reveal(grow(SEED, layers=4), 4)
+    assert refused.value.reason is Reason.ONION_USED_UP
 
 
 def test_a_layer_is_hashed_with_its_tag() -> None:

@@ -33,6 +33,7 @@ from consensus.io import (
 )
 from consensus.messages import CertificateRequest, SignedVote, Vote, VoteKind, encode_message
 from ledger.block import Block, block_id, decode_block
+from ledger.onion import Onion, grow
 from ledger.state import change
 from node.config import ConsensusSection
 from node.driver.driver import FAULTS_LOGGED_MAX, ConsensusHaltedError, Driver
@@ -67,7 +68,7 @@ class ScriptedCore:
 class Rig:
     """A driver over a chain of its own, and a neighbour with the same chain."""
 
-    def __init__(self, folder: Path, nursery: trio.Nursery) -> None:
+    def __init__(self, folder: Path, nursery: trio.Nursery, *, onion: Onion | None = None) -> None:
         self.producer = Producer(folder / "mine")
         self.chain = self.producer.chain
         self.me = self.chain.instance.validators.leader(1)
@@ -80,7 +81,7 @@ class Rig:
             guard=self.producer.store.guard,
             network=self.network,
             peers=PEERS,
-            onion=onion_of(self.me),
+            onion=onion or onion_of(self.me),
             times=TIMES,
         )
         self.nursery = nursery
@@ -191,6 +192,15 @@ async def test_a_later_build_replaces_an_earlier_one(rig: Rig, autojump_clock: C
 
 async def test_a_block_on_a_parent_that_is_not_here_fails_to_be_built(rig: Rig, autojump_clock: Clock) -> None:
     assert await rig.after(Build(view=3, parent_view=2, parent=bytes(32))) == [BuildFailed(view=3)]
+
+
+async def test_a_leader_whose_onion_is_used_up_builds_nothing_and_lives(tmp_path: Path, autojump_clock: Clock) -> None:
+    async with trio.open_nursery() as nursery:
+        rig = Rig(tmp_path, nursery, onion=grow(b"short".ljust(32), layers=0))
+        wanted = Build(view=1, parent_view=0, parent=rig.chain.head.block_id)
+        assert await rig.after(wanted) == [BuildFailed(view=1)]
+        nursery.cancel_scope.cancel()
+    rig.producer.close()
 
 
 async def verdict(rig: Rig, asked: Validate) -> Verdict:
