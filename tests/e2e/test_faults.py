@@ -47,27 +47,27 @@ def drawn(market: Market, job: dict[str, Any]) -> list[str]:
 
 
 def test_a_provider_killed_after_its_accept_pays_and_the_client_does_not(faulty: Market, tmp_path: Path) -> None:
-    job_id = faulty.submit(input_file(tmp_path, 0), provider="worker4")
+    job_id = faulty.submit(input_file(tmp_path, 0), provider="worker0")
     faulty.in_state(job_id, "accepted")
-    faulty.kill("worker4")
+    faulty.kill("worker0")
     job = faulty.ended(job_id)
     noted(faulty, "provider, after accept", job)
-    faulty.start("worker4")
+    faulty.start("worker0")
     assert (job["state"], job["outcome"]) == ("void", "provider_silent_after_accept")
     assert refunded_in_full(job)
-    assert fined(faulty, job) == ["worker4"]
+    assert fined(faulty, job) == ["worker0"]
 
 
 def test_a_provider_killed_after_its_commit_pays_and_the_client_does_not(faulty: Market, tmp_path: Path) -> None:
-    job_id = faulty.submit(input_file(tmp_path, 1), provider="worker5")
+    job_id = faulty.submit(input_file(tmp_path, 1), provider="worker6")
     faulty.in_state(job_id, "committed", "verifying")
-    faulty.kill("worker5")
+    faulty.kill("worker6")
     job = faulty.ended(job_id)
     noted(faulty, "provider, after commit", job)
-    faulty.start("worker5")
+    faulty.start("worker6")
     assert (job["state"], job["outcome"]) == ("void", "provider_silent_at_reveal")
     assert refunded_in_full(job)
-    assert "worker5" in fined(faulty, job)
+    assert "worker6" in fined(faulty, job)
     assert events(job)[-1] == "due"
 
 
