@@ -77,8 +77,8 @@ def honest(markets: Markets) -> Market:
 
 @pytest.fixture
 def faulty(markets: Markets) -> Market:
-    """Short deadlines, and workers that are slow or stop at a given step, so that a test can kill them in it."""
-    behaviours = ["slow", "slow", "slow", "slow", "silent-after-accept", "silent-after-commit", None]
+    """Short deadlines, and honest workers, four of them slow, so that a test can kill them at a given step."""
+    behaviours = ["slow", "slow", "slow", "slow", None, None, None]
     parameters = Parameters(
         accept_ms=12 * SECOND_MS,
         commit_ms=12 * SECOND_MS,
