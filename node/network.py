@@ -17,6 +17,7 @@ from node.p2p.ipc import (
     BODY_MAX,
     GOSSIP_BODY_MAX,
     PEERS_MAX,
+    PHRASE_MAX,
     REQUEST_BODY_MAX,
     AddPeer,
     Configure,
@@ -28,6 +29,7 @@ from node.p2p.ipc import (
     PeerAddress,
     PeerDown,
     PeerUp,
+    Penalise,
     Publish,
     Ready,
     Request,
@@ -35,6 +37,7 @@ from node.p2p.ipc import (
     Responded,
     Response,
     Send,
+    SetValidators,
     Stats,
     ToNetwork,
     Verdict,
@@ -95,7 +98,7 @@ class NetworkConfig:
     port: int = 0
     """0: any free one, kept over restarts."""
     validators: Sequence[bytes] = ()
-    """Peer ids that may hold direct links with us; empty for a node that is no validator."""
+    """Peer ids that may hold direct links with us at first; empty for a node that is no validator."""
     peers: Sequence[PeerAddress] = ()
     """Whom to stay connected to."""
     topics: Sequence[str] = ("tx", "final")
@@ -134,6 +137,7 @@ class Network:
         """The program's latest counters and our own, by name."""
         self._config = config
         self._peers_kept = list(config.peers)
+        self._validators = SetValidators(validators=list(config.validators), addresses=[])
         self._connected: dict[bytes, bool] = {}
         self._outbox = _lanes()
         self._inbox: Lanes[Event] = Lanes(urgent_bytes=QUEUE_URGENT_BYTES, bulk_bytes=QUEUE_BULK_BYTES)
@@ -198,6 +202,21 @@ class Network:
         self._say(AddPeer(address=address), urgent=True)
         return True
 
+    def set_validators(self, validators: Sequence[PeerAddress | bytes]) -> None:
+        """Say who all validators are from now on, by id or with an address to dial; empty if this node is none.
+
+        Links to who has left end, joiners are dialled and linked; over restarts too. This node may be in the list.
+        """
+        assert len(validators) <= PEERS_MAX, "more validators than one program can serve"
+        addresses = [each for each in validators if isinstance(each, PeerAddress)]
+        peers = [each.peer if isinstance(each, PeerAddress) else each for each in validators]
+        self._validators = SetValidators(validators=peers, addresses=addresses)
+        self._say(self._validators, urgent=True)
+
+    def penalise(self, peer: bytes, why: str, weight: int) -> None:
+        """Count a broken rule against a peer: `weight` (1 to 255) as that many invalid messages."""
+        self._say(Penalise(peer=peer, why=why[:PHRASE_MAX], weight=weight), urgent=True)
+
     async def request(self, peer: bytes, protocol: str, body: bytes) -> bytes:
         """Ask a connected peer and return its answer.
 
@@ -257,6 +276,7 @@ class Network:
             self.pid = child.process.pid
             self._outbox = _lanes()
             self._say(self._configuration(), urgent=True)
+            self._say(self._validators, urgent=True)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_write_until_broken, child.stream, self._outbox)
                 await self._read_until_broken(child.stream, silence)
@@ -279,7 +299,6 @@ class Network:
             host=self._config.host,
             port=self.port,
             network_id=self._config.network_id,
-            validators=list(self._config.validators),
             peers=self._peers_kept,
             topics=list(self._config.topics),
             limits=self._config.limits,

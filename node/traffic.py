@@ -7,7 +7,7 @@ from typing import Protocol, assert_never
 import trio
 
 from node.network import NetworkRestarted
-from node.p2p.ipc import Direct, Gossip, PeerDown, PeerUp, Requested, Verdict
+from node.p2p.ipc import Direct, Gossip, PeerAddress, PeerDown, PeerUp, Requested, Verdict
 
 CONSENSUS_CHANNEL = 1
 """Of direct links: messages of consensus. (0 is never used, so that an empty frame means nothing.)"""
@@ -46,6 +46,12 @@ class NetworkPort(Protocol):
 
     async def request(self, peer: bytes, protocol: str, body: bytes) -> bytes:
         """Ask a connected peer; raises PeerUnavailableError."""
+
+    def set_validators(self, validators: Sequence[PeerAddress | bytes]) -> None:
+        """Say who all validators are from now on; empty if this node is none."""
+
+    def penalise(self, peer: bytes, why: str, weight: int) -> None:
+        """Count a broken rule against a peer."""
 
     def events(self) -> AsyncIterator[Event]:
         """Yield what happens, for one consumer."""

@@ -21,13 +21,12 @@ class Connections(INotifee):
         swarm: Swarm,
         bans: Bans,
         *,
-        validators: Sequence[bytes],
         on_up: Callable[[bytes], None],
         on_down: Callable[[bytes], None],
     ) -> None:
         self._swarm = swarm
         self._bans = bans
-        self._validators = frozenset(validators)
+        self._validators = frozenset[bytes]()
         self._on_up = on_up
         self._on_down = on_down
         self._connected: dict[bytes, None] = {}
@@ -44,6 +43,10 @@ class Connections(INotifee):
         """Wait until a peer is connected, or until it is not."""
         while (peer in self._connected) is not is_connected:
             await self._changed.wait()
+
+    def set_validators(self, validators: Sequence[bytes]) -> None:
+        """Say who may not be cut off from now on."""
+        self._validators = frozenset(validators)
 
     def punish(self, peer: bytes) -> bool:
         """Count an invalid message against a peer and its address, and tell whether to cut it off.

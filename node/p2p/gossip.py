@@ -98,9 +98,15 @@ class Gossiper:
             self._held.take(handle)
             counts["gossip_untold"] += 1
 
+    def penalise(self, peer: bytes, weight: int) -> None:
+        """Count `weight` invalid messages against a peer, and cut it off if they are too many."""
+        for _ in range(weight):
+            if self._connections.punish(peer):
+                self._todo.push(partial(self._connections.cut, peer), 0, urgent=True)
+                return
+
     def _on_offence(self, peer: Id) -> None:
-        if self._connections.punish(peer.to_bytes()):
-            self._todo.push(partial(self._connections.cut, peer.to_bytes()), 0, urgent=True)
+        self.penalise(peer.to_bytes(), 1)
 
     def _do(self, action: Callable[[], Awaitable[None]], size: int) -> None:
         if not self._todo.push(action, size, urgent=False):

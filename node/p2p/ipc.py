@@ -34,7 +34,8 @@ HostName = Annotated[str, msgspec.Meta(max_length=64)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern="^[a-z]+$")]
 """Of a topic or a request protocol, as in `tx`; the program makes the full libp2p name of it (N5)."""
-Phrase = Annotated[str, msgspec.Meta(max_length=256)]
+PHRASE_MAX = 256
+Phrase = Annotated[str, msgspec.Meta(max_length=PHRASE_MAX)]
 
 
 class Verdict(enum.IntEnum):
@@ -71,7 +72,7 @@ class Limits(Record):
 
 
 class Configure(Record, tag=0):
-    """The first message, sent once: who we are and whom we talk to."""
+    """The first message, sent once: who we are and whom we talk to; SetValidators follows."""
 
     session: U32
     """Counts the starts of the program; handles and request ids of one start mean nothing to another."""
@@ -82,8 +83,6 @@ class Configure(Record, tag=0):
     """0: any free one."""
     network_id: Hash
     """The genesis hash; peers of another network find no protocol in common."""
-    validators: Annotated[list[PeerId], msgspec.Meta(max_length=PEERS_MAX)]
-    """Who may hold direct links with us; empty for a node that is no validator."""
     peers: Annotated[list[PeerAddress], msgspec.Meta(max_length=PEERS_MAX)]
     """Whom to stay connected to."""
     topics: Annotated[list[Name], msgspec.Meta(max_length=16)]
@@ -135,7 +134,24 @@ class AddPeer(Record, tag=6):
     address: PeerAddress
 
 
-ToNetwork = Configure | Send | Publish | Judge | Request | Response | AddPeer
+class SetValidators(Record, tag=7):
+    """Who the validators are from now on: the links to who has left end, and those to who joined begin."""
+
+    validators: Annotated[list[PeerId], msgspec.Meta(max_length=PEERS_MAX)]
+    """All of them, this node or not; empty for a node that is no validator."""
+    addresses: Annotated[list[PeerAddress], msgspec.Meta(max_length=PEERS_MAX)]
+    """Where some of them listen; a validator that is here is dialled for as long as it is one."""
+
+
+class Penalise(Record, tag=8):
+    """A peer broke a rule that the node knows of: count `weight` invalid messages against it (N9)."""
+
+    peer: PeerId
+    why: Phrase
+    weight: U8
+
+
+ToNetwork = Configure | Send | Publish | Judge | Request | Response | AddPeer | SetValidators | Penalise
 
 
 # From the program to the node.

@@ -30,7 +30,9 @@ BULK_BYTES = 16 << 20
 COALESCE_BYTES = 60_000
 """Frames written together fit in one yamux frame."""
 BACK_OFF_S_MIN = 0.2
-BACK_OFF_S_MAX = 5.0
+BACK_OFF_S_MAX = 2.0
+"""Who joins at an epoch may try before we know of it: it shall not wait longer for its next try than for a block."""
+RESET_S = 1.0
 
 _log = logging.getLogger("assay.p2p")
 
@@ -53,8 +55,10 @@ class Link:
     """Our way to one validator."""
 
     def __init__(self) -> None:
-        self.lanes: Lanes[bytes] = Lanes(urgent_bytes=URGENT_BYTES, bulk_bytes=BULK_BYTES)
+        self.lanes = _lanes()
         self.is_up = False
+        self.scope = trio.CancelScope()
+        """Of the task that keeps it."""
 
 
 class Links:
@@ -65,20 +69,22 @@ class Links:
         host: Host,
         connections: Connections,
         protocol: str,
-        validators: Sequence[bytes],
+        nursery: trio.Nursery,
         *,
         silence_s: float,
         on_frame: Callable[[Direct], None],
         on_change: Callable[[bytes, bool], None],
     ) -> None:
-        own = host.get_id().to_bytes()
+        self._own = host.get_id().to_bytes()
         self._host = host
         self._connections = connections
         self._protocol = protocol
         self._silence_s = silence_s
         self._on_frame = on_frame
         self._on_change = on_change
-        self._links = {peer: Link() for peer in validators if peer != own}
+        self._nursery = nursery
+        self._links: dict[bytes, Link] = {}
+        self._inbound: dict[bytes, list[Stream]] = {}
         host.set_stream_handler(protocol, self._receive)
 
     def send(self, peers: Sequence[bytes], channel: int, body: bytes, *, is_urgent: bool) -> None:
@@ -89,30 +95,51 @@ class Links:
             if link is None or not link.is_up or not link.lanes.push(raw, len(raw), urgent=is_urgent):
                 counts["direct_unsent"] += 1
 
-    async def keep_all(self) -> None:
-        """Keep a link to every validator until cancelled."""
-        async with trio.open_nursery() as nursery:
-            for peer in self._links:
-                nursery.start_soon(self._keep, peer)
+    def set_validators(self, validators: Sequence[bytes]) -> None:
+        """Keep a link to each of these and to nobody else, from now on."""
+        wanted = dict.fromkeys(peer for peer in validators if peer != self._own)
+        for peer in [peer for peer in self._links if peer not in wanted]:
+            link = self._links.pop(peer)
+            link.scope.cancel()
+            self._note_down(peer, link)
+            for stream in self._inbound.get(peer, []):
+                self._nursery.start_soon(_reset, stream)
+        for peer in wanted:
+            if peer not in self._links:
+                self._links[peer] = Link()
+                self._nursery.start_soon(self._keep, peer, self._links[peer])
 
-    async def _keep(self, peer: bytes) -> None:
+    async def _keep(self, peer: bytes, link: Link) -> None:
+        """Open a link, and open it again whenever it ends, until its validator leaves."""
         pause_s = BACK_OFF_S_MIN
-        while True:
-            await self._connections.wait_until(peer, is_connected=True)
-            link = self._links[peer] = Link()
-            try:
-                stream = await self._host.new_stream(ID(peer), [self._protocol])
-                await self._run(peer, link, stream)
-            except* _ENDINGS:
-                counts["links_ended"] += 1
-            except* Exception as fault:  # noqa: BLE001 - supervisor: whatever libp2p trips over, the next link may stand
-                _log.warning("a link failed: %r", fault)
-            if link.is_up:
-                link.is_up = False
-                pause_s = BACK_OFF_S_MIN
-                self._on_change(peer, False)  # noqa: FBT003 - the link stands or not
-            await trio.sleep(pause_s)
-            pause_s = min(2 * pause_s, BACK_OFF_S_MAX)
+        with link.scope:
+            while True:
+                await self._connections.wait_until(peer, is_connected=True)
+                link.lanes = _lanes()
+                try:
+                    await self._open_and_run(peer, link)
+                except* _ENDINGS:
+                    counts["links_ended"] += 1
+                except* Exception as fault:  # noqa: BLE001 - supervisor: libp2p tripped; the next link may stand
+                    _log.warning("a link failed: %r", fault)
+                if link.is_up:
+                    pause_s = BACK_OFF_S_MIN
+                    self._note_down(peer, link)
+                await trio.sleep(pause_s)
+                pause_s = min(2 * pause_s, BACK_OFF_S_MAX)
+
+    def _note_down(self, peer: bytes, link: Link) -> None:
+        if link.is_up:
+            link.is_up = False
+            self._on_change(peer, False)  # noqa: FBT003 - the link stands or not
+
+    async def _open_and_run(self, peer: bytes, link: Link) -> None:
+        stream = await self._host.new_stream(ID(peer), [self._protocol])
+        try:
+            await self._run(peer, link, stream)
+        finally:
+            with trio.CancelScope(shield=True):
+                await _reset(stream)
 
     async def _run(self, peer: bytes, link: Link, stream: Stream) -> None:
         """Write frames and pings and read their echoes; returns never, raises when the link is gone."""
@@ -137,12 +164,18 @@ class Links:
             await stream.reset()
             return
         silence = self._silence()
+        inbound = self._inbound.setdefault(peer, [])
+        inbound.append(stream)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._cut_when_silent, peer, silence)
                 await self._read_frames(peer, stream, silence)
         except* _ENDINGS:
             await stream.reset()
+        finally:
+            inbound.remove(stream)
+            if not inbound:
+                self._inbound.pop(peer, None)
 
     async def _read_frames(self, peer: bytes, stream: Stream, silence: trio.CancelScope) -> None:
         reader = StreamReader(stream, on_read=partial(self._note_life, silence))
@@ -173,6 +206,19 @@ class Links:
 
     def _note_life(self, silence: trio.CancelScope) -> None:
         silence.deadline = trio.current_time() + self._silence_s
+
+
+def _lanes() -> Lanes[bytes]:
+    return Lanes(urgent_bytes=URGENT_BYTES, bulk_bytes=BULK_BYTES)
+
+
+async def _reset(stream: Stream) -> None:
+    """End a stream, which may have ended."""
+    try:
+        with trio.move_on_after(RESET_S):
+            await stream.reset()
+    except Exception:  # noqa: BLE001 - supervisor: the stream is given up either way
+        counts["reset_faults"] += 1
 
 
 async def _write(stream: Stream, link: Link, note_life: Callable[[], None]) -> None:

@@ -23,12 +23,14 @@ from node.p2p.ipc import (
     PeerAddress,
     PeerDown,
     PeerUp,
+    Penalise,
     Publish,
     Ready,
     Request,
     Responded,
     Response,
     Send,
+    SetValidators,
     Stats,
     ToNetwork,
     frame,
@@ -63,19 +65,21 @@ class Device:
         self._outbox = outbox
         self._nursery = nursery
         self._asking = 0
+        self._dials: dict[bytes, tuple[PeerAddress, trio.CancelScope]] = {}
+        """Of validators whose address the node gave."""
         bans = Bans(
             rejects_until_ban=config.limits.rejects_until_ban,
             ban_seconds=config.limits.ban_seconds,
             clock=trio.current_time,
         )
         self._connections = Connections(
-            host.get_network(), bans, validators=config.validators, on_up=self._on_peer_up, on_down=self._on_peer_down
+            host.get_network(), bans, on_up=self._on_peer_up, on_down=self._on_peer_down
         )
         self._links = Links(
             host,
             self._connections,
             link_protocol(config.network_id),
-            config.validators,
+            nursery,
             silence_s=config.limits.silence_ms / 1000,
             on_frame=lambda direct: self._tell_or_count(direct, len(direct.body), urgent=direct.priority),
             on_change=self._on_link_change,
@@ -101,7 +105,6 @@ class Device:
     async def running(self) -> AsyncIterator[None]:
         """Run all parts; the host listens already."""
         async with self._gossip.running():
-            self._nursery.start_soon(self._links.keep_all)
             self._nursery.start_soon(self._report)
             yield
 
@@ -120,10 +123,30 @@ class Device:
                 self._requests.respond(message.id, message.body)
             case AddPeer():
                 self.stay_connected(message.address)
+            case SetValidators():
+                self._set_validators(message)
+            case Penalise():
+                self._gossip.penalise(message.peer, message.weight)
             case Configure():
                 raise AssertionError("configured twice")
             case _:
                 assert_never(message)
+
+    def _set_validators(self, message: SetValidators) -> None:
+        self._connections.set_validators(message.validators)
+        self._links.set_validators(message.validators)
+        wanted = {address.peer: address for address in message.addresses}
+        for peer in [peer for peer in self._dials if self._dials[peer][0] != wanted.get(peer)]:
+            self._dials.pop(peer)[1].cancel()
+        for peer in [peer for peer in wanted if peer not in self._dials]:
+            scope = trio.CancelScope()
+            self._dials[peer] = (wanted[peer], scope)
+            self._nursery.start_soon(self._stay_connected_in, scope, wanted[peer])
+
+    async def _stay_connected_in(self, scope: trio.CancelScope, address: PeerAddress) -> None:
+        with scope:
+            if address.peer != self._host.get_id().to_bytes():
+                await stay_connected(self._host, self._connections, address)
 
     def stay_connected(self, address: PeerAddress) -> None:
         """Keep a connection to a peer."""

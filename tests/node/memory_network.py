@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import trio
 
 from node.network import PeerUnavailableError
-from node.p2p.ipc import Direct, Gossip, PeerDown, PeerUp, Requested, Verdict
+from node.p2p.ipc import Direct, Gossip, PeerAddress, PeerDown, PeerUp, Requested, Verdict
 from node.traffic import Event
 
 QUEUE_MAX = 100_000
@@ -66,6 +66,7 @@ class MemoryNetwork:
         self.peer_id = peer
         self.validator = validator
         self.verdicts: list[Verdict] = []
+        self.penalties: list[tuple[bytes, str, int]] = []
         self._hub = hub
         self._events_in, self._events = trio.open_memory_channel[Event](QUEUE_MAX)
         self._held: dict[int, Gossip] = {}
@@ -116,6 +117,20 @@ class MemoryNetwork:
         for other in self.neighbours():
             event = Gossip(handle=0, topic=topic, forwarder=self.peer_id, author=author, body=body)
             self._hub.deliver(self.peer_id, other.peer_id, event)
+
+    def set_validators(self, validators: Sequence[PeerAddress | bytes]) -> None:
+        """Link to other validators, or to none if there are none; who links to us is for others to say."""
+        was, self.validator = self.validator, bool(validators)
+        if was == self.validator:
+            return
+        kind = PeerUp if self.validator else PeerDown
+        for other in self.neighbours():
+            if other.validator:
+                self.tell(kind(peer=other.peer_id, is_validator_link=True))
+                other.tell(kind(peer=self.peer_id, is_validator_link=True))
+
+    def penalise(self, peer: bytes, why: str, weight: int) -> None:
+        self.penalties.append((peer, why, weight))
 
     def judge(self, handle: int, verdict: Verdict) -> None:
         message = self._held.pop(handle)

@@ -52,6 +52,38 @@ async def test_who_is_no_validator_has_connections_but_no_link(start: Start) -> 
     assert await _answered(a, pretender, b"a follower may ask")
 
 
+async def test_validators_may_join_and_leave_while_the_network_runs(start: Start) -> None:
+    a = await start(1, validators=(1, 2))
+    b = await start(2, validators=(1, 2), peers=(a,))
+    c = await start(3)
+    await until(lambda: a.network.links == [peer_of(2)] and b.network.links == [peer_of(1)])
+    assert not c.network.peers
+
+    for each in (a, b, c):  # c's peers learn its address, c learns nobody's
+        each.network.set_validators(
+            [c.network.address, peer_of(1), peer_of(2)] if each is not c else [*map(peer_of, (1, 2, 3))]
+        )
+    await until(lambda: all(len(each.network.links) == 2 for each in (a, b, c)))
+    c.network.send(1, b"a vote of who joined")
+    for each in (a, b):
+        await each.wait_for(Direct, body=b"a vote of who joined", peer=peer_of(3))
+
+    for each in (a, b, c):
+        each.network.set_validators([peer_of(2), peer_of(3)] if each is not a else [])
+    await until(lambda: b.network.links == [peer_of(3)] and c.network.links == [peer_of(2)] and not a.network.links)
+    await b.wait_for(PeerDown, peer=peer_of(1), is_validator_link=True)
+    assert peer_of(1) in b.network.peers
+
+
+async def test_a_penalty_counts_as_so_many_invalid_messages(start: Start) -> None:
+    judge = await start(2, limits=Limits(rejects_until_ban=3))
+    await start(1, peers=(judge,))
+    judge.network.penalise(peer_of(1), "said one thing and another", 2)
+    judge.network.penalise(peer_of(1), "and again", 1)
+    await judge.wait_for(PeerDown, peer=peer_of(1))
+    await until(lambda: judge.network.stats.get("banned_refused", 0) > 0)
+
+
 async def _answered(answering: Witness, asking: Witness, question: bytes) -> bool:
     """Tell whether a question of one witness is answered by another."""
     async with trio.open_nursery() as nursery:

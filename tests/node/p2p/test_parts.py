@@ -66,7 +66,6 @@ def test_messages_between_node_and_program_are_read_as_they_were_written() -> No
         host="127.0.0.1",
         port=0,
         network_id=bytes(32),
-        validators=[peer_id_of(bytes(32))],
         peers=[PeerAddress(peer=peer_id_of(bytes(32)), host="127.0.0.1", port=4001)],
         topics=["tx"],
         limits=Limits(),
