@@ -74,13 +74,20 @@ class Ancestry:
         known[certificate.vote.view] = certificate
 
     def link(self, block: bytes, view: int, parent: Point) -> None:
-        """Note a block whose body is held, with its parent."""
-        if view > self.committed.view and len(self._links) < LINKS_MAX:
+        """Note a block whose body is held, with its parent.
+
+        A block that is proposed again has its place where it was proposed first, so that is told by its body (C23).
+        """
+        if parent.block != block and view > self.committed.view and len(self._links) < LINKS_MAX:
             self._links[block] = (view, parent)
 
     def linked(self, block: bytes) -> bool:
         """Tell whether a block above the committed point is known with its links."""
         return block in self._links
+
+    def placed(self, view: int, block: bytes) -> bool:
+        """Tell whether a block above the committed point is known and has its place in `view`."""
+        return block in self._links and self._links[block][0] == view
 
     def holds(self, certificate: Certificate) -> bool:
         """Tell whether this very vote's certificate is known, or its view is final already."""
@@ -151,7 +158,7 @@ class Ancestry:
 
         Also None where the way misses the committed block; `forks` tells the two apart.
         """
-        while point.view > self.committed.view:
+        while point.view > self.committed.view and point.block != self.committed.block:  # the same again: C23
             link = self._links.get(point.block)
             if link is None:
                 return Missing(point.block, point.view)
@@ -160,9 +167,9 @@ class Ancestry:
 
     def forks(self, point: Point) -> bool:
         """Tell whether the way from `point`, whose bodies are known, misses the committed block."""
-        while point.view > self.committed.view:
+        while point.view > self.committed.view and point.block != self.committed.block:
             point = self._links[point.block][1]
-        return point != self.committed
+        return point.block != self.committed.block
 
     def certificate_of(self, view: int) -> Certificate | None:
         """Return a certificate that ends `view`: that of a block rather than that of none."""

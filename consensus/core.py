@@ -169,7 +169,7 @@ class Core:
         notarized = self.ancestry.notarized.get(view)
         if notarized is None or not self._voter.may(VoteKind.FINALIZE, view):
             return
-        if self._pending.verdict(notarized.vote.block) is Verdict.VALID:
+        if self._pending.verdict(view, notarized.vote.block) is Verdict.VALID:
             self._vote(VoteKind.FINALIZE, view, notarized.vote.block)
 
     # Views.
@@ -237,7 +237,7 @@ class Core:
         """Ask for a verdict on what can be voted for: to notarize in this view, to finalize where it is notarized."""
         for proposal in self._pending.of(view):
             block = proposal.vote.vote.block
-            if self._pending.verdict(block) is not None:
+            if self._pending.verdict(view, block) is not None:
                 continue
             parent = Point(proposal.parent_view, proposal.parent)
             notarized = self.ancestry.notarized.get(view)
@@ -296,7 +296,7 @@ class Core:
         self._pending.judge(view, block, Verdict.INVALID)
         notarized = self.ancestry.notarized.get(view)
         certified = notarized is not None and notarized.vote.block == block
-        if certified or self.final == Point(view, block) or self.ancestry.linked(block):
+        if certified or self.final == Point(view, block) or self.ancestry.placed(view, block):
             self._outbox.halt(f"block {block.hex()} of view {view} is certified and invalid here")  # C11
         else:
             self._nullify(view)  # C6
@@ -437,7 +437,7 @@ class Core:
     def _on_notarized(self, certificate: Certificate) -> None:
         view, block = certificate.vote.view, certificate.vote.block
         self.ancestry.add(certificate)
-        if self._pending.verdict(block) is Verdict.INVALID:
+        if self._pending.verdict(view, block) is Verdict.INVALID:
             self._outbox.halt(f"block {block.hex()} of view {view} is notarized and invalid here")  # C11
             return
         self._try_finalize(view)
@@ -449,7 +449,7 @@ class Core:
         view, block = certificate.vote.view, certificate.vote.block
         self.ancestry.raise_final(certificate)
         self._voter.close(view)
-        if self._pending.verdict(block) is Verdict.INVALID:
+        if self._pending.verdict(view, block) is Verdict.INVALID:
             self._outbox.halt(f"block {block.hex()} of view {view} is final and invalid here")  # C11
             return
         try_commit(self.ancestry, self._wanted, self._outbox)

@@ -176,6 +176,7 @@ class Build(Record):
     """Build a block of `view` on this parent (its body and those of its ancestors are known); answer once.
 
     The driver may wait for transactions for as long as the timing's `idle_ms`. A later Build replaces this one.
+    If the parent ends its epoch, the one right answer is the parent itself, with its own id and body (C23).
     """
 
     view: U64
@@ -184,7 +185,11 @@ class Build(Record):
 
 
 class Validate(Record):
-    """Judge a block on this parent (its body and those of its ancestors are known); answer once, at any time."""
+    """Judge a block on this parent (its body and those of its ancestors are known); answer once, at any time.
+
+    Where `block` is `parent`, it is VALID if the parent ends its epoch and `body` is its body; any other block on a
+    parent that ends its epoch is INVALID (C23).
+    """
 
     view: U64
     block: Hash
@@ -201,7 +206,11 @@ class FetchBlock(Record):
 
 
 class Commit(Record):
-    """The block is final by this FINALIZE certificate, and so are its ancestors, whose bodies are all known."""
+    """The block is final by this FINALIZE certificate, and so are its ancestors, whose bodies are all known.
+
+    If it ends its epoch the core has done its work: the driver leaves it, with whatever effects of the step follow, and
+    keeps the certificate for those who lag behind (C24). The next epoch's core starts at `Point(0, block)`.
+    """
 
     block: Hash
     certificate: Certificate

@@ -17,7 +17,7 @@ class Pending:
     def __init__(self) -> None:
         self._proposals: dict[int, list[Proposal]] = {}
         self._asked: set[tuple[int, bytes]] = set()
-        self._verdicts: dict[bytes, tuple[int, Verdict]] = {}
+        self._verdicts: dict[tuple[int, bytes], Verdict] = {}
 
     def add(self, proposal: Proposal) -> bool:
         """Keep a proposal; tell whether it is new and there was room."""
@@ -54,19 +54,16 @@ class Pending:
 
     def awaits(self, view: int) -> bool:
         """Tell whether a verdict on a proposal of the view is asked for and not given."""
-        return any(
-            (view, known.vote.vote.block) in self._asked and known.vote.vote.block not in self._verdicts
-            for known in self.of(view)
-        )
+        names = [(view, known.vote.vote.block) for known in self.of(view)]
+        return any(name in self._asked and name not in self._verdicts for name in names)
 
     def judge(self, view: int, block: bytes, verdict: Verdict) -> None:
-        """Note a verdict."""
-        self._verdicts[block] = (view, verdict)
+        """Note a verdict on the block of a view; a block that is proposed again is judged again (C23)."""
+        self._verdicts[view, block] = verdict
 
-    def verdict(self, block: bytes) -> Verdict | None:
-        """Return the verdict on a block."""
-        known = self._verdicts.get(block)
-        return None if known is None else known[1]
+    def verdict(self, view: int, block: bytes) -> Verdict | None:
+        """Return the verdict on the block of a view."""
+        return self._verdicts.get((view, block))
 
     def forget(self, *, final: int, view: int) -> None:
         """Drop the bodies of views well below `view`, and all that is final."""
@@ -74,5 +71,5 @@ class Pending:
         for old in [known for known in self._proposals if known <= floor]:
             del self._proposals[old]
         self._asked = {asked for asked in self._asked if asked[0] > floor}
-        for block in [block for block, (of, _) in self._verdicts.items() if of <= max(final, view - VERDICTS_BACK)]:
-            del self._verdicts[block]
+        for name in [name for name in self._verdicts if name[0] <= max(final, view - VERDICTS_BACK)]:
+            del self._verdicts[name]

@@ -32,7 +32,11 @@ class Proposer:
         """Take up the block that this node proposed in `view` before it stopped, to propose no other."""
         mine = self._voter.guard.vote(VoteKind.NOTARIZE, view)
         for record in recovered:
-            if isinstance(record, Stored) and mine is not None and record.block == mine.vote.block:
+            if (
+                isinstance(record, Stored)
+                and mine is not None
+                and (record.view, record.block) == (view, mine.vote.block)
+            ):
                 self.proposed = record
 
     def is_idle(self) -> bool:
