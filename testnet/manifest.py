@@ -1,12 +1,19 @@
-"""What a network on one machine consists of: a record, from which its homes are written and its processes started."""
+"""What a network consists of: one record for real processes and for virtual time, written by people as TOML.
 
+From it homes are written and processes started (testnet.network_home), or a simulation is made (testnet.sim).
+"""
+
+import tomllib
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from ledger.parameters import Parameters
+from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
+from testnet.faults import Faults
 
 NODES_MAX = 40
 """What one machine bears: a node takes about 100 MB."""
@@ -44,6 +51,27 @@ class Follower(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The only nodes that it is connected to; None: all but followers with such a list."""
 
 
+class Simulation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What only virtual time can do, or needs to know."""
+
+    ledger: bool = False
+    """Whether validators agree on the real ledger, with mempool, stakes and epochs; else on bare ids, much faster."""
+    cap_ms: Annotated[int, Meta(ge=1, le=60_000)] = 3_000
+    """The longest view."""
+    heal_ms: Annotated[int, Meta(ge=1, le=86_400_000)] = 20_000
+    """Once all is well, every honest validator must have new final blocks within so long."""
+    seeds: Annotated[int, Meta(ge=0, le=100_000)] = 100
+    """How many seeds of this manifest `make night` runs, of 2,000 in all."""
+
+
+class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What users do while the network runs."""
+
+    transfers_per_s: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    staking: bool = False
+    """Whether validators join, leave and rotate their keys."""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole network. Nodes are named by role and number: validator0, worker0, follower0."""
 
@@ -61,6 +89,41 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     idle_ms: int = 1_000
     delta_ms: int = 500
     min_block_interval_ms: int = 100
+    stakes: Annotated[list[Annotated[int, Meta(ge=1)]], Meta(max_length=NODES_MAX)] = []
+    """Of the validators in turn, if they are unequal; else `stake` is that of each."""
+    regions: Annotated[list[str], Meta(max_length=NODES_MAX)] = []
+    """Where validators stand (testnet.wan), in turn; empty: all near each other. Virtual time alone knows distance."""
+    faults: Faults = Faults()
+    workload: Workload = Workload()
+    simulation: Simulation = Simulation()
+
+
+MANIFESTS = Path(__file__).parent / "manifests"
+"""The manifests that come with the product."""
+MANIFEST_BYTES_MAX = 1 << 16
+"""A page that people write."""
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest; one of ours by its bare name too. Raises Refused FILE_UNREADABLE."""
+    found = path if path.exists() or path.parent != Path() else MANIFESTS / f"{path.stem}.toml"
+    try:
+        with found.open("rb") as file:
+            table = tomllib.loads(file.read(MANIFEST_BYTES_MAX).decode())
+        told = table.pop("parameters", {})
+        manifest = msgspec.convert({"name": found.stem, **table}, Manifest)
+        return msgspec.structs.replace(manifest, parameters=_parameters(told))
+    except (OSError, ValueError, msgspec.ValidationError) as fault:
+        raise Refused(Reason.FILE_UNREADABLE, file=str(path), why=str(fault)) from None
+
+
+def _parameters(told: dict[str, object]) -> Parameters:
+    """Return parameters of which a manifest tells some, each checked as when it is decoded."""
+    unknown = sorted(set(told) - set(Parameters.__struct_fields__))
+    if unknown:
+        raise ValueError(f"there is no parameter {unknown[0]}")
+    ordered = msgspec.structs.asdict(Parameters()) | told
+    return msgspec.convert([ordered[name] for name in Parameters.__struct_fields__], Parameters)
 
 
 def standard(*, validators: int = 4, workers: int = 5, followers: int = 0, liars: int = 0) -> Manifest:
@@ -70,6 +133,11 @@ def standard(*, validators: int = 4, workers: int = 5, followers: int = 0, liars
         crew[1] = Worker(threads=2, optimisation=False)
     crew += [Worker(behaviour="liar", ask=LIAR_ASK) for _ in range(liars)]
     return Manifest(validators=validators, workers=crew, followers=[Follower() for _ in range(followers)])
+
+
+def stake_of(manifest: Manifest, validator: int) -> int:
+    """Return the stake of a validator by its number."""
+    return manifest.stakes[validator % len(manifest.stakes)] if manifest.stakes else manifest.stake
 
 
 def names(manifest: Manifest) -> list[str]:

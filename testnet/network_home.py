@@ -33,7 +33,7 @@ from node.keys.files import DEVELOPMENT_PREFIX, SUFFIX, Key, KeyKind, create_key
 from node.p2p.peer_id import peer_id_of, peer_id_text
 from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
-from testnet.manifest import Manifest, Worker, connections, names
+from testnet.manifest import Manifest, Worker, connections, names, stake_of
 from testnet.ports import free_ports
 from vm.manifest import MODEL_BYTES_MAX
 
@@ -151,7 +151,7 @@ def _genesis(
         name=manifest.name.encode(),
         timestamp_ms=time.time_ns() // 1_000_000,
         validators=[
-            _genesis_validator(manifest, homes[f"validator{at}"], network_keys[f"validator{at}"])
+            _genesis_validator(stake_of(manifest, at), homes[f"validator{at}"], network_keys[f"validator{at}"])
             for at in range(manifest.validators)
         ],
         beacon=secrets.token_bytes(32),
@@ -161,7 +161,7 @@ def _genesis(
     )
 
 
-def _genesis_validator(manifest: Manifest, home: Home, network_key: Key) -> GenesisValidator:
+def _genesis_validator(stake: int, home: Home, network_key: Key) -> GenesisValidator:
     key = _key(home, KEYS.validator, KeyKind.VALIDATOR)
     seed = secrets.token_bytes(32)
     tip = grow(seed).tip
@@ -170,7 +170,7 @@ def _genesis_validator(manifest: Manifest, home: Home, network_key: Key) -> Gene
     )
     return GenesisValidator(
         key=key.info.public,
-        stake=manifest.stake,
+        stake=stake,
         onion_tip=tip,
         peer=network_key.info.public,
         operator=key.info.address,

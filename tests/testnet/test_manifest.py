@@ -1,6 +1,23 @@
 """What a network consists of, and who connects to whom."""
 
-from testnet.manifest import Follower, Manifest, Worker, connections, names, standard
+from pathlib import Path
+
+import pytest
+
+from primitives.reasons import Reason, Refused
+from testnet.faults import Faults
+from testnet.manifest import (
+    MANIFESTS,
+    Follower,
+    Manifest,
+    Worker,
+    connections,
+    names,
+    read_manifest,
+    stake_of,
+    standard,
+)
+from testnet.wan import REGIONS, distances
 
 
 def test_nodes_are_named_by_role_and_number() -> None:
@@ -27,3 +44,35 @@ def test_one_worker_of_the_standard_network_runs_other_settings_and_liars_come_i
     assert [(worker.threads, worker.optimisation) for worker in crew] == [(1, True), (2, False)] + [(1, True)] * 4
     assert [worker.behaviour for worker in crew] == [None] * 5 + ["liar"]
     assert crew[-1].ask > crew[0].ask
+
+
+def test_a_manifest_is_read_from_toml_and_named_after_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text("validators = 3\nstakes = [5, 7]\n[faults]\nloss = 0.5\n[parameters]\nunbonding_ms = 9000\n")
+    manifest = read_manifest(file)
+    assert (manifest.name, manifest.validators, manifest.faults) == ("small", 3, Faults(loss=0.5))
+    assert manifest.parameters.unbonding_ms == 9_000
+    assert [stake_of(manifest, at) for at in range(3)] == [5, 7, 5]
+
+
+@pytest.mark.parametrize(
+    "text", ["validators = 0", "speed = 1", "[parameters]\nsped = 1", "[faults]\nloss = 2.0", "= 1"]
+)
+def test_a_manifest_that_says_what_nobody_understands_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "odd.toml"
+    file.write_text(text)
+    with pytest.raises(Refused) as refused:
+        read_manifest(file)
+    assert refused.value.reason is Reason.FILE_UNREADABLE
+
+
+@pytest.mark.parametrize("path", sorted(MANIFESTS.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_manifest_of_ours_is_read_by_its_bare_name(path: Path) -> None:
+    manifest = read_manifest(Path(path.stem))
+    assert manifest.name == path.stem
+    assert path.read_text().startswith("# ")
+
+
+def test_distances_are_the_same_both_ways() -> None:
+    table = distances(list(REGIONS), len(REGIONS))
+    assert all(table[one][other] == table[other][one] > 0 for one in range(10) for other in range(10))
