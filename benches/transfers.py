@@ -28,6 +28,8 @@ BATCH = 50
 WARM_S, MEASURED_S = 5.0, 20.0
 VALID_MS = 600_000
 SINGLE = 20
+FEE_CAP = KARAT // 1_000
+"""Grains per gas: full blocks raise the base fee."""
 POLL_S = 0.02
 METHOD_SINGLE = f"{SINGLE} one after the other; seen over RPC, polled each {POLL_S * 1e3:.0f} ms"
 METHOD_LOAD = f"{ACCOUNTS} accounts, {IN_FLIGHT_MAX} in flight each; growth of final nonces over {MEASURED_S:.0f} s"
@@ -107,7 +109,7 @@ def _signed(sender: Sender, client: Client, nonce: int) -> bytes:
     body = Body(
         sender=sender.key.info.public,
         nonce=nonce,
-        fee_cap=client.network.base_fee,
+        fee_cap=FEE_CAP,
         tip=0,
         valid_until=int(time.time() * 1e3) + VALID_MS,
         payload=Transfer(to=sender.to, amount=KARAT // 1_000_000),

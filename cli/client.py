@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from ledger.parameters import VERIFIERS, Tier
+from ledger.parameters import Tier
 from ledger.transaction import Body, JobSubmit, ModelPublish, Payload, Transfer, sign_transaction
 from node.keys.files import Key
 from node.rpc.client import RpcClient
@@ -31,7 +31,6 @@ class Network:
 
     prefix: str
     genesis_hash: bytes
-    base_fee: int
     verifier_fee: int
 
 
@@ -59,7 +58,6 @@ class Client:
         return Network(
             prefix=str(status["network"]),
             genesis_hash=bytes.fromhex(str(status["genesis_hash"])),
-            base_fee=int(str(parameters["base_fee"])),
             verifier_fee=int(str(parameters["verifier_fee"])),
         )
 
@@ -72,13 +70,13 @@ class Client:
         return int(str(self.rpc.table("account.get", address=address)["balance"]))
 
     def sign(self, key: Key, payload: Payload) -> bytes:
-        """Return a signed transaction, with the account's next nonce and the flat fee."""
-        account = self.rpc.table("account.get", address=key.info.address_text)
+        """Return a signed transaction, with the account's next nonce and what the node advises to offer."""
+        account, offer = self.rpc.table("account.get", address=key.info.address_text), self.rpc.table("fee.estimate")
         body = Body(
             sender=key.info.public,
             nonce=int(str(account["next_nonce"])),
-            fee_cap=self.network.base_fee,
-            tip=0,
+            fee_cap=int(str(offer["fee_cap"])),
+            tip=int(str(offer["tip"])),
             valid_until=int(str(self.rpc.table("chain.head")["timestamp_ms"])) + VALID_MS,
             payload=payload,
         )
@@ -134,9 +132,11 @@ class Client:
         )
         return self.sign(key, payload)
 
-    def escrow(self, max_price: int) -> int:
-        """Return what submitting a job takes from the balance: the price cap, the verifiers' fees and the base fee."""
-        return max_price + VERIFIERS * self.network.verifier_fee + self.network.base_fee
+    def fee_paid(self, txid: bytes) -> int:
+        """Return what a final transaction has paid, grains."""
+        receipt = self.rpc.table("chain.tx", id=txid.hex())["receipt"]
+        assert isinstance(receipt, dict)
+        return int(str(receipt["fee"]))
 
     def job(self, job: bytes) -> dict[str, Json]:
         """Return what the chain says about a job. Raises Refused JOB_UNKNOWN."""

@@ -13,8 +13,16 @@ from ledger.block import (
     check_transactions_root,
 )
 from ledger.events import Event
+from ledger.fees import Charge, charge, gas, next_base_fee
 from ledger.genesis import Charter
-from ledger.limits import ORDINARY_BYTES_MAX, ORDINARY_TXS_MAX, SUBMISSIONS_MAX, SWEEP_PAYOUTS_MAX
+from ledger.limits import (
+    BLOCK_GAS_MAX,
+    ORDINARY_BYTES_MAX,
+    ORDINARY_GAS_MAX,
+    ORDINARY_TXS_MAX,
+    SUBMISSIONS_MAX,
+    SWEEP_PAYOUTS_MAX,
+)
 from ledger.market import job, model, worker
 from ledger.moment import Moment, burn, credit, debit
 from ledger.onion import peel
@@ -108,7 +116,8 @@ class BlockRun:
             raise Refused(Reason.BLOCK_WRONG_PROPOSER, seen=proposer, wanted=len(charter.genesis.validators) - 1)
         self._state = parent.child()
         self._proposer = proposer
-        self._ordinary = self._ordinary_bytes = self._submissions = 0
+        self._ordinary = self._ordinary_bytes = self._ordinary_gas = self._submissions = 0
+        self._gas = self._burned = self._tips = 0
         self._kept_places: set[bytes] = set()
         self.receipts: list[Receipt] = []
         height = before.height + 1
@@ -124,6 +133,7 @@ class BlockRun:
             time_ms=time_ms,
             live_ms=live_ms,
             beacon=beacon,
+            base_fee=before.base_fee,
             events=[],
         )
 
@@ -141,10 +151,12 @@ class BlockRun:
         """
         moment = self._moment
         account = self._state.account(transaction.sender)
-        fee = check_includable(moment, account, transaction, next_nonce=account.nonce)
-        self._take_space(transaction)
-        paid = change(account, nonce=account.nonce + 1, balance=account.balance - fee)
-        self._state.put(account_key(transaction.sender), paid)
+        place = kept_place(self._state, transaction)
+        paid = check_includable(moment, account, transaction, next_nonce=account.nonce, kept=place is not None)
+        self._take_space(transaction, place)
+        self._burned, self._tips = self._burned + paid.burned, self._tips + paid.tip
+        after = change(account, nonce=account.nonce + 1, balance=account.balance - paid.total)
+        self._state.put(account_key(transaction.sender), after)
         mark, happened = self._state.mark(), len(moment.events)
         reason, facts = 0, list[tuple[str, int | str | None]]()
         try:
@@ -153,16 +165,25 @@ class BlockRun:
             self._state.undo(mark)
             del moment.events[happened:]
             reason, facts = int(refusal.reason), told(refusal)
-        self.receipts.append(Receipt(transaction=transaction.id, reason=reason, fee=fee, facts=facts))
+        self.receipts.append(Receipt(transaction=transaction.id, reason=reason, fee=paid.total, facts=facts))
 
-    def _take_space(self, transaction: Transaction) -> None:
-        """Count what ordinary transactions take, and submissions. Raises Refused BLOCK_TOO_LARGE (L36, L37)."""
-        place = kept_place(self._state, transaction)
-        if place is not None:
-            if place in self._kept_places:  # a reveal that fails costs as much to compare as one that counts
-                raise Refused(Reason.BLOCK_TOO_LARGE, seen=2, wanted="one try for a job and party")
+    def _take_space(self, transaction: Transaction, place: bytes | None) -> None:
+        """Count what a transaction takes. Raises Refused BLOCK_TOO_LARGE (L29, L36, L37)."""
+        units = gas(transaction)
+        if self._gas + units > BLOCK_GAS_MAX:
+            raise Refused(Reason.BLOCK_TOO_LARGE, seen=self._gas + units, wanted=BLOCK_GAS_MAX)  # L29
+        if place is None:
+            self._take_ordinary_space(transaction, units)
+        elif place in self._kept_places:  # a reveal that fails costs as much to compare as one that counts
+            raise Refused(Reason.BLOCK_TOO_LARGE, seen=2, wanted="one try for a job and party")
+        else:
             self._kept_places.add(place)
-            return
+        self._gas += units
+
+    def _take_ordinary_space(self, transaction: Transaction, units: int) -> None:
+        """Count what an ordinary transaction takes. Raises Refused BLOCK_TOO_LARGE (L29, L36, L37)."""
+        if self._ordinary_gas + units > ORDINARY_GAS_MAX:
+            raise Refused(Reason.BLOCK_TOO_LARGE, seen=self._ordinary_gas + units, wanted=ORDINARY_GAS_MAX)
         submissions = self._submissions + isinstance(transaction.body.payload, JobSubmit)
         if submissions > SUBMISSIONS_MAX:
             raise Refused(Reason.BLOCK_TOO_LARGE, seen=submissions, wanted=SUBMISSIONS_MAX)
@@ -170,6 +191,7 @@ class BlockRun:
         if self._ordinary == ORDINARY_TXS_MAX or size > ORDINARY_BYTES_MAX:
             raise Refused(Reason.BLOCK_TOO_LARGE, seen=size, wanted=ORDINARY_BYTES_MAX, count=self._ordinary + 1)
         self._ordinary, self._ordinary_bytes, self._submissions = self._ordinary + 1, size, submissions
+        self._ordinary_gas += units
 
     def finish(self) -> tuple[State, dict[bytes, bytes | None], list[Event]]:
         """Draw, sweep and pay the fees out; return the state, what it writes, and what happened."""
@@ -177,17 +199,19 @@ class BlockRun:
         job.draw_pending(moment)  # L42
         job.sweep(moment)  # L43
         _pay_unbonded(moment)
-        base = moment.parameters.base_fee * len(self.receipts)
-        tips = sum(receipt.fee for receipt in self.receipts) - base
-        if base:
-            burn(self._state, base)  # L20
-        if tips:
-            credit(self._state, moment.charter.genesis.validators[self._proposer].operator, tips)  # L21
+        if self._burned:
+            burn(self._state, self._burned)  # L20
+        if self._tips:
+            credit(self._state, moment.charter.genesis.validators[self._proposer].operator, self._tips)  # L21
+        base_fee = next_base_fee(moment.base_fee, self._ordinary_gas, floor=moment.parameters.base_fee_min)  # L27
+        self._state.put(CLOCK, change(self._state.clock(), gas_used=self._ordinary_gas, base_fee=base_fee))
         return self._state, self._state.freeze(), moment.events
 
 
-def check_includable(moment: Moment, account: Account, transaction: Transaction, *, next_nonce: int) -> int:
-    """Return the fee of a transaction that may stand in a block.
+def check_includable(
+    moment: Moment, account: Account, transaction: Transaction, *, next_nonce: int, kept: bool
+) -> Charge:
+    """Return what a transaction that may stand in a block pays; `kept`: the block keeps a place for it (L36).
 
     Raises Refused NONCE_TOO_LOW, NONCE_GAP, EXPIRED, VALID_TOO_LONG, FEE_TOO_LOW or INSUFFICIENT_BALANCE (L20 to L22).
     """
@@ -200,12 +224,10 @@ def check_includable(moment: Moment, account: Account, transaction: Transaction,
     if body.valid_until > moment.time_ms + parameters.validity_ms_max:
         latest = moment.time_ms + parameters.validity_ms_max
         raise Refused(Reason.VALID_TOO_LONG, seen=body.valid_until, wanted=f"at most {latest}")
-    if body.fee_cap < parameters.base_fee:
-        raise Refused(Reason.FEE_TOO_LOW, seen=body.fee_cap, wanted=parameters.base_fee)
-    fee = parameters.base_fee + min(body.tip, body.fee_cap - parameters.base_fee)
-    if account.balance < fee:
-        raise Refused(Reason.INSUFFICIENT_BALANCE, seen=account.balance, wanted=fee)
-    return fee
+    paid = charge(transaction, parameters.base_fee_min if kept else moment.base_fee)  # L28
+    if account.balance < paid.total:
+        raise Refused(Reason.INSUFFICIENT_BALANCE, seen=account.balance, wanted=paid.total)
+    return paid
 
 
 def execute(moment: Moment, transaction: Transaction) -> None:
@@ -306,12 +328,14 @@ def precheck(
         time_ms=max(now_ms, clock.time_ms + 1),
         live_ms=clock.live_ms,
         beacon=clock.beacon,
+        base_fee=clock.base_fee,
         events=[],
     )
     account = scratch.account(transaction.sender)
     wanted = account.nonce if next_nonce is None else next_nonce
-    fee = check_includable(moment, account, transaction, next_nonce=wanted)
-    scratch.put(account_key(transaction.sender), change(account, balance=account.balance - fee))
+    kept = kept_place(scratch, transaction) is not None
+    paid = check_includable(moment, account, transaction, next_nonce=wanted, kept=kept)
+    scratch.put(account_key(transaction.sender), change(account, balance=account.balance - paid.total))
     execute(moment, transaction)
 
 
@@ -349,8 +373,9 @@ def check_header(charter: Charter, parent: Outcome, block: Block) -> None:
         raise Refused(Reason.BLOCK_WRONG_TX_ROOT, seen=header.evidence_root, wanted=EMPTY_EVIDENCE_ROOT)
     if not header.validators_hash == header.next_validators_hash == charter.validators_hash:
         raise Refused(Reason.BLOCK_WRONG_VALIDATORS, seen=header.validators_hash, wanted=charter.validators_hash)
-    if header.base_fee != charter.parameters.base_fee or header.parent_gas_used != 0:
-        raise Refused(Reason.FEE_TOO_LOW, seen=header.base_fee, wanted=charter.parameters.base_fee)
+    clock = parent.state.clock()
+    if header.base_fee != clock.base_fee or header.parent_gas_used != clock.gas_used:  # L27
+        raise Refused(Reason.BLOCK_WRONG_BASE_FEE, seen=header.base_fee, wanted=clock.base_fee)
 
 
 def apply_block(charter: Charter, parent: Outcome, block: Block, *, verified: Verified | None = None) -> Outcome:

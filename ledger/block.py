@@ -39,8 +39,9 @@ class Header(Record):
     next_validators_hash: Hash
     beacon_reveal: Hash
     base_fee: U64
+    """Grains per gas (L27)."""
     parent_gas_used: U64
-    """Always 0 until transactions are metered."""
+    """By the parent's ordinary transactions; with the parent's base fee it gives this one."""
 
 
 class Block(Record, tag=1):

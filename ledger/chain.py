@@ -132,8 +132,8 @@ class Chain:
             validators_hash=self._charter.validators_hash,
             next_validators_hash=self._charter.validators_hash,
             beacon_reveal=reveal,
-            base_fee=self._charter.parameters.base_fee,
-            parent_gas_used=0,
+            base_fee=parent.state.clock().base_fee,
+            parent_gas_used=parent.state.clock().gas_used,
         )
         block = Block(header=header, transactions=chosen)
         outcome = outcome_of(header, run, parent.tree)

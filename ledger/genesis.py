@@ -161,7 +161,7 @@ def genesis_header(charter: Charter) -> Header:
         validators_hash=charter.validators_hash,
         next_validators_hash=charter.validators_hash,
         beacon_reveal=charter.genesis.beacon,
-        base_fee=charter.parameters.base_fee,
+        base_fee=charter.parameters.base_fee_min,
         parent_gas_used=0,
     )
 
@@ -186,7 +186,14 @@ def initial_rows(charter: Charter) -> dict[bytes, bytes]:
         protocol=0,
         workers=len(genesis.workers),
     )
-    clock = Clock(height=0, time_ms=genesis.timestamp_ms, live_ms=0, beacon=genesis.beacon)
+    clock = Clock(
+        height=0,
+        time_ms=genesis.timestamp_ms,
+        live_ms=0,
+        beacon=genesis.beacon,
+        gas_used=0,
+        base_fee=genesis.parameters.base_fee_min,
+    )
     rows += [(TOTALS, totals), (CLOCK, clock)]
     return {key: codec.encode(row) for key, row in rows}
 

@@ -11,6 +11,10 @@ BLOCK_BYTES_MAX = 1_000_000
 ORDINARY_TXS_MAX = BLOCK_TXS_MAX * 3 // 4
 """A quarter is kept for commitments and reveals: who floods the chain can't make others miss a deadline (L36)."""
 ORDINARY_BYTES_MAX = BLOCK_BYTES_MAX * 3 // 4
+BLOCK_GAS_MAX = 2_000_000
+"""All transactions of a block together: two seconds of a slow machine (L29)."""
+ORDINARY_GAS_MAX = BLOCK_GAS_MAX * 3 // 4
+"""As many transfers as there are places for (L29)."""
 SUBMISSIONS_MAX = 128
 """Submissions of jobs in a block, each of which looks at every worker: a quarter of a second with a thousand (L37)."""
 BLOCK_ENCODED_BYTES_MAX = BLOCK_BYTES_MAX + 8 * BLOCK_TXS_MAX + 1_024

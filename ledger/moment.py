@@ -19,6 +19,8 @@ class Moment:
     time_ms: int
     live_ms: int
     beacon: bytes
+    base_fee: int
+    """Grains per gas."""
     events: list[Event]
     """What has happened in this block so far."""
 

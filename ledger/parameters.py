@@ -32,8 +32,8 @@ class Tier(enum.IntEnum):
 class Parameters(Record):
     """The numbers of one network. Amounts in grains; deadlines in milliseconds of live time."""
 
-    base_fee: Fee = KARAT // 10_000
-    """Burned by every transaction (L20)."""
+    base_fee_min: Fee = 200
+    """Grains per gas, burned at least by every transaction: a transfer costs a ten-thousandth of a karat (L27)."""
     validity_ms_max: Span = DAY_MS
     """How far ahead `valid_until` may lie: bounds what a mempool keeps (L22)."""
     unbonding_ms: Span = 14 * DAY_MS

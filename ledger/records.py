@@ -239,12 +239,16 @@ class Totals(Record):
 
 
 class Clock(Record):
-    """Block time and live time after the last block, and the beacon's value."""
+    """Block time and live time after the last block, the beacon's value, and what gas costs in the next one."""
 
     height: U64
     time_ms: U64
     live_ms: U64
     beacon: Hash
+    gas_used: U64
+    """By the last block's ordinary transactions."""
+    base_fee: U64
+    """Of the next block, in grains per gas (L27)."""
 
 
 class Amount(Record):

@@ -174,9 +174,9 @@ class Body(Record):
     sender: KeyBytes
     nonce: U64
     fee_cap: U64
-    """The most that the transaction may cost, base fee and tip together."""
+    """The most that a unit of gas may cost, base fee and tip together, in grains."""
     tip: U64
-    """To the proposer, as far as the cap allows."""
+    """To the proposer for each unit of gas, as far as the cap allows."""
     valid_until: U64
     """Unix milliseconds of block time; in no later block."""
     payload: Payload

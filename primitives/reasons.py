@@ -50,6 +50,7 @@ class Reason(enum.IntEnum):
     BLOCK_WRONG_VERSION = 311  # a version of the rules that is not in force
     BLOCK_WRONG_RECEIPTS_ROOT = 312  # the parent's receipts have another root
     ONION_USED_UP = 313  # every layer of the validator's hash onion is revealed, so it proposes no more
+    BLOCK_WRONG_BASE_FEE = 314  # the base fee, or the gas of the parent, is another
 
     # 4xx: the market
     WORKER_UNKNOWN = 401  # the account is not registered as a worker

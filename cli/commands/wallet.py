@@ -43,7 +43,7 @@ def send(
         client = Client(node)
         signer = open_key(cli, key, password_file, network=client.network.prefix)
         txid = client.transfer(signer, to=client.address(target), amount=grains)
-        told = node.table("chain.tx", id=txid.hex())
-    record = {"transaction": txid.hex(), "height": told["height"], "to": target, "amount": str(grains)}
+        told, fee = node.table("chain.tx", id=txid.hex()), client.fee_paid(txid)
+    record = {"transaction": txid.hex(), "height": told["height"], "to": target, "amount": str(grains), "fee": str(fee)}
     pairs = [("transaction", txid), ("height", told["height"]), ("to", target), ("amount", karat(grains))]
-    cli.out.result(record, *facts([*pairs, ("fee", karat(client.network.base_fee))]))
+    cli.out.result(record, *facts([*pairs, ("fee", karat(fee))]))

@@ -165,7 +165,7 @@ def settle(client: Client, questions: list[Question], network: Network, teller: 
         found = answer(client.output(told), rules)
         provider, verifiers = parties(told)
         checked = " ".join(names[str(each["worker"])] for each in verifiers if each["verdict"] == "accept")
-        cost = escrowed(told) - refunded(told) + client.network.base_fee
+        cost = escrowed(told) - refunded(told) + client.fee_paid(question.job)
         labels[str(question.sample.path)] = found.label
         told_file = f"{question.sample.name}  ({question.sample.origin})"
         teller.say(

@@ -49,7 +49,7 @@ def lie(
     check(told, liar)
     if after[liar.address] > before[liar.address]:
         raise Failed("the liar gained")
-    fees = client.network.base_fee + verification_cost(told)
+    fees = client.fee_paid(job) + verification_cost(told)
     if before[key.info.address_text] - after[key.info.address_text] != fees:
         raise Failed("the client did not get its price back")
 

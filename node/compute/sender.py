@@ -4,6 +4,7 @@ import logging
 
 import trio
 
+from ledger.fees import suggested_cap
 from ledger.transaction import Body, Payload, sign_transaction
 from node.compute.blocks import BlockSignal
 from node.ports import ChainView, TxState
@@ -69,7 +70,7 @@ class Sender:
         body = Body(
             sender=self._public,
             nonce=self._chain.next_nonce(self.address),
-            fee_cap=genesis.parameters.base_fee,
+            fee_cap=suggested_cap(self._chain.state().clock().base_fee),
             tip=0,
             valid_until=self._chain.head.timestamp_ms + min(VALID_MS, genesis.parameters.validity_ms_max),
             payload=payload,

@@ -14,7 +14,7 @@ REFUSED = -32000
 HELP = {
     Reason.NONCE_TOO_LOW: "account.get tells next_nonce: sign again with that",
     Reason.NONCE_GAP: "account.get tells next_nonce: one before this is missing",
-    Reason.FEE_TOO_LOW: "chain.params tells base_fee, the least that a transaction costs",
+    Reason.FEE_TOO_LOW: "fee.estimate tells what to offer; a replacement must offer a tenth more than what it replaces",
     Reason.EXPIRED: "sign again with a later valid_until; chain.head tells the block time",
     Reason.INSUFFICIENT_BALANCE: "account.get tells the balance; a job also escrows the verifiers' fees",
     Reason.MEMPOOL_FULL: "try again in a few seconds",

@@ -159,6 +159,7 @@ class TransactionShape(Shape):
     sender: AddressText
     nonce: int
     fee_cap: Amount
+    """Per gas, as the tip."""
     tip: Amount
     valid_until: int
     kind: str
@@ -216,7 +217,8 @@ class TransactionStatus(Shape):
 class ParametersShape(Shape):
     """The numbers that genesis fixed; see the ledger's specification."""
 
-    base_fee: Amount
+    base_fee_min: Amount
+    """Per gas; fee.estimate tells what it is now."""
     validity_ms_max: int
     unbonding_ms: int
     worker_bond_min: Amount

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from ledger.chain import Chain, FinalBlock, start_chain
+from ledger.fees import PIECE_BYTES, gas_of
 from ledger.genesis import Charter, Genesis, GenesisAccount, GenesisValidator, GenesisWorker, charter_of
 from ledger.market.commitment import commitment
 from ledger.onion import Onion, grow, reveal
@@ -121,11 +122,16 @@ def a_body(name: str, payload: Payload, *, nonce: int, time_ms: int = GENESIS_MS
     return Body(
         sender=key_of(name),
         nonce=nonce,
-        fee_cap=Parameters().base_fee + tip,
+        fee_cap=Parameters().base_fee_min + tip,
         tip=tip,
         valid_until=time_ms + 60_000,
         payload=payload,
     )
+
+
+def least_fee(payload: Payload, *, pieces: int = 1) -> int:
+    """Return what a transaction of so many pieces of 256 bytes costs while blocks are not half full."""
+    return gas_of(payload, pieces * PIECE_BYTES) * Parameters().base_fee_min
 
 
 def a_transfer(charter: Charter, *, payer: str, payee: str, amount: int, nonce: int) -> bytes:

@@ -91,6 +91,10 @@ class Market:
         address = self.nodes[name].address if name in self.nodes else self.address(name)
         return int(self.ask("account.get", address=address)["balance"])
 
+    def fee_paid(self, transaction: str) -> int:
+        """Return the grains that a final transaction paid."""
+        return int(self.ask("chain.tx", id=transaction)["receipt"]["fee"])
+
     def address(self, key: str) -> str:
         found = self.cli("keys", "show", key)["data"]["address"]
         assert isinstance(found, str)

@@ -76,7 +76,7 @@ def test_hostile_models_end_as_typed_failures_and_refunds(honest: Market, tmp_pa
         published = honest.cli(*words, "--unchecked", "--key", "dev4")["data"]
         words = ["job", "submit", published["model"], "--input", str(input_), "--max-price", "0.01"]
         jobs[name] = honest.cli(*words, "--unchecked", "--key", "dev4")["data"]["id"]
-        fees += 2 * int(honest.ask("chain.params")["base_fee"])
+        fees += honest.fee_paid(published["transaction"]) + honest.fee_paid(jobs[name])
         assert reason_at(honest, {"root": published["root"], "length": published["length"]}) is reason
     for name, job in jobs.items():
         told = honest.ended(job)

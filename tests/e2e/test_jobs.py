@@ -21,7 +21,7 @@ def verdicts(job: dict[str, Any]) -> list[str]:
 
 def test_a_job_is_settled_after_three_machines_agree_and_everybody_is_paid(honest: Market, tmp_path: Path) -> None:
     parameters = honest.ask("chain.params")
-    fee, base_fee = int(parameters["verifier_fee"]), int(parameters["base_fee"])
+    fee = int(parameters["verifier_fee"])
     before = honest.balance("dev1")
     publisher = honest.balance("dev0")
     job = honest.ended(honest.submit(input_file(tmp_path, 0), provider="worker0", price="0.01"))
@@ -31,7 +31,7 @@ def test_a_job_is_settled_after_three_machines_agree_and_everybody_is_paid(hones
         "verifier_commit", "verifier_commit", "verifier_commit",
         "provider_reveal", "verifier_reveal", "verifier_reveal", "verifier_reveal",
     ]  # fmt: skip
-    assert before - honest.balance("dev1") == PRICE + VERIFIERS * fee + base_fee
+    assert before - honest.balance("dev1") == PRICE + VERIFIERS * fee + honest.fee_paid(job["id"])
     assert honest.balance("dev0") - publisher == PRICE * parameters["owner_share_bps"] // 10_000
     assert sum(int(each["amount"]) for each in job["payouts"]) == 10 * PRICE + VERIFIERS * fee
     assert job["provider"] not in [each["worker"] for each in job["verifiers"]]
@@ -47,7 +47,6 @@ def test_other_settings_and_noise_change_the_bits_and_are_accepted(honest: Marke
 
 def test_each_of_three_lies_is_found_out_and_refunded(honest: Market, tmp_path: Path) -> None:
     fee = int(honest.ask("chain.params")["verifier_fee"])
-    base_fee = int(honest.ask("chain.params")["base_fee"])
     for at in range(3):
         before, liar = honest.balance("dev2"), honest.balance("worker5")
         job = honest.ended(honest.submit(input_file(tmp_path, 3 + at), key="dev2", provider="worker5"))
@@ -57,7 +56,7 @@ def test_each_of_three_lies_is_found_out_and_refunded(honest: Market, tmp_path: 
         history = events(job)
         assert history.index("draw") < history.index("verifier_commit")
         assert history[: history.index("provider_reveal")].count("verifier_commit") == VERIFIERS
-        assert before - honest.balance("dev2") == VERIFIERS * fee + base_fee
+        assert before - honest.balance("dev2") == VERIFIERS * fee + honest.fee_paid(job["id"])
         assert honest.balance("worker5") <= liar
         assert job["penalties"] == []
 

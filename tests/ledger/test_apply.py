@@ -5,6 +5,7 @@ import pytest
 
 from ledger.apply import apply_block, precheck, told
 from ledger.block import Block, block_id, transactions_root
+from ledger.fees import gas_of
 from ledger.onion import peel, reveal
 from ledger.parameters import Parameters
 from ledger.state import change
@@ -15,8 +16,10 @@ from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
 from testnet.kit.ledger_builders import World
 
-FEE = Parameters().base_fee
+LEAST = Parameters().base_fee_min
 GIFT = Transfer(to=kit.address("stranger"), amount=5)
+GAS = gas_of(GIFT, 200)
+FEE = kit.least_fee(GIFT)
 
 
 @pytest.fixture
@@ -41,14 +44,14 @@ def test_a_transfer_moves_the_amount_and_burns_the_base_fee(world: World) -> Non
 
 def test_the_tip_goes_to_the_operator_of_the_proposer(world: World) -> None:
     world.block(world.sign("client", GIFT, tip=7))
-    assert world.state.account(kit.address("validator 0")).balance == 7
+    assert world.state.account(kit.address("validator 0")).balance == 7 * GAS
     assert world.state.totals().burned == FEE
 
 
 def test_the_cap_limits_the_tip(world: World) -> None:
-    body = change(kit.a_body("client", GIFT, nonce=0), tip=100, fee_cap=FEE + 3)
+    body = change(kit.a_body("client", GIFT, nonce=0), tip=100, fee_cap=LEAST + 3)
     final = world.block(sign_transaction(kit.seed_of("client"), world.charter.hash, body))
-    assert final.outcome.receipts[0].fee == FEE + 3
+    assert final.outcome.receipts[0].fee == FEE + 3 * GAS
 
 
 def test_a_transaction_that_fails_pays_its_fee_and_changes_nothing_else(world: World) -> None:
@@ -79,7 +82,7 @@ def unfit(world: World) -> dict[str, tuple[bytes, Reason]]:
         "nonce gap": (signed(nonce=1), Reason.NONCE_GAP),
         "expired": (signed(valid_until=kit.GENESIS_MS), Reason.EXPIRED),
         "valid too long": (signed(valid_until=kit.GENESIS_MS + 86_402_000), Reason.VALID_TOO_LONG),
-        "fee cap too low": (signed(fee_cap=FEE - 1), Reason.FEE_TOO_LOW),
+        "fee cap too low": (signed(fee_cap=LEAST - 1), Reason.FEE_TOO_LOW),
         "no balance": (sign_transaction(kit.seed_of("pauper"), world.charter.hash, poor), Reason.INSUFFICIENT_BALANCE),
     }
 
@@ -144,7 +147,8 @@ BAD_HEADERS: dict[str, tuple[dict[str, object], Reason]] = {
     "validators": ({"validators_hash": bytes(32)}, Reason.BLOCK_WRONG_VALIDATORS),
     "next validators": ({"next_validators_hash": bytes(32)}, Reason.BLOCK_WRONG_VALIDATORS),
     "reveal": ({"beacon_reveal": bytes(32)}, Reason.BLOCK_WRONG_BEACON),
-    "base fee": ({"base_fee": 1}, Reason.FEE_TOO_LOW),
+    "gas of the parent": ({"parent_gas_used": 1}, Reason.BLOCK_WRONG_BASE_FEE),
+    "base fee": ({"base_fee": 1}, Reason.BLOCK_WRONG_BASE_FEE),
 }
 
 

@@ -43,7 +43,7 @@ def test_every_part_of_a_genesis_is_in_its_hash() -> None:
         change(GENESIS, accounts=GENESIS.accounts[1:]),
         change(GENESIS, workers=GENESIS.workers[1:]),
         change(GENESIS, validators=GENESIS.validators[1:]),
-        change(GENESIS, parameters=Parameters(base_fee=1)),
+        change(GENESIS, parameters=Parameters(base_fee_min=1)),
     ]
     assert len({genesis_hash(each) for each in [GENESIS, *others]}) == len(others) + 1
 

@@ -127,7 +127,7 @@ class RunningNetwork:
         body = Body(
             sender=payer.info.public,
             nonce=int(str(account["next_nonce"])),
-            fee_cap=self.genesis.parameters.base_fee,
+            fee_cap=4 * self.genesis.parameters.base_fee_min,
             tip=0,
             valid_until=time.time_ns() // 1_000_000 + 60_000,
             payload=Transfer(to=payee.info.address, amount=amount),

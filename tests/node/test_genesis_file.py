@@ -21,7 +21,7 @@ def test_a_genesis_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 def test_people_can_read_it() -> None:
     told = json.loads(TEXT)["genesis"]
     assert told["validators"][0]["key"] == GENESIS.validators[0].key.hex()
-    assert told["parameters"]["base_fee"] == GENESIS.parameters.base_fee
+    assert told["parameters"]["base_fee_min"] == GENESIS.parameters.base_fee_min
 
 
 def test_a_changed_number_is_seen_by_the_hash() -> None:

@@ -11,7 +11,7 @@ from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
 from testnet.kit.ledger_builders import Script, World
 
-FEE = Parameters().base_fee
+FEE = kit.least_fee(JobCommit(job=bytes(32), commitment=bytes(32)))
 PRICE = KARAT // 2
 V = Parameters().verifier_fee
 SILENT = 5 * V

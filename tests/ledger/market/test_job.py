@@ -151,7 +151,7 @@ def test_the_decline_of_the_one_named_ends_a_job_at_once_and_refunds_it(world: W
     job = world.job(job_id)
     assert (job.state, job.outcome, job.escrow) == (JobState.VOID, Outcome.DECLINED, 0)
     assert [(each.worker, each.reason) for each in job.declined] == [(kit.address("worker 0"), Reason.RUN_TIME_LIMIT)]
-    assert before - world.balance("client") == 2 * world.charter.parameters.base_fee
+    assert before - world.balance("client") == kit.least_fee(kit.a_submission()) + kit.least_fee(declined(job_id))
     assert refused(world, "worker 0", JobAccept(job=job_id, price=PRICE)) is Reason.JOB_WRONG_STATE
 
 

@@ -6,7 +6,6 @@ from primitives.reasons import Reason
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
 
-FEE = Parameters().base_fee
 REGISTER = WorkerRegister(peer=kit.key_of("peer"), bond=20 * KARAT, capacity=2, ask=7, classes=1, max_model_bytes=2**20)
 
 
@@ -27,7 +26,7 @@ def test_a_registration_moves_the_bond_from_the_balance(world: kit.World) -> Non
     assert worker is not None
     assert (worker.bond, worker.locked, worker.capacity, worker.ask) == (20 * KARAT, 0, 2, 7)
     assert worker.registered == world.state.clock().height
-    assert world.balance("client") == before - 20 * KARAT - FEE
+    assert world.balance("client") == before - 20 * KARAT - kit.least_fee(REGISTER)
     assert world.state.totals().workers == 6
 
 
@@ -57,7 +56,7 @@ def test_an_exit_is_paid_when_fourteen_days_of_block_time_are_over(world: kit.Wo
     before = world.balance("worker 0")
     world.must("worker 0", WorkerExit(amount=None))
     assert world.state.worker(kit.address("worker 0")) is None
-    assert world.balance("worker 0") == before - FEE
+    assert world.balance("worker 0") == before - kit.least_fee(WorkerExit(amount=None))
     ((due, who, grains),) = world.state.unbonding()
     assert (due, who, grains) == (
         world.state.clock().time_ms + 14 * 86_400_000,
@@ -65,9 +64,9 @@ def test_an_exit_is_paid_when_fourteen_days_of_block_time_are_over(world: kit.Wo
         kit.WORKER_BOND,
     )
     world.block(passed_ms=14 * 86_400_000 - 1)
-    assert world.balance("worker 0") == before - FEE
+    assert world.balance("worker 0") == before - kit.least_fee(WorkerExit(amount=None))
     world.block(passed_ms=1)
-    assert world.balance("worker 0") == before - FEE + kit.WORKER_BOND
+    assert world.balance("worker 0") == before - kit.least_fee(WorkerExit(amount=None)) + kit.WORKER_BOND
     assert list(world.state.unbonding()) == []
     assert kit.supply_of(world.state) == world.state.totals().supply
 

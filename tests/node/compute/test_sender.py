@@ -10,7 +10,7 @@ from node.compute.blocks import BlockSignal
 from node.compute.sender import LOOK_S, VALID_MS, Sender
 from primitives.reasons import Reason, Refused
 from testnet.kit.fake_chain import FakeChain
-from testnet.kit.ledger_builders import RICH, address, seed_of
+from testnet.kit.ledger_builders import RICH, address, least_fee, seed_of
 
 
 class Bench:
@@ -58,7 +58,7 @@ async def test_many_at_once_have_nonces_in_a_row_and_fit_one_block() -> None:
 
 async def test_a_transaction_that_fails_in_its_block_tells_the_reason() -> None:
     bench = Bench()
-    most = RICH - 10 * bench.chain.genesis.parameters.base_fee
+    most = RICH - 10 * least_fee(Transfer(to=bytes(20), amount=0))
     async with bench.sending(most):
         # Another transaction of the same key takes the money first.
         bench.chain.pool.clear()

@@ -4,18 +4,20 @@ import pytest
 import trio
 
 from ledger.records import Job, JobState, ModelEntry, Outcome
-from ledger.transaction import Transfer
+from ledger.transaction import Transfer, WorkerRegister
 from node.compute.duty import STEP_IN_MS, Duty, ranking
 from node.compute.journal import Journal
 from node.ports import Engine, Role, Task, TaskResult
 from primitives.content import content_id
 from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
-from testnet.kit.ledger_builders import RICH, a_bundle, a_model, address, supply_of
+from testnet.kit.ledger_builders import RICH, a_bundle, a_model, a_submission, address, least_fee, supply_of
 from testnet.kit.liars import Copying, Liar, NeverReveals, Noisy, SilentAfterAccept, SilentAfterCommit
 from testnet.kit.plain_engine import FAILING_INPUT, PlainEngine, honest_result
 from tests.node.compute.cluster import INPUT, WORKERS, Cluster, running
 from vm.manifest import model_id
+
+REGISTRATION = WorkerRegister(peer=bytes(32), bond=0, capacity=0, ask=0, classes=0, max_model_bytes=0)
 
 
 @pytest.fixture
@@ -130,8 +132,7 @@ async def refunded(cluster: Cluster, outcome: Outcome, *, raw: bytes = INPUT) ->
     before = cluster.chain.world.balance("client")
     job = await cluster.ended(await cluster.submit(raw=raw))
     assert job.outcome is outcome
-    fee = cluster.chain.genesis.parameters.base_fee
-    paid = before - cluster.chain.world.balance("client") - fee
+    paid = before - cluster.chain.world.balance("client") - least_fee(a_submission())
     assert paid == (3 * job.verifier_fee if outcome is Outcome.REJECTED else 0)
     assert supply_of(cluster.chain.state()) == cluster.chain.state().totals().supply
     return job
@@ -387,13 +388,13 @@ async def test_a_worker_registers_itself_and_brings_its_terms_up_to_date(tmp_pat
         worker = cluster.chain.state().worker(address("worker 5"))
     assert worker is not None
     assert (worker.bond, worker.capacity, worker.ask) == (100 * KARAT, 4, KARAT // 100)
-    assert cluster.chain.world.balance("worker 5") == RICH - 100 * KARAT - cluster.chain.genesis.parameters.base_fee
+    assert cluster.chain.world.balance("worker 5") == RICH - 100 * KARAT - least_fee(REGISTRATION)
 
 
 async def test_a_poor_worker_registers_once_it_can_pay(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path)
     world = cluster.chain.world
-    everything = world.balance("worker 5") - cluster.chain.genesis.parameters.base_fee
+    everything = world.balance("worker 5") - KARAT
     world.must("worker 5", Transfer(to=address("client"), amount=everything))
     async with running(cluster, "worker 5"):
         for _ in range(5):

@@ -1,0 +1,73 @@
+"""What checking and executing each kind of transaction takes: the ground of the gas table (L26)."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+
+from benches.figures import Figure
+from ledger.apply import BlockRun
+from ledger.chain import start_chain
+from ledger.fees import KIND_GAS, gas
+from ledger.limits import WORKERS_MAX
+from ledger.transaction import JobDecline, Transfer, WorkerBond, WorkerExit, WorkerRegister, WorkerUpdate
+from ledger.transaction import open_transaction as opened
+from primitives.reasons import Reason
+from primitives.units import KARAT
+from testnet.kit import ledger_builders as kit
+
+TRIES = 7
+METHOD = f"signature and execution with {WORKERS_MAX} workers, best of {TRIES}; in gas by the table {{}}"
+
+
+def run() -> Iterator[Figure]:
+    """Yield the microseconds that each kind takes."""
+    world = a_history()
+    took, told = measured(world), {}
+    for raw in (raw for final in world.finals for raw in final.block.transactions):
+        transaction = opened(raw, world.charter.hash)
+        told[type(transaction.body.payload)] = gas(transaction)
+    for kind in KIND_GAS:
+        if kind in took:
+            yield Figure(what=kind.__name__, value=took[kind] * 1e6, unit="us", method=METHOD.format(told[kind]))
+
+
+def a_history() -> kit.World:
+    """Play blocks in which every kind of transaction of the market succeeds once at least."""
+    world = kit.a_world(kit.a_genesis(workers=WORKERS_MAX - 1))
+    world.names = {kit.address(f"worker {at}"): f"worker {at}" for at in range(WORKERS_MAX)} | world.names
+    kit.run_job(world)
+    world.must("client", Transfer(to=kit.address("stranger"), amount=5))
+    named = world.must("client", kit.a_submission(provider="worker 1"))
+    world.must("worker 1", JobDecline(job=named, reason=Reason.RUN_TIME_LIMIT))
+    terms = {"peer": bytes(32), "capacity": 2, "ask": 7, "classes": 1, "max_model_bytes": 0}
+    world.must("client", WorkerRegister(bond=20 * KARAT, **terms))  # type: ignore[arg-type]  # a builder's fields
+    world.must("client", WorkerBond(amount=5))
+    world.must("client", WorkerUpdate(ask=9, capacity=0))
+    world.must("client", WorkerExit(amount=None))
+    return world
+
+
+def measured(world: kit.World) -> dict[type, float]:
+    """Play the history again, and return the seconds that each kind takes at the least."""
+    chain, reader = start_chain(world.charter)
+    took: dict[type, float] = defaultdict(lambda: float("inf"))
+    for final in world.finals:
+        for _ in range(TRIES):
+            header = final.block.header
+            begun = BlockRun(
+                world.charter,
+                chain.head.state,
+                time_ms=header.timestamp_ms,
+                proposer=header.proposer,
+                reveal=header.beacon_reveal,
+            )
+            for raw in final.block.transactions:
+                start = time.perf_counter()
+                transaction = opened(raw, world.charter.hash)
+                begun.include(transaction)
+                kind, seconds = type(transaction.body.payload), time.perf_counter() - start
+                took[kind] = min(took[kind], seconds)
+        outcome = chain.check(final.block, now_ms=None)
+        chain.finalize(outcome.id)
+        reader.write(outcome.writes)
+    return took
