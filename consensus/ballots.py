@@ -56,6 +56,11 @@ class Ballots:
             tally = self._tallies[view] = Tally(self._instance.validators)
         return tally
 
+    def cast_by(self, signer: int, views: range) -> list[SignedVote]:
+        """Return the counted votes of a validator in some views, by view and kind."""
+        tallies = [self._tallies[view] for view in views if view in self._tallies]
+        return [tally.votes(kind)[signer] for tally in tallies for kind in VoteKind if tally.voted(kind, signer)]
+
     def is_skipped(self, view: int, leader: int) -> bool:
         """Tell whether the leader of a view within the window, or somebody honest, has nullified it (C6)."""
         tally = self.tally(view)

@@ -23,12 +23,12 @@ from consensus.io import (
     Effect,
     Evidence,
     Fault,
-    Fresh,
     GuardRecord,
     Input,
     Received,
     RetryDue,
     SetRetry,
+    Stalled,
     Start,
     Stored,
     Synced,
@@ -36,11 +36,13 @@ from consensus.io import (
     Validate,
     Validated,
     Verdict,
+    Witnessed,
 )
 from consensus.messages import Certificate, CertificateRequest, Certificates, Message, Proposal, SignedVote, VoteKind
 from consensus.outbox import Outbox
 from consensus.pending import VIEWS_BACK, Pending
 from consensus.proposer import Proposer
+from consensus.repeating import REPEATED_MAX, repeat
 from consensus.scheme import Scheme
 from consensus.timing import Timing
 from consensus.validators import Instance
@@ -48,16 +50,13 @@ from consensus.voter import Voter
 from primitives.hashing import ZERO_HASH
 from primitives.reasons import Refused
 
-REPEATED_MAX = 8
-"""FINALIZE votes that are said again: the latest; an older view's block becomes final with a later one (C8)."""
-
 
 class Core:
     """One node's part in one instance of the protocol; `me` is its validator index, None for a follower.
 
     `start` is the last block that the application has committed. `recovered` holds what Persist wrote, in order. A
-    validator whose records may be lost starts in `quarantine`: it does not vote until blocks are final so far above
-    one made after its start that no vote it may have cast matters (C13).
+    validator that can't know whether that is all it ever wrote starts in `quarantine`: it votes once it is told by
+    Witnessed what others know of it (C13).
     """
 
     def __init__(
@@ -95,7 +94,9 @@ class Core:
         self._hearing = Hearing(
             validators=self._validators, me=me, view=self.view, timing=timing, ancestry=self.ancestry, outbox=out
         )
-        self._ballots = Ballots(instance=instance, ancestry=self.ancestry, hearing=self._hearing, outbox=out)
+        self.ballots = self._ballots = Ballots(
+            instance=instance, ancestry=self.ancestry, hearing=self._hearing, outbox=out
+        )
         self._retried_view = 0
         self._retries = 0
         self._recovered = recovered
@@ -107,7 +108,7 @@ class Core:
 
     @property
     def quarantined(self) -> bool:
-        """Whether it still must not vote, because votes that it has forgotten may matter (C13)."""
+        """Whether it still must not vote, as it does not know what it has signed before (C13)."""
         return self._voter.quarantined
 
     @property
@@ -140,8 +141,11 @@ class Core:
                 self._arrived()
             case Synced():
                 self._synced(given.certificate)
-            case Fresh():
-                self._voter.end_quarantine(self.final.view)
+            case Witnessed():
+                self._witnessed(given.mark, given.votes)
+            case Stalled():
+                self.guard.stalled = True
+                self._join_nullify()
             case Start():
                 self._start()
             case _:
@@ -161,8 +165,16 @@ class Core:
 
     def _join_nullify(self) -> None:
         """Skip a view that its leader, or somebody honest, skips (C6)."""
-        if self._ballots.is_skipped(self.view, self.leader):
+        gone = self.guard.stalled and self.view <= self.guard.doubted  # C13
+        if gone or self._ballots.is_skipped(self.view, self.leader):
             self._nullify(self.view)
+
+    def _witnessed(self, mark: int, votes: Sequence[SignedVote]) -> None:
+        """Take up voting, or hear later what others hold of this node's votes (C13)."""
+        was_quarantined = self._voter.quarantined
+        self._voter.witnessed(mark, votes)
+        if was_quarantined and not self.halted:
+            self._enter(self.view)
 
     def _try_finalize(self, view: int) -> None:
         """Finalize a notarized block that is valid here (C3)."""
@@ -484,14 +496,4 @@ class Core:
         self._reconsider()
 
     def _repeat(self) -> None:
-        """Say again what this view and the final point stand on."""
-        entered, final = self.ancestry.certificate_of(self.view - 1), self.ancestry.final_certificate
-        known = [certificate for certificate in (entered, final) if certificate is not None]
-        if known:
-            self._outbox.send(None, Certificates(certificates=known[:1] if entered == final else known))
-        mine = [self.guard.vote(VoteKind.NULLIFY, self.view), *self.guard.finalize_votes(REPEATED_MAX)]
-        if not self._proposer.repeat():
-            mine.insert(0, self.guard.vote(VoteKind.NOTARIZE, self.view))
-        for signed in mine:
-            if signed is not None:
-                self._outbox.send(None, signed)
+        repeat(self.view, ancestry=self.ancestry, guard=self.guard, proposer=self._proposer, outbox=self._outbox)

@@ -26,15 +26,21 @@ class Guard:
 
     def __init__(self, low: int, recovered: Sequence[GuardRecord] = ()) -> None:
         self.low = low
+        self.doubted = 0
+        """Up to this view there may be votes of this node's that are not known here (C13)."""
+        self.stalled = False
+        """Whether the others can't leave such a view without this node."""
         self._mine: dict[int, dict[VoteKind, SignedVote]] = {}
         for record in recovered:
             if isinstance(record, Voted):
                 self.remember(record.vote)
 
     def may(self, kind: VoteKind, view: int) -> bool:
-        """Tell whether a vote of `kind` may be signed in `view`: one of each kind, and never both S and F (C7)."""
+        """Tell whether a vote of `kind` may be signed in `view`: one of each kind, never both S and F (C7, C13)."""
         mine = self._mine.get(view, {})
         if view <= self.low or kind in mine:
+            return False
+        if view <= self.doubted and not (kind is VoteKind.NULLIFY and self.stalled):  # C13
             return False
         if kind is VoteKind.FINALIZE:
             return VoteKind.NULLIFY not in mine

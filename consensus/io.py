@@ -136,11 +136,24 @@ class Synced(Record):
     certificate: Certificate
 
 
-class Fresh(Record):
-    """The last committed block was made after this node started: its finality is no old news. Ends quarantine (C13)."""
+class Witnessed(Record):
+    """What the other validators know of this one's past ends its quarantine (C13).
+
+    It may have voted in views up to `mark`, whatever its own record says; `votes` are checked ones of its own key.
+    Given again as long as they are asked: a vote above `mark` that this node did not cast is another's.
+    """
+
+    mark: U64
+    votes: list[SignedVote]
 
 
-Input = Start | Received | Built | BuildFailed | Validated | BlockKnown | TimedOut | RetryDue | Synced | Fresh
+class Stalled(Record):
+    """The others can't leave a view up to the mark without this node: it may skip it (C13)."""
+
+
+Input = (
+    Start | Received | Built | BuildFailed | Validated | BlockKnown | TimedOut | RetryDue | Synced | Witnessed | Stalled
+)
 
 
 # Effects.

@@ -1,5 +1,7 @@
 """This node's own votes: when it may cast one, and that it is written before it is sent (C7, C12, C13)."""
 
+from collections.abc import Sequence
+
 from consensus.guard import Guard
 from consensus.io import Fault, Voted
 from consensus.messages import SignedVote, Vote, VoteKind, sign_bytes
@@ -27,7 +29,6 @@ class Voter:
         self._scheme = scheme
         self._outbox = outbox
         self.quarantined = quarantine
-        self._quarantine_ends: int | None = None
 
     def may(self, kind: VoteKind, view: int) -> bool:
         """Tell whether this node may cast a vote of `kind` in `view`."""
@@ -61,15 +62,19 @@ class Voter:
         return signed.signer == self._me and not self.guard.knows(signed)
 
     def close(self, view: int) -> None:
-        """Note that a block of `view` is final: nothing is ever signed at or below it (C5, C13)."""
+        """Note that a block of `view` is final: nothing is ever signed at or below it (C5)."""
         self.guard.raise_low(view)
-        if self._quarantine_ends is not None:
-            self.quarantined = self.quarantined and view <= self._quarantine_ends
 
-    def end_quarantine(self, view: int) -> None:
-        """Vote again once a block well above `view` is final, which others have reached since this node started (C13).
-
-        All that this node may have signed before is of views up to the next.
-        """
-        if self._quarantine_ends is None:
-            self._quarantine_ends = view + len(self._instance.validators)
+    def witnessed(self, mark: int, votes: Sequence[SignedVote]) -> None:
+        """Vote again, above `mark`, and take votes into the record that others hold and it lacks (C13)."""
+        self.quarantined = False
+        self.guard.doubted = max(mark, self.guard.doubted)
+        for signed in votes:
+            if self.guard.knows(signed):
+                continue
+            vote = signed.vote
+            if vote.view > mark or self.guard.vote(vote.kind, vote.view) is not None:
+                self._outbox.halt("another node signs with this validator's key")  # C13
+                return
+            self.guard.remember(signed)
+            self._outbox.persist(Voted(vote=signed))

@@ -94,7 +94,6 @@ class _Node:
             now_ms=_now_ms,
             config=config,
             validator=identity.validator,
-            quarantine=identity.validator is not None and has_forgotten(home, store),
             answers={BLOB_PROTOCOL: self.blobs.answer},
         )
 
@@ -157,17 +156,6 @@ class _Node:
             sandbox_layers=() if self.working is None else self.working.layers,
             worker=None if self.working is None else self.working.address,
         )
-
-
-def has_forgotten(home: Home, store: Store) -> bool:
-    """Tell whether a validator has voted in another store than this, and leave the mark of its first start (N92)."""
-    if not home.voted.exists():
-        store.guard.mark_whole()
-        home.voted.touch()
-    forgotten = not store.guard.is_whole()
-    if forgotten:
-        _log.warning("this store lacks votes of this validator: it follows until they can't matter")
-    return forgotten
 
 
 def _now_ms() -> int:

@@ -48,11 +48,6 @@ class Home:
         return self.root / "data" / "work"
 
     @property
-    def voted(self) -> Path:
-        """Left by a validator's first start: with it and a store that is not whole, votes have been forgotten (C13)."""
-        return self.root / "voted"
-
-    @property
     def lock(self) -> Path:
         """Held by the running node; holds its process id."""
         return self.root / "node.pid"

@@ -14,6 +14,7 @@ from ledger.block import decode_block
 from ledger.genesis import Charter
 from node.config import Config, ConsensusSection
 from node.driver.driver import Driver
+from node.driver.witness import PROTOCOL as WITNESS_PROTOCOL
 from node.final_chain import FinalChain
 from node.identity import ValidatorIdentity
 from node.mempool.gossip import TOPIC as TX_TOPIC
@@ -46,13 +47,11 @@ class Participant:
         now_ms: Callable[[], int],
         config: Config,
         validator: ValidatorIdentity | None = None,
-        quarantine: bool = False,
         answers: Mapping[str, Answer] | None = None,
     ) -> None:
         """Tie the parts together; `validator` is None for a follower, `answers` are those of other request protocols.
 
-        With `quarantine` a validator does not vote until votes that it has forgotten can't matter. Raises Refused
-        STORE_DAMAGED.
+        Raises Refused STORE_DAMAGED.
         """
         limits, times = config.mempool, config.consensus
         self.pool = Pool(PoolLimits(per_account=limits.per_account, total=limits.total, total_bytes=limits.total_bytes))
@@ -60,8 +59,7 @@ class Participant:
         self.chain = FinalChain(charter=charter, store=store, pool=self.pool, now_ms=now_ms, spread=self._gossip.spread)
         self.driver = None
         if validator is not None:
-            quarantined_ms = now_ms() if quarantine else None
-            self.driver = _open_driver(self.chain, store, network, validator, times, quarantined_ms=quarantined_ms)
+            self.driver = _open_driver(self.chain, store, network, validator, times)
         self._catch_up = CatchUp(
             self.chain,
             network,
@@ -81,7 +79,11 @@ class Participant:
                 TX_TOPIC: lambda message: self._gossip.receive(message.body, self.chain.open, self.chain.take),
                 sync_messages.FINAL_TOPIC: self._announcements.receive,
             },
-            answers={sync_messages.PROTOCOL: SyncAnswers(self.chain).answer, **(answers or {})},
+            answers={
+                sync_messages.PROTOCOL: SyncAnswers(self.chain).answer,
+                **({} if self.driver is None else {WITNESS_PROTOCOL: self.driver.testify}),
+                **(answers or {}),
+            },
             peer_up=self._catch_up.peer_up,
         )
 
@@ -113,8 +115,6 @@ def _open_driver(
     network: NetworkPort,
     me: ValidatorIdentity,
     times: ConsensusSection,
-    *,
-    quarantined_ms: int | None,
 ) -> Driver:
     """Return the driver, with everything that this validator must not forget (N71)."""
     recovered: list[GuardRecord] = store.guard.recall()
@@ -124,14 +124,15 @@ def _open_driver(
     certificate = chain.certificate_at(chain.head.height)
     if certificate is not None:
         recovered.insert(0, Certified(certificate=certificate))
+    scheme = Ed25519Scheme(chain.instance.validators, me.seed)
     core = Core(
         instance=chain.instance,
         me=me.index,
-        scheme=Ed25519Scheme(chain.instance.validators, me.seed),
+        scheme=scheme,
         timing=Timing(delta_ms=times.delta_ms, idle_ms=times.idle_ms, retry_ms=2 * times.delta_ms),
         start=Point(chain.head_view, chain.head.block_id),
         recovered=recovered,
-        quarantine=quarantined_ms is not None,
+        quarantine=True,
     )
     peers = [peer_id_of(each.peer) for each in chain.genesis.validators]
     return Driver(
@@ -142,7 +143,7 @@ def _open_driver(
         peers=peers,
         onion=me.onion,
         times=times,
-        quarantined_ms=quarantined_ms,
+        scheme=scheme,
     )
 
 

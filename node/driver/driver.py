@@ -15,7 +15,6 @@ from consensus.io import (
     Effect,
     Evidence,
     FetchBlock,
-    Fresh,
     Halt,
     Input,
     Penalise,
@@ -33,11 +32,12 @@ from consensus.io import (
     Verdict,
 )
 from consensus.messages import Certificate, Proposal, decode_message, encode_message
-from ledger.apply import DRIFT_MS_MAX
+from consensus.scheme import Scheme
 from ledger.block import block_id, decode_block
 from ledger.chain import ParentUnknown, TreeFull
 from ledger.onion import Onion, reveal
 from node.config import ConsensusSection
+from node.driver import witness
 from node.driver.building import Builder
 from node.driver.fetching import Fetcher
 from node.driver.timer import Timer
@@ -74,12 +74,9 @@ class Driver:
         peers: Sequence[bytes],
         onion: Onion,
         times: ConsensusSection,
-        quarantined_ms: int | None = None,
+        scheme: Scheme,
     ) -> None:
-        """`peers` are the validators' peer ids by index; `onion` is this validator's.
-
-        `quarantined_ms` is when a core in quarantine started, by this node's clock.
-        """
+        """`peers` are the validators' peer ids by index; `onion` is this validator's."""
         self._core = core
         self._chain = chain
         self._guard = guard
@@ -87,7 +84,7 @@ class Driver:
         self._peers = list(peers)
         self._onion = onion
         self._times = times
-        self._quarantined_ms = quarantined_ms
+        self._scheme = scheme
         self._index_of = {peer: index for index, peer in enumerate(peers)}
         self._inbox_in, self._inbox = trio.open_memory_channel[Input](INBOX_MAX)
         self.faults = 0
@@ -109,6 +106,26 @@ class Driver:
             self._note_fault("validator %d sent what is no message: %s", sender, fault)
             return
         await self._inbox_in.send(Received(sender=sender, message=message))
+
+    async def testify(self, body: bytes) -> bytes | None:
+        """Answer another validator that asks for its past (C13)."""
+        await trio.lowlevel.checkpoint()
+        return witness.answer(self._core, body)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether no vote can matter any more that this validator does not know to have cast (C13)."""
+        return witness.is_proven(self._core)
+
+    def _asker(self) -> witness.Asker:
+        return witness.Asker(
+            self._core,
+            self._network,
+            scheme=self._scheme,
+            peers=self._peers,
+            delta_ms=self._times.delta_ms,
+            give=self._inbox_in.send,
+        )
 
     async def synced(self, certificate: Certificate) -> None:
         """Tell consensus that catch-up brought the chain to the block of this certificate."""
@@ -133,6 +150,8 @@ class Driver:
             )
             try:
                 await self._step(Start())
+                if self._core.quarantined:
+                    nursery.start_soon(self._asker().run)
                 async for given in self._inbox:
                     await self._step(given)
             except ConsensusHaltedError:
@@ -147,20 +166,7 @@ class Driver:
                 answer = self._carry_out(effect)
                 if answer is not None:
                     waiting.append(answer)
-            if self._quarantined_ms is not None:
-                self._look_at_quarantine(self._quarantined_ms)
             await trio.lowlevel.checkpoint()
-
-    def _look_at_quarantine(self, since_ms: int) -> None:
-        """Tell the core of a block made after its start; once it votes again, note that no vote is forgotten (N92)."""
-        if not self._core.quarantined:
-            self._guard.mark_whole()
-            self._quarantined_ms = None
-            return
-        head = self._chain.head
-        if head.timestamp_ms > since_ms + DRIFT_MS_MAX and self._core.final.view >= self._chain.head_view:
-            effects = self._core.step(Fresh())
-            assert not effects, "there is nothing to do yet"
 
     def _carry_out(self, effect: Effect) -> Input | None:
         """Carry out an effect; return the answer if it is known at once."""

@@ -9,7 +9,7 @@ from typing import assert_never
 from consensus.guard import decode_record, encode_record
 from consensus.io import Certified, GuardRecord, Stored, Voted
 from node.store.database import Database
-from node.store.schema import GUARD, WHOLE, guard_key, guard_view
+from node.store.schema import GUARD, guard_key, guard_view
 
 _VOTED = 1
 _STORED = 2
@@ -21,14 +21,6 @@ class Guard:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    def is_whole(self) -> bool:
-        """Tell whether no vote that this validator cast, and that may still matter, is missing here (C13)."""
-        return self._database.rows(WHOLE).get(b"") is not None
-
-    def mark_whole(self) -> None:
-        """Note that from now on no vote is missing: this validator has never voted, or has been in quarantine."""
-        self._database.write([(WHOLE, b"")], sync=True)
 
     def persist(self, records: Iterable[GuardRecord]) -> None:
         """Write records in one batch; when this returns, votes and blocks are on disk.

@@ -11,19 +11,20 @@ from consensus.io import (
     Commit,
     Evidence,
     FetchBlock,
-    Fresh,
     Halt,
     Persist,
     RetryDue,
     Send,
     SetRetry,
     SetTimer,
+    Stalled,
     Start,
     Stored,
     Synced,
     TimedOut,
     Validate,
     Voted,
+    Witnessed,
 )
 from consensus.messages import Certificate, CertificateRequest, Certificates, Proposal, VoteKind
 from consensus.timing import Timing
@@ -241,28 +242,51 @@ def test_c12_a_single_validator_that_comes_back_goes_on() -> None:
 # C13
 
 
-def test_c13_a_validator_in_quarantine_does_not_vote_until_enough_is_final() -> None:
+def test_c13_a_validator_that_starts_votes_nothing_until_it_has_witnesses() -> None:
     bench = Bench(0, quarantine=True)
     bench.give(Start())
     assert bench.give(TimedOut(view=1)) == []
-    bench.hear(1, bench.certificate(F, 10, A))
-    bench.give(Fresh())
-    assert votes(bench.give(TimedOut(view=bench.core.view))) == []
-    bench.hear(1, bench.certificate(F, 14, A))
-    bench.give(Fresh())
-    assert votes(bench.give(TimedOut(view=bench.core.view))) == []
-    assert bench.core.quarantined
-    bench.hear(1, bench.certificate(F, 15, B))
-    assert votes(bench.give(TimedOut(view=bench.core.view))) == [("S", bench.core.view)]
+    bench.give(Witnessed(mark=0, votes=[]))
     assert not bench.core.quarantined
+    assert votes(bench.give(TimedOut(view=1))) == [("S", 1)]
 
 
-def test_c13_old_blocks_do_not_end_a_quarantine_however_many() -> None:
+def test_c13_up_to_the_mark_it_neither_notarizes_nor_finalizes_nor_skips() -> None:
     bench = Bench(0, quarantine=True)
     bench.give(Start())
-    for view in (256, 512, 768):
-        bench.hear(1, bench.certificate(F, view, A))
-        assert votes(bench.give(TimedOut(view=bench.core.view))) == []
+    view = bench.follower_view()
+    bench.give(Witnessed(mark=view, votes=[]))
+    bench.propose(view, A)
+    assert votes(bench.judge(view, A)) == []
+    assert votes(bench.give(TimedOut(view=view))) == []
+    assert votes(bench.hear(1, bench.certificate(N, view, A))) == []
+    assert bench.core.view == view + 1
+    assert votes(bench.give(TimedOut(view=view + 1))) == [("S", view + 1)]
+
+
+def test_c13_where_nobody_gets_on_without_it_it_skips_the_views_up_to_the_mark() -> None:
+    bench = Bench(0, quarantine=True)
+    bench.give(Start())
+    bench.give(Witnessed(mark=2, votes=[]))
+    assert votes(bench.give(Stalled())) == [("S", 1)]
+    assert votes(bench.hear(1, bench.certificate(S, 1))) == [("S", 2)]
+    assert votes(bench.hear(1, bench.certificate(S, 2))) == []
+
+
+def test_c13_a_finalize_vote_that_others_hold_keeps_it_from_skipping() -> None:
+    bench = Bench(0, quarantine=True)
+    bench.give(Start())
+    mine = bench.vote(0, F, 1, A)
+    bench.give(Witnessed(mark=2, votes=[mine]))
+    assert Voted(vote=mine) in bench.written
+    assert votes(bench.give(Stalled())) == []
+
+
+def test_c13_a_vote_of_its_key_above_the_mark_that_it_has_not_cast_stops_it() -> None:
+    bench = Bench(0, quarantine=True)
+    bench.give(Start())
+    bench.give(Witnessed(mark=2, votes=[]))
+    assert of(Halt, bench.give(Witnessed(mark=2, votes=[bench.vote(0, S, 3)])))
 
 
 def test_c13_a_vote_of_this_node_s_key_that_it_has_not_cast_stops_it() -> None:

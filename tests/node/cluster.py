@@ -37,7 +37,7 @@ class Member:
         self.store: Store
         self.part: Participant
 
-    def start(self, *, quarantine: bool = False) -> None:
+    def start(self) -> None:
         self.store = Store(self._cluster.folder / self.name, CHARTER.hash)
         validator = None
         if self.index is not None:
@@ -50,7 +50,6 @@ class Member:
             now_ms=self._cluster.now_ms,
             config=CONFIG,
             validator=validator,
-            quarantine=quarantine,
         )
         self._scope = trio.CancelScope()
         self._gone = trio.Event()
@@ -70,6 +69,19 @@ class Member:
     def lose_disk(self) -> None:
         """Forget everything that was stored, votes included."""
         shutil.rmtree(self._cluster.folder / self.name)
+
+    def copy_disk(self) -> None:
+        """Keep a copy of what is stored, of a node that is down."""
+        shutil.copytree(self._cluster.folder / self.name, self._copy)
+
+    def restore_disk(self) -> None:
+        """Put the copy in the place of what is stored."""
+        self.lose_disk()
+        shutil.copytree(self._copy, self._cluster.folder / self.name)
+
+    @property
+    def _copy(self) -> Path:
+        return self._cluster.folder / f"copy of {self.name}"
 
     @property
     def height(self) -> int:

@@ -50,13 +50,13 @@ class Hub:
 
     def deliver(self, sender: bytes, to: bytes, event: Event) -> None:
         """Let an event arrive later, or never."""
-        if self._random.random() >= self.loss:
-            self.nursery.start_soon(self._arrive, sender, to, event, self._random.random() * self._delay_s)
+        if to in self.nodes and self._random.random() >= self.loss:
+            self.nursery.start_soon(self._arrive, sender, self.nodes[to], event, self._random.random() * self._delay_s)
 
-    async def _arrive(self, sender: bytes, to: bytes, event: Event, delay_s: float) -> None:
+    async def _arrive(self, sender: bytes, to: "MemoryNetwork", event: Event, delay_s: float) -> None:
         await trio.sleep(delay_s)
-        if to in self.nodes and self.connected(sender, to):
-            self.nodes[to].tell(event)
+        if self.nodes.get(to.peer_id) is to and self.connected(sender, to.peer_id):  # not to one that started since
+            to.tell(event)
 
 
 class MemoryNetwork:

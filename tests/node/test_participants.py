@@ -72,8 +72,9 @@ async def test_a_validator_that_was_killed_catches_up_and_votes_again(cluster: C
         await cluster.grow(3 * rounds, *others)
         victim.start()
         await cluster.grow(2, *cluster.validators)
-    last_vote = max(view for signer, view, _ in cluster.votes if signer == victim.index)
-    assert last_vote >= victim.part.chain.head_view - 4
+    since = victim.part.chain.head_view
+    await cluster.grow(4, *cluster.validators)
+    assert any(view > since for signer, view, _ in cluster.votes if signer == victim.index)
 
 
 async def test_two_of_four_halt_the_chain_and_bring_it_back(cluster: Cluster, autojump_clock: Clock) -> None:
@@ -101,28 +102,58 @@ async def test_a_validator_that_lost_its_disk_is_silent_until_its_votes_cannot_m
     victim.lose_disk()
     height = others[0].height
     voted = {view for signer, view, _ in cluster.votes if signer == victim.index}
-    victim.start(quarantine=True)
+    victim.start()
     await cluster.until(lambda: any(signer == victim.index and view not in voted for signer, view, _ in cluster.votes))
     again = min(view for signer, view, _ in cluster.votes if signer == victim.index and view not in voted)
     assert victim.height >= height
-    assert again > max(voted) + 4
-    assert victim.store.guard.is_whole()
+    assert again > max(voted)
 
 
-async def test_a_quarantine_is_as_long_after_a_restart(cluster: Cluster, autojump_clock: Clock) -> None:
+@pytest.mark.parametrize("blocks", [0, 1, 2, 7])
+async def test_a_validator_with_an_old_copy_of_its_disk_never_votes_against_itself(
+    cluster: Cluster, autojump_clock: Clock, blocks: int
+) -> None:
     victim, *others = cluster.validators
+    await cluster.grow(2, *cluster.validators)
+    await victim.kill()
+    victim.copy_disk()
+    for _ in range(3):
+        victim.start()
+        await cluster.until(lambda: victim.part.driver is not None and victim.part.driver.is_proven)
+        await cluster.grow(blocks, *cluster.validators)
+        await victim.kill()
+        victim.restore_disk()
+        await cluster.grow(1, *others)
+    victim.start()
     await cluster.grow(5, *cluster.validators)
+
+
+async def test_of_all_that_are_killed_at_once_one_may_have_an_old_disk(cluster: Cluster, autojump_clock: Clock) -> None:
+    victim, *_ = cluster.validators
     await victim.kill()
-    victim.lose_disk()
-    victim.start(quarantine=True)
+    victim.copy_disk()
+    victim.start()
+    await cluster.grow(3, *cluster.validators)
+    for member in cluster.validators:
+        await member.kill()
+    victim.restore_disk()
+    for member in cluster.validators:
+        member.start()
+    await cluster.grow(3, *cluster.validators)
+
+
+async def test_a_validator_that_is_needed_goes_on_though_another_is_down(
+    cluster: Cluster, autojump_clock: Clock
+) -> None:
+    victim, down, *others = cluster.validators
+    await cluster.grow(2, *cluster.validators)
+    await down.kill()
+    await victim.kill()
+    await trio.sleep(30)
+    victim.start()
     await cluster.grow(3, victim, *others)
-    assert not victim.store.guard.is_whole()
-    last_vote = max(view for signer, view, _ in cluster.votes if signer == victim.index)
-    await victim.kill()
-    victim.start(quarantine=True)
-    since = victim.part.chain.head_view
-    await cluster.until(lambda: max(view for signer, view, _ in cluster.votes if signer == victim.index) > last_vote)
-    assert max(view for signer, view, _ in cluster.votes if signer == victim.index) > since + 4
+    down.start()
+    await cluster.grow(3, *cluster.validators)
 
 
 async def test_all_may_be_killed_at_once(cluster: Cluster, autojump_clock: Clock) -> None:

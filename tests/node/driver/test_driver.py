@@ -32,6 +32,7 @@ from consensus.io import (
     Voted,
 )
 from consensus.messages import CertificateRequest, SignedVote, Vote, VoteKind, encode_message
+from consensus.scheme import Ed25519Scheme
 from ledger.block import Block, block_id, decode_block
 from ledger.onion import Onion, grow
 from ledger.state import change
@@ -82,6 +83,7 @@ class Rig:
             network=self.network,
             peers=PEERS,
             onion=onion or onion_of(self.me),
+            scheme=Ed25519Scheme(self.chain.instance.validators, None),
             times=TIMES,
         )
         self.nursery = nursery
