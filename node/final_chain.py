@@ -21,6 +21,7 @@ from ledger.transaction import Receipt, Transaction, open_transaction
 from ledger.tree import root_of, tree_of
 from node.mempool.pool import Pool
 from node.ports import Head, TxState, TxStatus
+from node.store.schema import RECEIPTS_BYTES_MAX
 from node.store.store import FinalRows, Store
 from primitives.codec import decode, encode
 from primitives.reasons import Reason, Refused
@@ -29,8 +30,6 @@ FOLLOW_MAX = 256
 """Final blocks that a reader of `follow` may leave unread: some minutes of an idle chain."""
 HELD_MAX = 512
 """Bodies above the final block, as many as the ledger's tree takes."""
-RECEIPTS_BYTES_MAX = 8 << 20
-"""The receipts of a block with 4,000 transactions, with their facts."""
 EPOCH = 0
 """The only epoch, until validators change."""
 
@@ -75,6 +74,8 @@ def _store_genesis(charter: Charter, store: Store) -> None:
     genesis = FinalRows(
         height=0,
         block_id=block_id(header),
+        epoch=header.epoch,
+        time_ms=header.timestamp_ms,
         block=encode(Block(header=header, transactions=[])),
         receipts=encode([]),
         transactions=[],
@@ -396,6 +397,15 @@ class FinalChain:
         """Return a final block as it is stored."""
         return self._store.block(height)
 
+    @property
+    def lowest(self) -> int:
+        """The least height whose block is here; those below have been pruned (N46)."""
+        return self._store.floor.blocks
+
+    def epoch_at(self, height: int) -> int | None:
+        """Return the epoch of the final block at `height`."""
+        return self._store.epoch_at(height)
+
     def certificate_at(self, height: int) -> Certificate | None:
         """Return the certificate that names the final block at `height` itself, if there is one."""
         found = self._store.certificate_from(height)
@@ -407,6 +417,8 @@ def _rows_of(final: FinalBlock) -> FinalRows:
     return FinalRows(
         height=outcome.header.height,
         block_id=outcome.id,
+        epoch=outcome.header.epoch,
+        time_ms=outcome.header.timestamp_ms,
         block=encode(final.block),
         receipts=encode(outcome.receipts),
         transactions=[receipt.transaction for receipt in outcome.receipts],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import plyvel
 
+from node.store.disk import Disk, StoreFailedError, damaged
 from primitives.reasons import Reason, Refused
 
 BLOCK_CACHE_BYTES = 32 << 20
@@ -18,30 +19,35 @@ BLOOM_BITS = 10
 Row = tuple[bytes, bytes]
 
 
-class StoreFailedError(OSError):
-    """The disk is full, or does not give back what was written: the node can't go on."""
-
-
 @contextmanager
-def _failing() -> Iterator[None]:
-    """Turn LevelDB's errors into ours."""
+def _failing(path: Path) -> Iterator[None]:
+    """Turn LevelDB's errors into ours: what is damaged is told from what can't be read or written just now."""
     try:
         yield
+    except plyvel.CorruptionError as fault:
+        raise damaged(path, what=_told(fault)) from None
     except plyvel.Error as fault:
-        raise StoreFailedError(str(fault)) from None
+        raise StoreFailedError(f"{path}: {_told(fault)}") from None
+
+
+def _told(fault: Exception) -> str:
+    said = fault.args[0] if fault.args else ""
+    return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
 
 
 class Rows:
     """Rows as they stood at one moment."""
 
-    def __init__(self, view: "plyvel.DB | plyvel.Snapshot", prefix: bytes) -> None:
+    def __init__(self, view: "plyvel.DB | plyvel.Snapshot", prefix: bytes, path: Path) -> None:
         self._view = view
         self._prefix = prefix
+        self._path = path
 
     def get(self, key: bytes) -> bytes | None:
-        """Return the value of a row."""
-        with _failing():
-            value: bytes | None = self._view.get(self._prefix + key)
+        """Return the value of a row; raises Refused STORE_DAMAGED and StoreFailedError, as all that reads here."""
+        with _failing(self._path):
+            # LevelDB's option `paranoid_checks` alone leaves the checksums of what is read later unchecked.
+            value: bytes | None = self._view.get(self._prefix + key, verify_checksums=True)
         return value
 
     def scan(self, prefix: bytes = b"", limit: int | None = None, *, after: bytes | None = None) -> Iterator[Row]:
@@ -50,7 +56,10 @@ class Rows:
         start = full if after is None else self._prefix + after
         skip = len(self._prefix)
         left = limit
-        with _failing(), self._view.iterator(start=start, include_start=after is None, stop=_behind(full)) as rows:
+        scanned = self._view.iterator(
+            start=start, include_start=after is None, stop=_behind(full), verify_checksums=True
+        )
+        with _failing(self._path), scanned as rows:
             for key, value in rows:
                 if left is not None:
                     if left == 0:
@@ -62,11 +71,15 @@ class Rows:
 class Database:
     """An open LevelDB."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, disk: Disk) -> None:
         """Open or create.
 
-        Raises Refused STORE_DAMAGED for files that LevelDB can't read and HOME_IN_USE if another process has them open.
+        Raises Refused STORE_DAMAGED for files that LevelDB can't read and HOME_IN_USE if another process has them open,
+        StoreFailedError if the disk is full.
         """
+        self._path = path
+        self._disk = disk
+        self._failed = False
         try:
             self._db = plyvel.DB(
                 str(path),
@@ -77,27 +90,49 @@ class Database:
                 bloom_filter_bits=BLOOM_BITS,
             )
         except plyvel.IOError as fault:
-            raise Refused(Reason.HOME_IN_USE, store=str(path), why=str(fault)) from None
+            if "/LOCK" not in _told(fault):
+                raise StoreFailedError(f"{path}: {_told(fault)}") from None
+            raise Refused(Reason.HOME_IN_USE, store=str(path), why=_told(fault)) from None
         except plyvel.Error as fault:
-            raise Refused(Reason.STORE_DAMAGED, store=str(path), why=str(fault)) from None
+            raise damaged(path, what=_told(fault)) from None
 
     def rows(self, prefix: bytes) -> Rows:
         """Return the rows under `prefix`, as they stand at each look."""
-        return Rows(self._db, prefix)
+        return Rows(self._db, prefix, self._path)
 
     def snapshot(self, prefix: bytes) -> Rows:
         """Return the rows under `prefix` as they stand now, whatever is written later."""
-        return Rows(self._db.snapshot(), prefix)
+        return Rows(self._db.snapshot(), prefix, self._path)
 
     def write(self, puts: Mapping[bytes, bytes | None] | Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> None:
-        """Write rows (None deletes one) in one batch; with `sync` they, and all earlier writes, survive a power cut."""
+        """Write rows (None deletes one) in one batch; with `sync` they, and all earlier writes, survive a power cut.
+
+        Raises StoreFailedError, and then for ever: LevelDB may have left half a batch in its log, and must not write
+        behind it (N45).
+        """
+        if self._failed:
+            raise StoreFailedError(f"{self._path}: an earlier write failed")
         pairs = puts.items() if isinstance(puts, Mapping) else puts
-        with _failing(), self._db.write_batch(transaction=True, sync=sync) as batch:
-            for key, value in pairs:
-                if value is None:
-                    batch.delete(key)
-                else:
-                    batch.put(key, value)
+        batch = self._db.write_batch(transaction=True, sync=sync)
+        for key, value in pairs:
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        try:
+            with _failing(self._path):
+                self._disk.batch(batch.write)
+        except OSError as fault:
+            self._failed = True
+            raise StoreFailedError(f"{self._path}: {fault.strerror or fault}") from None
+        except Refused:
+            self._failed = True
+            raise
+
+    def bytes_of(self, prefix: bytes) -> int:
+        """Return about how many bytes the rows under `prefix` take on disk; what came last is not counted yet."""
+        size: int = self._db.approximate_size(prefix, _behind(prefix) or b"\xff" * 9)
+        return size
 
     def close(self) -> None:
         """Let go of the files; idempotent."""

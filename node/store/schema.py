@@ -5,25 +5,26 @@
 | `m`                                | Meta                                                     |
 | `h`                                | HeadRow                                                  |
 | `s` ‖ state key                    | state row                                                |
-| `b` ‖ height                       | final block                                              |
+| `f`                                | FloorRow                                                 |
+| `b` ‖ height                       | BlockRow: where in the segments a final block stands     |
 | `i` ‖ block id                     | height of a final block                                  |
 | `r` ‖ height                       | receipts of a final block                                |
 | `o` ‖ height                       | state root after a final block                           |
 | `t` ‖ transaction id               | height ‖ index (4 bytes) of a final transaction          |
 | `c` ‖ height                       | FINALIZE certificate of the block at that height         |
 | `g` ‖ view ‖ kind ‖ rest           | what consensus must remember (node.store.guard)          |
-| `w`                                | nothing: its being there says that no vote is missing    |
 """
 
 from primitives.hashing import Hash
 from primitives.record import Record
 from primitives.units import U32, U64
 
-VERSION = 1
+VERSION = 2
 """Of this layout; a store of another version is refused."""
 
 META = b"m"
 HEAD = b"h"
+FLOOR = b"f"
 STATE = b"s"
 BLOCK = b"b"
 HEIGHT = b"i"
@@ -32,7 +33,11 @@ ROOT = b"o"
 TRANSACTION = b"t"
 CERTIFICATE = b"c"
 GUARD = b"g"
-WHOLE = b"w"
+
+ROW_BYTES_MAX = 256
+"""Of the records of this page."""
+RECEIPTS_BYTES_MAX = 8 << 20
+"""The receipts of a block with 4,000 transactions, with their facts."""
 
 _NUMBER_BYTES = 8
 _INDEX_BYTES = 4
@@ -51,6 +56,25 @@ class HeadRow(Record):
     height: U64
     block: Hash
     state_root: Hash
+
+
+class FloorRow(Record):
+    """From which height on things are held (N46)."""
+
+    blocks: U64
+    history: U64
+    """Receipts, state roots and places of transactions."""
+
+
+class BlockRow(Record):
+    """A final block: what is asked of it often, and its record in the segments."""
+
+    id: Hash
+    epoch: U64
+    time_ms: U64
+    segment: U32
+    offset: U32
+    size: U32
 
 
 def numbered(kind: bytes, number: int) -> bytes:

@@ -1,6 +1,7 @@
 """The node's disk: final blocks, the state after the last of them, and what consensus must remember.
 
-A block becomes final in one synced batch, so a crash leaves the store before a block or after it, never between (N42).
+A block becomes final in one synced batch of rows, behind which its bytes stand in the segments already; so a crash
+leaves the store before a block or after it, never between (N42).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +11,16 @@ from pathlib import Path
 from consensus.messages import CERTIFICATE_BYTES_MAX, Certificate
 from node.store import schema
 from node.store.database import Database, Rows
+from node.store.disk import Disk, check_room, damaged
 from node.store.guard import Guard
-from node.store.schema import HeadRow, Meta
+from node.store.pruning import STEP_HEIGHTS, Keep, block_row, step
+from node.store.schema import BlockRow, FloorRow, HeadRow, Meta
+from node.store.segments import FOLDER, START, Segments, Spot
 from primitives.codec import decode, encode
 from primitives.reasons import Reason, Refused
 
-_ROW_BYTES_MAX = 256
-"""Meta and head rows."""
+PRUNE_HEIGHTS = 256
+"""Heights that one step of pruning by hand lets go of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +29,8 @@ class FinalRows:
 
     height: int
     block_id: bytes
+    epoch: int
+    time_ms: int
     block: bytes
     receipts: bytes
     transactions: Sequence[bytes]
@@ -36,19 +42,32 @@ class FinalRows:
 
 
 class Store:
-    """The open store of one network."""
+    """The open store of one network: LevelDB in a folder, and the segments in a folder below it."""
 
-    def __init__(self, path: Path, genesis_hash: bytes) -> None:
-        """Open or create; raises Refused STORE_FOREIGN, STORE_DAMAGED or HOME_IN_USE."""
-        self._database = Database(path)
+    def __init__(self, path: Path, genesis_hash: bytes, *, keep: Keep | None = None, disk: Disk | None = None) -> None:
+        """Open or create; raises Refused STORE_FOREIGN, STORE_DAMAGED or HOME_IN_USE, and StoreFailedError."""
+        self.path = path
+        self._keep = keep or Keep()
+        self._disk = disk or Disk()
+        path.mkdir(parents=True, exist_ok=True)
+        check_room(self._disk, path)
+        self._database = Database(path, self._disk)
         self._all = self._database.rows(b"")
+        self._segments = Segments(path / FOLDER, self._disk)
         self.state = self._database.rows(schema.STATE)
         """The state after the last final block, as it stands at each look."""
         self.guard = Guard(self._database)
         try:
             self._check_meta(Meta(version=schema.VERSION, genesis_hash=genesis_hash))
             head = self._all.get(schema.HEAD)
-            self._head = None if head is None else decode(HeadRow, head, at_most=_ROW_BYTES_MAX)
+            self._head = None if head is None else decode(HeadRow, head, at_most=schema.ROW_BYTES_MAX)
+            floor = self._all.get(schema.FLOOR)
+            self._floor = (
+                FloorRow(blocks=0, history=0)
+                if floor is None
+                else decode(FloorRow, floor, at_most=schema.ROW_BYTES_MAX)
+            )
+            self._open_segments()
         except BaseException:
             self._database.close()
             raise
@@ -57,13 +76,37 @@ class Store:
         """Mark a new store as `wanted`; raise Refused STORE_FOREIGN if an old one is marked otherwise (N43)."""
         raw = self._all.get(schema.META)
         if raw is None:
+            if self._segments.numbers():
+                raise damaged(self.path, what="there are blocks without the rows that tell of them")
             self._database.write([(schema.META, encode(wanted))], sync=True)
             return
-        found = decode(Meta, raw, at_most=_ROW_BYTES_MAX)
+        found = decode(Meta, raw, at_most=schema.ROW_BYTES_MAX)
         if found.version != wanted.version:
-            raise Refused(Reason.STORE_FOREIGN, seen=found.version, wanted=wanted.version, what="layout version")
+            raise Refused(
+                Reason.STORE_FOREIGN,
+                seen=found.version,
+                wanted=wanted.version,
+                what="layout version",
+                store=str(self.path),
+                todo="move the store away; the node fetches the chain again",
+            )
         if found.genesis_hash != wanted.genesis_hash:
             raise Refused(Reason.STORE_FOREIGN, seen=found.genesis_hash, wanted=wanted.genesis_hash, what="genesis")
+
+    def _open_segments(self) -> None:
+        """Have exactly the records that the index tells of (N44)."""
+        if self._head is None:
+            self._segments.open(START.segment, START)
+            return
+        first, last = self._row(self._floor.blocks), self._row(self._head.height)
+        self._segments.open(first.segment, _spot(last))
+
+    def _row(self, height: int) -> BlockRow:
+        """Return the index row of a block that must be there."""
+        row = block_row(self._all, height)
+        if row is None:
+            raise damaged(self.path, what="a row of the index is absent", height=height)
+        return row
 
     @property
     def head(self) -> HeadRow | None:
@@ -75,15 +118,17 @@ class Store:
         return self._database.snapshot(schema.STATE)
 
     def finalize(self, blocks: Sequence[FinalRows], certificate: Certificate | None) -> None:
-        """Write blocks that became final together, the last of them by `certificate`, in one synced batch.
+        """Write blocks that became final together, the last of them by `certificate`.
 
-        The first call has the genesis block alone, which needs no certificate; heights must follow each other.
+        The first call has the genesis block alone, which needs no certificate; heights must follow each other. Waits
+        for the disk twice: for the segment, then for the batch of rows; a new segment takes two more waits. Raises
+        StoreFailedError.
         """
-        rows: list[tuple[bytes, bytes | None]] = []
         expected = 0 if self._head is None else self._head.height + 1
-        for offset, block in enumerate(blocks):
-            assert block.height == expected + offset
-            rows += _rows_of(block)
+        assert [block.height for block in blocks] == list(range(expected, expected + len(blocks)))
+        check_room(self._disk, self.path)
+        spots = self._segments.append([(block.height, block.block) for block in blocks])
+        rows = [row for block, spot in zip(blocks, spots, strict=True) for row in _rows_of(block, spot)]
         last = blocks[-1]
         if certificate is not None:
             assert certificate.vote.block == last.block_id
@@ -91,12 +136,56 @@ class Store:
             rows += self.guard.forgotten(certificate.vote.view)
         head = HeadRow(height=last.height, block=last.block_id, state_root=last.state_root)
         rows.append((schema.HEAD, encode(head)))
-        self._database.write(rows, sync=True)
+        floor, gone = step(
+            self._all,
+            self._floor,
+            self._keep,
+            height=last.height,
+            time_ms=last.time_ms,
+            at_most=STEP_HEIGHTS * len(blocks),
+        )
+        self._database.write([*rows, *gone, (schema.FLOOR, encode(floor))], sync=True)
         self._head = head
+        self._rise_to(floor)
+
+    def _rise_to(self, floor: FloorRow) -> None:
+        """Note the floor that is on disk, and remove the segments that lie below it."""
+        if floor.blocks != self._floor.blocks:
+            self._segments.remove_before(self._row(floor.blocks).segment)
+        self._floor = floor
+
+    def prune(self) -> bool:
+        """Let go of some of what is not to be kept; tell whether there was any (N46)."""
+        if self._head is None:
+            return False
+        height = self._head.height
+        floor, gone = step(
+            self._all,
+            self._floor,
+            self._keep,
+            height=height,
+            time_ms=self._row(height).time_ms,
+            at_most=PRUNE_HEIGHTS,
+        )
+        if floor != self._floor:
+            self._database.write([*gone, (schema.FLOOR, encode(floor))], sync=True)
+            self._rise_to(floor)
+        return bool(gone)
+
+    @property
+    def floor(self) -> FloorRow:
+        """From which height on blocks, and receipts and places of transactions, are here."""
+        return self._floor
 
     def block(self, height: int) -> bytes | None:
-        """Return the encoded final block at `height`."""
-        return self._all.get(schema.numbered(schema.BLOCK, height))
+        """Return the encoded final block at `height`; raises Refused STORE_DAMAGED if it is not what was written."""
+        row = block_row(self._all, height)
+        return None if row is None else self._segments.read(_spot(row), height)
+
+    def epoch_at(self, height: int) -> int | None:
+        """Return the epoch of the final block at `height`."""
+        row = block_row(self._all, height)
+        return None if row is None else row.epoch
 
     def receipts(self, height: int) -> bytes | None:
         """Return the encoded receipts of the final block at `height`."""
@@ -125,14 +214,27 @@ class Store:
 
     def close(self) -> None:
         """Let go of the files; idempotent."""
+        self._segments.close()
         self._database.close()
 
 
-def _rows_of(block: FinalRows) -> list[tuple[bytes, bytes | None]]:
+def _spot(row: BlockRow) -> Spot:
+    return Spot(row.segment, row.offset, row.size)
+
+
+def _rows_of(block: FinalRows, spot: Spot) -> list[tuple[bytes, bytes | None]]:
     """Return the rows of one final block, all but the head's."""
     rows: list[tuple[bytes, bytes | None]] = [(schema.STATE + key, value) for key, value in block.writes.items()]
+    place = BlockRow(
+        id=block.block_id,
+        epoch=block.epoch,
+        time_ms=block.time_ms,
+        segment=spot.segment,
+        offset=spot.offset,
+        size=spot.size,
+    )
     rows += [
-        (schema.numbered(schema.BLOCK, block.height), block.block),
+        (schema.numbered(schema.BLOCK, block.height), encode(place)),
         (schema.HEIGHT + block.block_id, block.height.to_bytes(8, "big")),
         (schema.numbered(schema.RECEIPTS, block.height), block.receipts),
         (schema.numbered(schema.ROOT, block.height), block.state_root),

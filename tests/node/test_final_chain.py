@@ -11,9 +11,10 @@ from ledger.apply import told
 from ledger.block import block_id
 from ledger.limits import BLOCK_TXS_MAX
 from ledger.transaction import FACTS_MAX, JobAccept, Receipt, sign_transaction
-from node.final_chain import FOLLOW_MAX, HELD_MAX, RECEIPTS_BYTES_MAX
+from node.final_chain import FOLLOW_MAX, HELD_MAX
 from node.mempool.pool import PoolLimits
 from node.ports import ChainView, TxState, TxStatus
+from node.store.schema import RECEIPTS_BYTES_MAX
 from primitives.codec import encode
 from primitives.reasons import Reason, Refused
 from primitives.units import NUMBER_MAX

@@ -8,12 +8,11 @@ import pytest
 
 from consensus.io import Certified, GuardRecord, Stored, Voted
 from consensus.messages import SignedVote, Vote, VoteKind
-from node.app import has_forgotten
 from node.final_chain import FinalChain
-from node.home import Home
 from node.mempool.pool import Pool
 from node.store import schema
 from node.store.database import Database
+from node.store.disk import Disk
 from node.store.store import Store
 from primitives.codec import encode
 from primitives.hashing import sha256
@@ -96,7 +95,7 @@ def test_a_store_of_another_network_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_store_of_another_layout_is_refused(tmp_path: Path) -> None:
-    database = Database(tmp_path)
+    database = Database(tmp_path, Disk())
     database.write([(schema.META, encode(schema.Meta(version=99, genesis_hash=CHARTER.hash)))], sync=True)
     database.close()
     with pytest.raises(Refused) as refused:
@@ -107,30 +106,13 @@ def test_a_store_of_another_layout_is_refused(tmp_path: Path) -> None:
 def test_state_rows_without_their_root_stop_the_node(producer: Producer) -> None:
     producer.extend(2)
     producer.close()
-    database = Database(producer.path)
+    database = Database(producer.path, Disk())
     (key, _), *_ = database.rows(schema.STATE).scan(limit=1)
     database.write([(schema.STATE + key, None)], sync=True)
     database.close()
     with pytest.raises(Refused) as refused:
         reopened(producer.path, producer.path.with_name("copy"))
     assert refused.value.reason is Reason.STORE_DAMAGED
-
-
-def test_a_validator_that_lost_its_store_has_forgotten_its_votes_however_often_it_starts(tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    home.make()
-
-    def starts(*, ends_quarantine: bool = False) -> bool:
-        store = Store(home.state, CHARTER.hash)
-        forgotten = has_forgotten(home, store)
-        if ends_quarantine:
-            store.guard.mark_whole()
-        store.close()
-        return forgotten
-
-    assert [starts(), starts()] == [False, False]
-    shutil.rmtree(home.state)
-    assert [starts(), starts(ends_quarantine=True), starts()] == [True, True, False]
 
 
 def test_a_second_process_finds_the_store_in_use(producer: Producer) -> None:
@@ -140,7 +122,7 @@ def test_a_second_process_finds_the_store_in_use(producer: Producer) -> None:
 
 
 def test_a_snapshot_keeps_what_was_and_a_scan_keeps_its_bounds(tmp_path: Path) -> None:
-    database = Database(tmp_path)
+    database = Database(tmp_path, Disk())
     rows = [(b"a" + bytes([at]), bytes([at])) for at in range(5)] + [(b"a\xff", b"x"), (b"b", b"y")]
     database.write(rows, sync=False)
     kept = database.snapshot(b"a")

@@ -1,0 +1,158 @@
+"""Final blocks in files that only grow, one after another: `segments/00000001.seg` and so on (N44).
+
+A record is the length of its payload (4 bytes), the block's height (8), the first 8 bytes of SHA-256 over length,
+height and payload, and the payload, all numbers big-endian. Where each record stands is told by a row of the index.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.limits import BLOCK_ENCODED_BYTES_MAX
+from node.store.disk import Disk, StoreFailedError, damaged
+from primitives.hashing import sha256
+
+SEGMENT_BYTES_MAX = 64 << 20
+"""Of one file: pruning gives back room file by file, and a file is read whole within a second."""
+FOLDER = "segments"
+_LENGTH_BYTES = 4
+_HEIGHT_BYTES = 8
+_DIGEST_BYTES = 8
+_HEAD_BYTES = _LENGTH_BYTES + _HEIGHT_BYTES + _DIGEST_BYTES
+
+
+class Spot(NamedTuple):
+    """Where a record stands."""
+
+    segment: int
+    offset: int
+    size: int
+    """Bytes of its payload."""
+
+    @property
+    def end(self) -> int:
+        """The first byte behind the record."""
+        return self.offset + _HEAD_BYTES + self.size
+
+
+START = Spot(1, -_HEAD_BYTES, 0)
+"""Ends where the first record of the first segment begins."""
+
+
+def record_of(height: int, payload: bytes) -> bytes:
+    """Return a record as it stands in a segment."""
+    told = len(payload).to_bytes(_LENGTH_BYTES, "big") + height.to_bytes(_HEIGHT_BYTES, "big")
+    return told + sha256(told + payload)[:_DIGEST_BYTES] + payload
+
+
+class Segments:
+    """The segments of one store."""
+
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._end = START
+        self._handle: int | None = None
+
+    def path(self, segment: int) -> Path:
+        """Return the file of a segment."""
+        return self._folder / f"{segment:08}.seg"
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the segments that are there, ascending."""
+        return sorted(int(path.stem) for path in self._folder.glob("*.seg") if path.stem.isdecimal())
+
+    def open(self, first: int, last: Spot) -> None:
+        """Make the segments from `first` to the record `last` all there is.
+
+        What lies behind was never part of the chain, and segments before have been pruned: a crash came before they
+        were removed. Raises Refused STORE_DAMAGED if a file between is absent, or ends before `last` does.
+        """
+        self._folder.mkdir(exist_ok=True)
+        present = self.numbers()
+        for number in range(first, last.segment + 1):
+            if number not in present and last != START:
+                raise damaged(self.path(number), what="the file is absent")
+        for number in present:
+            if not first <= number <= last.segment:
+                self.path(number).unlink()
+        self._end = last
+        path = self.path(last.segment)
+        size = path.stat().st_size if path.exists() else 0
+        if size < last.end:
+            raise damaged(path, what="the file is too short", seen=size, wanted=last.end)
+        if size > last.end:
+            os.truncate(path, last.end)
+
+    def append(self, blocks: Sequence[tuple[int, bytes]]) -> list[Spot]:
+        """Write blocks, each with its height, in order; when this returns they are on disk.
+
+        Raises StoreFailedError; then nothing may be appended before the segments are opened anew.
+        """
+        spots: list[Spot] = []
+        waiting = b""
+        try:
+            for height, payload in blocks:
+                record = record_of(height, payload)
+                offset = self._end.end
+                if offset + len(record) > SEGMENT_BYTES_MAX and offset:
+                    self._flush(waiting)
+                    waiting = b""
+                    self._close()
+                    self._end, offset = Spot(self._end.segment + 1, -_HEAD_BYTES, 0), 0
+                waiting += record
+                self._end = Spot(self._end.segment, offset, len(payload))
+                spots.append(self._end)
+            self._flush(waiting)
+        except OSError as fault:
+            raise StoreFailedError(f"{self.path(self._end.segment)}: {fault.strerror or fault}") from None
+        return spots
+
+    def _flush(self, raw: bytes) -> None:
+        """Write bytes to the last segment and wait for the disk."""
+        if not raw:
+            return
+        fresh = self._handle is None and not self.path(self._end.segment).exists()
+        if self._handle is None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            self._handle = os.open(self.path(self._end.segment), flags, 0o644)
+        self._disk.append(self._handle, raw)
+        self._disk.sync(self._handle)
+        if fresh:
+            self._disk.sync_folder(self._folder)
+
+    def read(self, spot: Spot, height: int) -> bytes:
+        """Return the payload of a record.
+
+        Raises Refused STORE_DAMAGED if it is not the one of that height, whole.
+        """
+        path = self.path(spot.segment)
+        try:
+            with path.open("rb") as file:
+                file.seek(spot.offset)
+                raw = file.read(_HEAD_BYTES + min(spot.size, BLOCK_ENCODED_BYTES_MAX))
+        except OSError as fault:
+            raise damaged(path, byte=spot.offset, height=height, what=str(fault.strerror)) from None
+        payload = raw[_HEAD_BYTES:]
+        if len(payload) != spot.size or record_of(height, payload) != raw:
+            raise damaged(path, byte=spot.offset, height=height, what="the record does not have its checksum")
+        return payload
+
+    def remove_before(self, segment: int) -> int:
+        """Remove all segments before one; return how many bytes that gave back."""
+        freed = 0
+        for number in self.numbers():
+            if number < segment:
+                freed += self.path(number).stat().st_size
+                self.path(number).unlink()
+        return freed
+
+    def _close(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    def close(self) -> None:
+        """Let go of the files; idempotent."""
+        self._close()
