@@ -27,10 +27,14 @@ from ledger.market import job, model, worker
 from ledger.moment import Moment, burn, credit, debit
 from ledger.onion import peel
 from ledger.records import Account, JobState
+from ledger.stake import delegation, validator
+from ledger.stake.boundary import end_epoch, is_over
+from ledger.stake.epochs import set_hash
 from ledger.state import CLOCK, State, account_key, change, tip_key, unbonding_key
 from ledger.transaction import (
     FACT_CHARS_MAX,
     FACTS_MAX,
+    Delegate,
     JobAccept,
     JobCommit,
     JobDecline,
@@ -38,8 +42,14 @@ from ledger.transaction import (
     ModelPublish,
     ProviderReveal,
     Receipt,
+    StakePayload,
     Transaction,
     Transfer,
+    Undelegate,
+    ValidatorExit,
+    ValidatorRegister,
+    ValidatorUnjail,
+    ValidatorUpdate,
     Verified,
     VerifierCommit,
     VerifierReveal,
@@ -100,6 +110,21 @@ class Outcome:
     events: list[Event]
 
     @property
+    def child_epoch(self) -> int:
+        """Return the epoch of this block's children: the next one if this block ends its own (Q1)."""
+        return self.state.epoch().number
+
+    @property
+    def ends_epoch(self) -> bool:
+        """Tell whether this is the last block of its epoch (Q1)."""
+        return self.child_epoch != self.header.epoch
+
+    @property
+    def child_parent_view(self) -> int:
+        """Return the view of this block as its children name it: 0, if they belong to a new epoch (Q4)."""
+        return 0 if self.ends_epoch else self.header.view
+
+    @property
     def state_root(self) -> bytes:
         """Return the root after this block, 32 bytes; its child's header carries it (L33)."""
         return root_of(self.tree)
@@ -112,16 +137,17 @@ class BlockRun:
         before = parent.clock()
         if time_ms <= before.time_ms:
             raise Refused(Reason.BLOCK_WRONG_TIME, seen=time_ms, wanted=f"more than {before.time_ms}")  # L35
-        if proposer >= len(charter.genesis.validators):
-            raise Refused(Reason.BLOCK_WRONG_PROPOSER, seen=proposer, wanted=len(charter.genesis.validators) - 1)
+        members = parent.validators().members
+        if proposer >= len(members):
+            raise Refused(Reason.BLOCK_WRONG_PROPOSER, seen=proposer, wanted=len(members) - 1)
         self._state = parent.child()
-        self._proposer = proposer
+        self._proposer = members[proposer].validator
         self._ordinary = self._ordinary_bytes = self._ordinary_gas = self._submissions = 0
         self._gas = self._burned = self._tips = 0
         self._kept_places: set[bytes] = set()
         self.receipts: list[Receipt] = []
         height = before.height + 1
-        self._take_reveal(proposer, reveal, height)
+        self._take_reveal(reveal, height)
         beacon = tagged("assay/beacon", before.beacon, reveal)
         live_ms = before.live_ms + min(time_ms - before.time_ms, charter.parameters.live_step_ms_max)  # L41
         clock = change(before, height=height, time_ms=time_ms, live_ms=live_ms, beacon=beacon)
@@ -137,12 +163,12 @@ class BlockRun:
             events=[],
         )
 
-    def _take_reveal(self, proposer: int, reveal: bytes, height: int) -> None:
+    def _take_reveal(self, reveal: bytes, height: int) -> None:
         """Check that `reveal` is the proposer's next layer. Raises Refused BLOCK_WRONG_BEACON (L45)."""
-        tip = self._state.tip(proposer)
+        tip = self._state.tip(self._proposer)
         if peel(reveal) != tip.last:
             raise Refused(Reason.BLOCK_WRONG_BEACON, seen=peel(reveal), wanted=tip.last)
-        self._state.put(tip_key(proposer), change(tip, last=reveal, reveals=tip.reveals + 1, height=height))
+        self._state.put(tip_key(self._proposer), change(tip, last=reveal, reveals=tip.reveals + 1, height=height))
 
     def include(self, transaction: Transaction) -> None:
         """Execute a transaction, which pays its fee whether it succeeds or fails.
@@ -199,12 +225,15 @@ class BlockRun:
         job.draw_pending(moment)  # L42
         job.sweep(moment)  # L43
         _pay_unbonded(moment)
+        delegation.pay_unbonded(moment)  # Q15
         if self._burned:
             burn(self._state, self._burned)  # L20
         if self._tips:
-            credit(self._state, moment.charter.genesis.validators[self._proposer].operator, self._tips)  # L21
+            credit(self._state, self._proposer, self._tips)  # L21
         base_fee = next_base_fee(moment.base_fee, self._ordinary_gas, floor=moment.parameters.base_fee_min)  # L27
         self._state.put(CLOCK, change(self._state.clock(), gas_used=self._ordinary_gas, base_fee=base_fee))
+        if is_over(moment):
+            end_epoch(moment)  # Q1
         return self._state, self._state.freeze(), moment.events
 
 
@@ -250,6 +279,27 @@ def execute(moment: Moment, transaction: Transaction) -> None:
             job.submit(moment, sender, transaction.id, payload)
         case JobAccept() | JobDecline() | JobCommit() | VerifierCommit() | ProviderReveal() | VerifierReveal():
             _execute_part(moment, sender, payload)
+        case ValidatorRegister() | ValidatorUpdate() | ValidatorExit() | ValidatorUnjail() | Delegate() | Undelegate():
+            _execute_stake(moment, sender, payload)
+        case _:
+            assert_never(payload)
+
+
+def _execute_stake(moment: Moment, sender: bytes, payload: StakePayload) -> None:
+    """Carry out what concerns validators and their stake."""
+    match payload:
+        case ValidatorRegister():
+            validator.register(moment, sender, payload)
+        case ValidatorUpdate():
+            validator.update(moment, sender, payload)
+        case ValidatorExit():
+            validator.leave(moment, sender)
+        case ValidatorUnjail():
+            validator.unjail(moment, sender)
+        case Delegate():
+            delegation.delegate(moment, sender, payload)
+        case Undelegate():
+            delegation.undelegate(moment, sender, payload)
         case _:
             assert_never(payload)
 
@@ -346,6 +396,10 @@ PASSING_REASONS = (
     Reason.NOT_A_PARTY,
     Reason.WORKER_UNKNOWN,
     Reason.NO_CAPACITY,
+    Reason.VALIDATOR_UNKNOWN,
+    Reason.VALIDATOR_WRONG_STATE,
+    Reason.DELEGATION_UNKNOWN,
+    Reason.STILL_JAILED,
 )
 """What a node that is a block behind may see: a later block may lift it, so a peer who sent it did no wrong (L25)."""
 
@@ -358,10 +412,12 @@ def check_header(charter: Charter, parent: Outcome, block: Block) -> None:
         raise Refused(Reason.BLOCK_WRONG_VERSION, seen=header.version, wanted=PROTOCOL_VERSION)
     if header.genesis != charter.hash:
         raise Refused(Reason.WRONG_NETWORK, seen=header.genesis, wanted=charter.hash)
-    if header.parent != parent.id or header.parent_view != parent.header.view or header.view <= parent.header.view:
+    if header.parent != parent.id:
         raise Refused(Reason.BLOCK_WRONG_PARENT, seen=header.parent, wanted=parent.id)
-    if header.epoch != parent.header.epoch:
-        raise Refused(Reason.BLOCK_WRONG_PARENT, seen=header.epoch, wanted=parent.header.epoch)
+    if header.parent_view != parent.child_parent_view or header.view <= header.parent_view:  # Q4
+        raise Refused(Reason.BLOCK_WRONG_PARENT, seen=header.parent_view, wanted=parent.child_parent_view)
+    if header.epoch != parent.child_epoch:
+        raise Refused(Reason.BLOCK_WRONG_PARENT, seen=header.epoch, wanted=parent.child_epoch)
     if header.height != parent.header.height + 1:
         raise Refused(Reason.BLOCK_WRONG_HEIGHT, seen=header.height, wanted=parent.header.height + 1)
     if header.state_root != parent.state_root:
@@ -371,11 +427,18 @@ def check_header(charter: Charter, parent: Outcome, block: Block) -> None:
     check_transactions_root(block)
     if header.evidence_root != EMPTY_EVIDENCE_ROOT:
         raise Refused(Reason.BLOCK_WRONG_TX_ROOT, seen=header.evidence_root, wanted=EMPTY_EVIDENCE_ROOT)
-    if not header.validators_hash == header.next_validators_hash == charter.validators_hash:
-        raise Refused(Reason.BLOCK_WRONG_VALIDATORS, seen=header.validators_hash, wanted=charter.validators_hash)
+    _check_sets(parent.state, header)
     clock = parent.state.clock()
     if header.base_fee != clock.base_fee or header.parent_gas_used != clock.gas_used:  # L27
         raise Refused(Reason.BLOCK_WRONG_BASE_FEE, seen=header.base_fee, wanted=clock.base_fee)
+
+
+def _check_sets(state: State, header: Header) -> None:
+    """Raise Refused BLOCK_WRONG_VALIDATORS unless the header names the running set and the next (Q2)."""
+    for seen, ahead in ((header.validators_hash, 0), (header.next_validators_hash, 1)):
+        wanted = set_hash(state.validators(ahead=ahead))
+        if seen != wanted:
+            raise Refused(Reason.BLOCK_WRONG_VALIDATORS, seen=seen, wanted=wanted)
 
 
 def apply_block(charter: Charter, parent: Outcome, block: Block, *, verified: Verified | None = None) -> Outcome:

@@ -8,6 +8,7 @@ from ledger.block import EMPTY_EVIDENCE_ROOT, PROTOCOL_VERSION, Block, Header, b
 from ledger.genesis import Charter, genesis_header, initial_rows
 from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TXS_MAX, UNFINAL_BLOCKS_MAX
 from ledger.market.draw import beacon_ready
+from ledger.stake.epochs import set_hash
 from ledger.state import MemoryReader, Reader, State
 from ledger.transaction import Verified, open_transaction
 from ledger.tree import Tree, tree_of
@@ -107,8 +108,9 @@ class Chain:
     ) -> Block:
         """Return a block on an executed parent, with those of `transactions` that can stand in it, in their order.
 
-        `reveal` is the proposer's next layer: onion.reveal(onion, state(parent_id).tip(proposer).reveals). The block
-        is executed and kept here at once. Raises ParentUnknown, TreeFull.
+        `proposer` is its index in the validators of the block's epoch, state(parent_id).validators(). `reveal` is its
+        next layer: onion.reveal(onion, state(parent_id).tip(address).reveals). The block is executed and kept here at
+        once. Raises ParentUnknown, TreeFull.
         """
         parent = self.outcome(parent_id)
         self._make_room(parent_id)
@@ -118,19 +120,19 @@ class Chain:
         header = Header(
             version=PROTOCOL_VERSION,
             genesis=self._charter.hash,
-            epoch=parent.header.epoch,
+            epoch=parent.child_epoch,
             view=view,
             height=parent.header.height + 1,
             parent=parent_id,
-            parent_view=parent.header.view,
+            parent_view=parent.child_parent_view,
             timestamp_ms=time_ms,
             proposer=proposer,
             tx_root=transactions_root(chosen),
             evidence_root=EMPTY_EVIDENCE_ROOT,
             state_root=parent.state_root,
             receipts_root=parent.receipts_root,
-            validators_hash=self._charter.validators_hash,
-            next_validators_hash=self._charter.validators_hash,
+            validators_hash=set_hash(parent.state.validators()),
+            next_validators_hash=set_hash(parent.state.validators(ahead=1)),
             beacon_reveal=reveal,
             base_fee=parent.state.clock().base_fee,
             parent_gas_used=parent.state.clock().gas_used,
@@ -228,7 +230,7 @@ class Chain:
         live_ms = clock.live_ms + min(passed, self._charter.parameters.live_step_ms_max)
         if any(due <= live_ms for due, _ in state.deadlines(limit=1)):
             return True
-        return any(not beacon_ready(self._charter, state, since) for since in _latest_draw(state))
+        return any(not beacon_ready(state, since) for since in _latest_draw(state))
 
 
 def _latest_draw(state: State) -> list[int]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ledger.limits import ORDINARY_GAS_MAX
 from ledger.transaction import (
+    Delegate,
     JobAccept,
     JobCommit,
     JobDecline,
@@ -13,6 +14,11 @@ from ledger.transaction import (
     ProviderReveal,
     Transaction,
     Transfer,
+    Undelegate,
+    ValidatorExit,
+    ValidatorRegister,
+    ValidatorUnjail,
+    ValidatorUpdate,
     VerifierCommit,
     VerifierReveal,
     WorkerBond,
@@ -40,6 +46,12 @@ KIND_GAS: dict[type[Payload], int] = {
     ProviderReveal: 200,
     VerifierReveal: 200,
     JobDecline: 150,
+    ValidatorRegister: 250,
+    ValidatorUpdate: 250,
+    ValidatorExit: 100,
+    ValidatorUnjail: 100,
+    Delegate: 100,
+    Undelegate: 150,
 }
 """By kind of payload: microseconds of checking and executing it on a slow machine, as benches/gas.py measures (L26)."""
 GAS_TARGET = ORDINARY_GAS_MAX // 2

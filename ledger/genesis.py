@@ -1,5 +1,6 @@
 """Genesis: what a network starts from, its hash, and the facts of it that every block is checked against (L1)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -9,7 +10,30 @@ from ledger.block import EMPTY_EVIDENCE_ROOT, PROTOCOL_VERSION, Header, block_id
 from ledger.limits import GENESIS_ACCOUNTS_MAX, GENESIS_BYTES_MAX, VALIDATORS_MAX, WORKERS_MAX
 from ledger.parameters import Parameters
 from ledger.records import Account, Clock, Tip, Totals, Worker
-from ledger.state import CLOCK, TOTALS, account_key, tip_key, worker_key
+from ledger.stake.epochs import EpochSet, Member, begun, seed_of, set_hash
+from ledger.stake.records import (
+    VERSIONS_MAX,
+    Delegation,
+    KeyOwner,
+    RuleVersion,
+    RuleVersions,
+    Validator,
+    ValidatorState,
+)
+from ledger.stake.versions import VM_VERSION
+from ledger.state import (
+    CLOCK,
+    EPOCH,
+    TOTALS,
+    VERSIONS,
+    account_key,
+    delegation_key,
+    epoch_set_key,
+    key_owner_key,
+    tip_key,
+    validator_key,
+    worker_key,
+)
 from primitives import codec, merkle
 from primitives.hashing import ZERO_HASH, AddressBytes, Hash, KeyBytes, tagged
 from primitives.reasons import Reason, Refused
@@ -31,7 +55,7 @@ class GenesisValidator(Record):
     peer: KeyBytes
     """Network public key of its node."""
     operator: AddressBytes
-    """Receives tips."""
+    """Names the validator, and receives what its blocks earn."""
 
 
 class GenesisAccount(Record):
@@ -67,16 +91,17 @@ class Genesis(Record):
     accounts: Annotated[list[GenesisAccount], msgspec.Meta(max_length=GENESIS_ACCOUNTS_MAX)]
     workers: Annotated[list[GenesisWorker], msgspec.Meta(max_length=WORKERS_MAX)]
     parameters: Parameters
+    rewards: U64 = 0
+    """What there is to pay for blocks (Q40)."""
+    versions: Annotated[list[RuleVersion], msgspec.Meta(min_length=1, max_length=VERSIONS_MAX)] = msgspec.field(
+        default_factory=lambda: [RuleVersion(protocol=PROTOCOL_VERSION, vm=VM_VERSION, from_ms=0)]
+    )
+    """Which rules hold from when (Q50)."""
 
 
 def genesis_hash(genesis: Genesis) -> bytes:
     """Return the hash that names the network, 32 bytes (L1)."""
     return tagged("assay/genesis", codec.encode(genesis))
-
-
-def validators_hash(validators: list[GenesisValidator]) -> bytes:
-    """Return the hash over keys and stakes in order, 32 bytes (L3)."""
-    return tagged("assay/validators", codec.encode([[each.key, each.stake] for each in validators]))
 
 
 def decode_genesis(raw: bytes) -> Genesis:
@@ -87,11 +112,12 @@ def decode_genesis(raw: bytes) -> Genesis:
 
 
 def total_supply(genesis: Genesis) -> int:
-    """Return all grains that there are: balances, bonds of workers, stakes of validators (L4)."""
+    """Return all grains that there are: balances, bonds of workers, stakes of validators, the reward pot (L4)."""
     return (
         sum(each.balance for each in genesis.accounts)
         + sum(each.bond for each in genesis.workers)
         + sum(each.stake for each in genesis.validators)
+        + genesis.rewards
     )
 
 
@@ -99,7 +125,10 @@ def check_genesis(genesis: Genesis) -> None:
     """Raise Refused MALFORMED unless fields are within bounds, names distinct, stakes positive and sums sound (L2)."""
     codec.decode(Genesis, codec.encode(genesis), at_most=GENESIS_BYTES_MAX)  # one that was built has had no check yet
     lists = {
-        "validators": [each.key for each in genesis.validators],
+        "validators": [each.operator for each in genesis.validators],
+        "validators' keys": [each.key for each in genesis.validators],
+        "validators' peers": [each.peer for each in genesis.validators],
+        "validators' onions": [each.onion_tip for each in genesis.validators],
         "accounts": [each.address for each in genesis.accounts],
         "workers": [each.address for each in genesis.workers],
     }
@@ -109,6 +138,9 @@ def check_genesis(genesis: Genesis) -> None:
                 raise Refused(Reason.MALFORMED, what=what, why="named twice", seen=later)
     if any(each.stake == 0 for each in genesis.validators):
         raise Refused(Reason.MALFORMED, what="validators", why="a stake of 0")
+    starts = [each.from_ms for each in genesis.versions]
+    if starts[0] != 0 or starts != sorted(set(starts)):
+        raise Refused(Reason.MALFORMED, what="rule versions", wanted="the first from 0 on, each later than the last")
     shares = genesis.parameters.owner_share_bps + genesis.parameters.protocol_share_bps
     if shares > BASIS:
         raise Refused(Reason.MALFORMED, what="shares of the price", seen=shares, wanted=BASIS)
@@ -122,8 +154,6 @@ class Charter:
 
     genesis: Genesis
     hash: bytes
-    validators_hash: bytes
-    total_stake: int
 
     @property
     def parameters(self) -> Parameters:
@@ -137,8 +167,6 @@ def charter_of(genesis: Genesis) -> Charter:
     return Charter(
         genesis=genesis,
         hash=genesis_hash(genesis),
-        validators_hash=validators_hash(genesis.validators),
-        total_stake=sum(each.stake for each in genesis.validators),
     )
 
 
@@ -158,12 +186,21 @@ def genesis_header(charter: Charter) -> Header:
         evidence_root=EMPTY_EVIDENCE_ROOT,
         state_root=ZERO_HASH,
         receipts_root=merkle.EMPTY_ROOT,
-        validators_hash=charter.validators_hash,
-        next_validators_hash=charter.validators_hash,
+        validators_hash=set_hash(first_set(charter.genesis, 0)),
+        next_validators_hash=set_hash(first_set(charter.genesis, 1)),
         beacon_reveal=charter.genesis.beacon,
         base_fee=charter.parameters.base_fee_min,
         parent_gas_used=0,
     )
+
+
+def first_set(genesis: Genesis, epoch: int) -> EpochSet:
+    """Return the validators of epoch 0 or 1, which genesis fixes (Q3)."""
+    members = [
+        Member(validator=each.operator, key=each.key, peer=each.peer, onion=each.onion_tip, weight=each.stake)
+        for each in genesis.validators
+    ]
+    return EpochSet(epoch=epoch, seed=seed_of(genesis.beacon, epoch), members=members)
 
 
 def genesis_block_id(charter: Charter) -> bytes:
@@ -178,13 +215,23 @@ def initial_rows(charter: Charter) -> dict[bytes, bytes]:
         (account_key(each.address), Account(nonce=0, balance=each.balance)) for each in genesis.accounts
     ]
     rows += [(worker_key(each.address), _worker(each)) for each in genesis.workers]
-    rows += [(tip_key(at), Tip(last=each.onion_tip, reveals=0, height=0)) for at, each in enumerate(genesis.validators)]
+    rows += _validator_rows(genesis)
+    rows.append((VERSIONS, RuleVersions(planned=genesis.versions)))
+    rows += [
+        (tip_key(each.operator), Tip(onion=each.onion_tip, last=each.onion_tip, reveals=0, height=0))
+        for each in genesis.validators
+    ]
+    rows += [(epoch_set_key(epoch), first_set(genesis, epoch)) for epoch in (0, 1)]
+    rows.append((EPOCH, begun(0, genesis.timestamp_ms, len(genesis.validators))))
     totals = Totals(
         supply=total_supply(genesis),
-        staked=charter.total_stake,
+        staked=sum(each.stake for each in genesis.validators),
         burned=0,
         protocol=0,
         workers=len(genesis.workers),
+        rewards=genesis.rewards,
+        validators=len(genesis.validators),
+        registrations=len(genesis.validators),
     )
     clock = Clock(
         height=0,
@@ -196,6 +243,28 @@ def initial_rows(charter: Charter) -> dict[bytes, bytes]:
     )
     rows += [(TOTALS, totals), (CLOCK, clock)]
     return {key: codec.encode(row) for key, row in rows}
+
+
+def _validator_rows(genesis: Genesis) -> Iterator[tuple[bytes, Record]]:
+    """Yield what there is of a validator beside the sets: itself, its own stake, and whose its keys are."""
+    for at, each in enumerate(genesis.validators):
+        yield (
+            validator_key(each.operator),
+            Validator(
+                number=at,
+                key=each.key,
+                peer=each.peer,
+                onion=each.onion_tip,
+                commission=0,
+                state=ValidatorState.READY,
+                stake=each.stake,
+                shares=each.stake,
+                jailed_until_ms=0,
+            ),
+        )
+        yield delegation_key(each.operator, each.operator), Delegation(shares=each.stake)
+        for key in (each.key, each.peer, each.onion_tip):
+            yield key_owner_key(key), KeyOwner(validator=each.operator)
 
 
 def _worker(each: GenesisWorker) -> Worker:

@@ -17,12 +17,20 @@ ORDINARY_GAS_MAX = BLOCK_GAS_MAX * 3 // 4
 """As many transfers as there are places for (L29)."""
 SUBMISSIONS_MAX = 128
 """Submissions of jobs in a block, each of which looks at every worker: a quarter of a second with a thousand (L37)."""
-BLOCK_ENCODED_BYTES_MAX = BLOCK_BYTES_MAX + 8 * BLOCK_TXS_MAX + 1_024
-"""An encoded block: its transactions, their length prefixes and its header."""
+EVIDENCE_MAX = 16
+"""Pairs of votes in a block: a millisecond of signature checks, and a hundred culprits take seven blocks."""
+EVIDENCE_BYTES_MAX = 512
+"""An encoded pair: two votes of at most 150 bytes with their signatures."""
+BLOCK_ENCODED_BYTES_MAX = BLOCK_BYTES_MAX + 8 * BLOCK_TXS_MAX + EVIDENCE_MAX * EVIDENCE_BYTES_MAX + 1_024
+"""An encoded block: its transactions, their length prefixes, evidence and its header."""
 REVEAL_BYTES_MAX = SMALL_BUNDLE_BYTES_MAX
 """The longest encoded bundle in a reveal; its values are at most 4 KiB."""
 VALIDATORS_MAX = 100
 """Certificates carry a signature each (notes on consensus: n ≤ 100)."""
+REGISTERED_VALIDATORS_MAX = 1_000
+"""Validators in a set or not: the end of an epoch reads them all, at some microseconds each."""
+EVIDENCE_EPOCHS_MAX = 1_024
+"""Sets of past epochs that the state keeps, of 15 KB each: six weeks of epochs of an hour (Q5)."""
 GENESIS_BYTES_MAX = 4 * 1024 * 1024
 """An encoded genesis: 20,000 accounts and a hundred validators fit well."""
 GENESIS_ACCOUNTS_MAX = 20_000

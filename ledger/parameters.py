@@ -38,6 +38,24 @@ class Parameters(Record):
     """How far ahead `valid_until` may lie: bounds what a mempool keeps (L22)."""
     unbonding_ms: Span = 14 * DAY_MS
     """Of block time (L53)."""
+    validator_bond_min: Fee = 100 * KARAT
+    """Of a validator's own stake when it registers, and of its whole stake to be in a set (Q10)."""
+    churn_bps: Annotated[int, msgspec.Meta(ge=1, le=3_300)] = 1_000
+    """How much of all weight may come and go from one epoch to the next (Q20)."""
+    slash_bps: Bps = 500
+    """Of the stake that stood for an epoch, for a proved offence in it (Q32)."""
+    bounty_bps: Bps = 500
+    """Of what the convict's own stake loses, to the proposer who includes the evidence (Q34)."""
+    reward_ppm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 20
+    """Millionths of the reward pot that an epoch pays at most: a sixth of it in a year of epochs of an hour (Q40)."""
+    absence_views_min: U32 = 8
+    """Views missed in an epoch before they count as absence (Q43)."""
+    absence_bps: Bps = 10
+    """Of its stake, lost by a validator that was absent (Q43)."""
+    jail_ms: Span = 600 * SECOND_MS
+    """Of block time: how long an absent validator stays in jail at least (Q43)."""
+    epoch_ms: Span = 3_600 * SECOND_MS
+    """An epoch ends with the first block so long after its start (Q1)."""
     worker_bond_min: Fee = 10 * KARAT
     verifier_fee: Fee = KARAT // 100
     """What one verifier earns with one job."""

@@ -216,8 +216,10 @@ class Revealed(Record):
 
 
 class Tip(Record):
-    """A validator's hash onion; its index is the key."""
+    """A validator's hash onion; its address is the key."""
 
+    onion: Hash
+    """Its outermost layer, which names it."""
     last: Hash
     """The layer that it revealed last."""
     reveals: U64
@@ -236,6 +238,12 @@ class Totals(Record):
     protocol: U64
     workers: U64
     """How many are registered."""
+    rewards: U64
+    """What is left to pay for blocks (Q40)."""
+    validators: U64
+    """How many are registered."""
+    registrations: U64
+    """Of validators, ever."""
 
 
 class Clock(Record):

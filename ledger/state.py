@@ -8,6 +8,8 @@ import msgspec
 
 from ledger.limits import STATE_ROW_BYTES_MAX
 from ledger.records import Account, Amount, Clock, Job, Marker, ModelEntry, Revealed, Tip, Totals, Worker
+from ledger.stake.epochs import Epoch, EpochSet
+from ledger.stake.records import Claim, Conviction, Delegation, Pool, RuleVersion, RuleVersions, Validator
 from primitives import codec
 from primitives.record import Record
 
@@ -30,6 +32,20 @@ DRAW = b"\x09"
 UNBONDING = b"\x0a"
 """‖ block time, 8 bytes ‖ address."""
 REVEALED = b"\x0b"
+EPOCH_SET = b"\x0c"
+"""‖ epoch, 8 bytes."""
+EPOCH = b"\x0d"
+VALIDATOR = b"\x0e"
+DELEGATION = b"\x0f"
+"""‖ delegator's address ‖ validator's."""
+POOL = b"\x10"
+"""‖ validator's address ‖ epoch, 8 bytes."""
+CLAIM = b"\x11"
+"""‖ block time, 8 bytes ‖ delegator's address ‖ validator's."""
+KEY_OWNER = b"\x12"
+CONVICTION = b"\x13"
+"""‖ epoch, 8 bytes ‖ validator's address."""
+VERSIONS = b"\x14"
 
 
 def number(value: int) -> bytes:
@@ -57,9 +73,9 @@ def job_key(job_id: bytes) -> bytes:
     return JOB + job_id
 
 
-def tip_key(index: int) -> bytes:
-    """Return the key of the onion tip of a validator."""
-    return TIP + number(index)
+def tip_key(validator: bytes) -> bytes:
+    """Return the key of the onion tip of a validator, by its address."""
+    return TIP + validator
 
 
 def deadline_key(live_ms: int, job_id: bytes) -> bytes:
@@ -80,6 +96,41 @@ def unbonding_key(time_ms: int, address: bytes) -> bytes:
 def revealed_key(job_id: bytes) -> bytes:
     """Return the key of the provider's bundles."""
     return REVEALED + job_id
+
+
+def validator_key(address: bytes) -> bytes:
+    """Return the key of a validator."""
+    return VALIDATOR + address
+
+
+def delegation_key(delegator: bytes, validator: bytes) -> bytes:
+    """Return the key of what one account has delegated to one validator."""
+    return DELEGATION + delegator + validator
+
+
+def pool_key(validator: bytes, epoch: int) -> bytes:
+    """Return the key of the stake that was taken from a validator in an epoch."""
+    return POOL + validator + number(epoch)
+
+
+def claim_key(time_ms: int, delegator: bytes, validator: bytes) -> bytes:
+    """Return the key of an account's part of such stake, which is due at a block time."""
+    return CLAIM + number(time_ms) + delegator + validator
+
+
+def key_owner_key(key: bytes) -> bytes:
+    """Return the key of the row that says whose a key or an onion is."""
+    return KEY_OWNER + key
+
+
+def conviction_key(epoch: int, validator: bytes) -> bytes:
+    """Return the key of a validator's offence in an epoch."""
+    return CONVICTION + number(epoch) + validator
+
+
+def epoch_set_key(epoch: int) -> bytes:
+    """Return the key of the validators of an epoch."""
+    return EPOCH_SET + number(epoch)
 
 
 class Reader(Protocol):
@@ -215,11 +266,27 @@ class State:
         """Return a job."""
         return self.find(Job, job_key(job_id))
 
-    def tip(self, index: int) -> Tip:
-        """Return the onion tip of a validator of genesis."""
-        tip = self.find(Tip, tip_key(index))
+    def tip(self, validator: bytes) -> Tip:
+        """Return the onion tip of a validator that is or was a member of an epoch, by its address."""
+        tip = self.find(Tip, tip_key(validator))
         assert tip is not None
         return tip
+
+    def epoch(self) -> Epoch:
+        """Return the epoch of the next block."""
+        epoch = self.find(Epoch, EPOCH)
+        assert epoch is not None
+        return epoch
+
+    def epoch_set(self, epoch: int) -> EpochSet | None:
+        """Return the validators of an epoch: the running one, the next, or one that can still be accused (Q5)."""
+        return self.find(EpochSet, epoch_set_key(epoch))
+
+    def validators(self, ahead: int = 0) -> EpochSet:
+        """Return the validators of the next block's epoch, or of the one after it with `ahead` 1."""
+        found = self.epoch_set(self.epoch().number + ahead)
+        assert found is not None
+        return found
 
     def totals(self) -> Totals:
         """Return the pots."""
@@ -260,6 +327,49 @@ class State:
     def unbonding(self, *, limit: int = ROWS_MAX) -> Iterator[tuple[int, bytes, int]]:
         """Return stake that is being unbonded (block time, address, grains), the earliest first."""
         return ((_number_in(key), key[9:], row.grains) for key, row in self.scan(Amount, UNBONDING, limit=limit))
+
+    def validator(self, address: bytes) -> Validator | None:
+        """Return a validator by its address."""
+        return self.find(Validator, validator_key(address))
+
+    def registered_validators(self) -> Iterator[tuple[bytes, Validator]]:
+        """Return all validators (address and row), in a set or not, by address."""
+        return ((key[1:], row) for key, row in self.scan(Validator, VALIDATOR))
+
+    def delegation(self, delegator: bytes, validator: bytes) -> int:
+        """Return the shares of a validator's stake that an account holds."""
+        found = self.find(Delegation, delegation_key(delegator, validator))
+        return 0 if found is None else found.shares
+
+    def delegations(self, delegator: bytes, *, limit: int = ROWS_MAX) -> Iterator[tuple[bytes, int]]:
+        """Return what an account has delegated (validator's address and shares), by validator."""
+        return ((key[21:], row.shares) for key, row in self.scan(Delegation, DELEGATION + delegator, limit=limit))
+
+    def pools(self, validator: bytes) -> Iterator[tuple[int, Pool]]:
+        """Return the stake that was taken from a validator and is not paid yet (epoch and row), the earliest first."""
+        return ((int.from_bytes(key[21:], "big"), row) for key, row in self.scan(Pool, POOL + validator))
+
+    def claims(self, *, limit: int = ROWS_MAX) -> Iterator[tuple[int, bytes, bytes, Claim]]:
+        """Return who is to be paid out of pools (block time, delegator, validator, row), the earliest first."""
+        rows = self.scan(Claim, CLAIM, limit=limit)
+        return ((_number_in(key), key[9:29], key[29:], row) for key, row in rows)
+
+    def conviction(self, epoch: int, validator: bytes) -> Conviction | None:
+        """Return a validator's proved offence in an epoch."""
+        return self.find(Conviction, conviction_key(epoch, validator))
+
+    def convictions(
+        self, *, epoch: int | None = None, limit: int = ROWS_MAX
+    ) -> Iterator[tuple[int, bytes, Conviction]]:
+        """Return proved offences (epoch, validator's address, row), of one epoch or of all, the earliest first."""
+        prefix = CONVICTION if epoch is None else CONVICTION + number(epoch)
+        return ((_number_in(key), key[9:], row) for key, row in self.scan(Conviction, prefix, limit=limit))
+
+    def rule_versions(self) -> list[RuleVersion]:
+        """Return the rules and when each comes into force, the earliest first."""
+        found = self.find(RuleVersions, VERSIONS)
+        assert found is not None
+        return found.planned
 
     # --- execution
 

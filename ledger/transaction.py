@@ -16,7 +16,7 @@ from primitives.content import ContentId
 from primitives.hashing import AddressBytes, Hash, KeyBytes, Salt, SignatureBytes, tagged
 from primitives.reasons import Reason, Refused
 from primitives.record import Record
-from primitives.units import U8, U32, U64
+from primitives.units import U8, U32, U64, Bps
 from vm.manifest import Class, Cut, Model
 
 SIGNING_DOMAIN = b"assay/tx"
@@ -151,6 +151,60 @@ class JobDecline(Record, tag=13):
     reason: DeclineReason
 
 
+class ProvenKey(Record):
+    """A public key with a signature that shows who holds it (Q11)."""
+
+    key: KeyBytes
+    proof: SignatureBytes
+
+
+class ValidatorRegister(Record, tag=14):
+    """Become a validator, with a bond from the sender's balance; the sender's address names it for good."""
+
+    key: ProvenKey
+    """Signs votes."""
+    peer: ProvenKey
+    """Network key of its node."""
+    onion: Hash
+    """The outermost layer of a new hash onion."""
+    commission: Bps
+    bond: U64
+
+
+class ValidatorUpdate(Record, tag=15):
+    """Change what is given, from the next set that is fixed on."""
+
+    key: ProvenKey | None
+    peer: ProvenKey | None
+    onion: Hash | None
+    commission: Bps | None
+
+
+class ValidatorExit(Record, tag=16):
+    """Stop validating, and take the operator's own stake out."""
+
+
+class ValidatorUnjail(Record, tag=17):
+    """Validate again after a time in jail."""
+
+
+class Delegate(Record, tag=18):
+    """Add grains to a validator's stake; an operator bonds more by delegating to itself."""
+
+    validator: AddressBytes
+    amount: U64
+
+
+class Undelegate(Record, tag=19):
+    """Take grains out of a validator's stake; paid when the unbonding time is over."""
+
+    validator: AddressBytes
+    amount: U64 | None
+    """None: all that is the sender's."""
+
+
+StakePayload = ValidatorRegister | ValidatorUpdate | ValidatorExit | ValidatorUnjail | Delegate | Undelegate
+
 Payload = (
     Transfer
     | WorkerRegister
@@ -165,6 +219,7 @@ Payload = (
     | ProviderReveal
     | VerifierReveal
     | JobDecline
+    | StakePayload
 )
 
 

@@ -10,12 +10,13 @@ from contextlib import asynccontextmanager, contextmanager
 import trio
 
 from consensus.messages import Certificate
-from consensus.validators import Instance, Validator, ValidatorSet
+from consensus.validators import Instance
 from ledger.apply import PASSING_REASONS, kept_place, precheck, receipts_root
 from ledger.block import Block, Header, block_id, decode_block
 from ledger.chain import Chain, FinalBlock, ParentUnknown
-from ledger.genesis import Charter, Genesis, genesis_header, initial_rows
+from ledger.genesis import Charter, Genesis, first_set, genesis_header, initial_rows
 from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TXS_MAX
+from ledger.stake import epochs
 from ledger.state import State
 from ledger.transaction import Receipt, Transaction, open_transaction
 from ledger.tree import root_of, tree_of
@@ -39,10 +40,8 @@ class DivergedError(Exception):
 
 
 def instance_of(charter: Charter) -> Instance:
-    """Return the instance of consensus that a network runs: its validators by stake, drawn by its first randomness."""
-    members = [Validator(key=each.key, weight=each.stake) for each in charter.genesis.validators]
-    validators = ValidatorSet(members, charter.genesis.beacon)
-    return Instance(genesis_hash=charter.hash, epoch=EPOCH, validators=validators)
+    """Return the instance of consensus that a network runs first."""
+    return epochs.instance_of(charter.hash, first_set(charter.genesis, EPOCH))
 
 
 def restore_chain(charter: Charter, store: Store, pool: Pool) -> Chain:
@@ -344,7 +343,7 @@ class FinalChain:
             transactions=raws,
             now_ms=self._now_ms(),
             proposer=proposer,
-            reveal=reveal_at(self._chain.state(parent).tip(proposer).reveals),
+            reveal=reveal_at(state.tip(state.validators().members[proposer].validator).reveals),
         )
         self.hold(block)
         return block

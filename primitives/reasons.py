@@ -12,7 +12,7 @@ class Reason(enum.IntEnum):
     """Why something was refused.
 
     Hundreds: 1 encoding, 2 transactions, 3 blocks, 4 market, 5 models, 6 runs, 7 requests, 8 keys, 9 a node's files,
-    10 what stands between a person and the network.
+    10 what stands between a person and the network, 11 validators and their stake.
     """
 
     # 1xx: encoding, keys, content
@@ -51,6 +51,8 @@ class Reason(enum.IntEnum):
     BLOCK_WRONG_RECEIPTS_ROOT = 312  # the parent's receipts have another root
     ONION_USED_UP = 313  # every layer of the validator's hash onion is revealed, so it proposes no more
     BLOCK_WRONG_BASE_FEE = 314  # the base fee, or the gas of the parent, is another
+    BLOCK_BAD_EVIDENCE = 315  # evidence that no block may include
+    RULES_UNKNOWN = 316  # rules are in force that this program does not know
 
     # 4xx: the market
     WORKER_UNKNOWN = 401  # the account is not registered as a worker
@@ -148,6 +150,16 @@ class Reason(enum.IntEnum):
     TESTNET_UNKNOWN = 1010  # there is no test network in this directory
     NODE_DID_NOT_START = 1011  # the node did not answer within its time
     NODE_UNKNOWN = 1012  # the test network has no node of this name
+
+    # 11xx: validators and their stake
+    VALIDATOR_UNKNOWN = 1101  # the account is no validator
+    VALIDATOR_EXISTS = 1102  # the account is a validator already
+    VALIDATOR_WRONG_STATE = 1103  # the validator is not in the state for this
+    KEY_TAKEN = 1104  # a validator has named this key or onion before
+    STILL_JAILED = 1105  # the validator's time in jail is not over
+    DELEGATION_UNKNOWN = 1106  # the account has delegated nothing to this validator
+    EVIDENCE_PROVES_NOTHING = 1107  # the two votes convict nobody
+    EVIDENCE_STALE = 1108  # the offence is too old, or punished already
 
 
 Fact = str | int | bytes | None

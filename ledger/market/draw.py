@@ -1,6 +1,5 @@
 """The draw of verifiers: who may be drawn, with what weight, and whom the beacon picks (J30)."""
 
-from ledger.genesis import Charter
 from ledger.market.settlement import verifier_lock
 from ledger.moment import Moment
 from ledger.parameters import VERIFIERS, Parameters
@@ -41,11 +40,11 @@ def not_of(state: State, parties: list[bytes]) -> list[tuple[bytes, Worker]]:
     return [(at, worker) for at, worker in state.workers() if at not in own and worker.operator not in own]
 
 
-def beacon_ready(charter: Charter, state: State, since: int) -> bool:
-    """Tell whether, in blocks above height `since`, reveals came from more than a third of the stake (J30)."""
-    validators = charter.genesis.validators
-    revealed = sum(each.stake for at, each in enumerate(validators) if state.tip(at).height > since)
-    return revealed * REVEALED_STAKE > charter.total_stake
+def beacon_ready(state: State, since: int) -> bool:
+    """Tell whether, in blocks above height `since`, reveals came from more than a third of the weight (J30)."""
+    validators = state.validators()
+    revealed = sum(each.weight for each in validators.members if state.tip(each.validator).height > since)
+    return revealed * REVEALED_STAKE > validators.weight
 
 
 def draw(moment: Moment, job_id: bytes, job: Job, entry: ModelEntry) -> list[bytes] | None:

@@ -254,7 +254,7 @@ def _ready_for_draw(moment: Moment) -> list[bytes]:
     ready: list[bytes] = []
     looked_at = -1
     for height, job_id in moment.state.draws(limit=DRAW_QUEUE_MAX):
-        if height != looked_at and not beacon_ready(moment.charter, moment.state, height):
+        if height != looked_at and not beacon_ready(moment.state, height):
             break  # later commitments have seen no more reveals than this one
         looked_at = height
         ready.append(job_id)

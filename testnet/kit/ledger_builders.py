@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 
 from ledger.chain import Chain, FinalBlock, start_chain
 from ledger.fees import PIECE_BYTES, gas_of
@@ -12,7 +13,8 @@ from ledger.market.commitment import commitment
 from ledger.onion import Onion, grow, reveal
 from ledger.parameters import Parameters, Tier
 from ledger.records import Account, Job, Worker
-from ledger.state import ACCOUNT, MemoryReader, State
+from ledger.stake.records import Pool
+from ledger.state import ACCOUNT, POOL, MemoryReader, State
 from ledger.transaction import (
     Body,
     Decision,
@@ -226,14 +228,15 @@ class World:
         """Propose, check and finalize a block `passed_ms` after the last."""
         self.now_ms += passed_ms
         head = self.chain.head
-        proposer = head.header.height % len(self.charter.genesis.validators)
+        members = self.state.validators().members
+        proposer = head.header.height % len(members)
         block = self.chain.propose(
             head.id,
-            view=head.header.view + 1,
+            view=head.child_parent_view + 1,
             transactions=transactions,
             now_ms=self.now_ms,
             proposer=proposer,
-            reveal=reveal(onion_of(proposer), self.state.tip(proposer).reveals),
+            reveal=self.reveal_of(members[proposer].validator),
         )
         outcome = self.chain.check(block, now_ms=self.now_ms)
         (final,) = self.chain.finalize(outcome.id)
@@ -241,9 +244,14 @@ class World:
         self.finals.append(final)
         return final
 
-    def blocks(self, count: int, *, passed_ms: int = 1_000) -> None:
+    def reveal_of(self, validator: bytes) -> bytes:
+        """Return the next layer of a validator (by address): its onion is one of `onion_of`."""
+        tip = self.state.tip(validator)
+        return reveal(next(onion for onion in map(onion_of, count()) if onion.tip == tip.onion), tip.reveals)
+
+    def blocks(self, number: int, *, passed_ms: int = 1_000) -> None:
         """Finalize empty blocks."""
-        for _ in range(count):
+        for _ in range(number):
             self.block(passed_ms=passed_ms)
 
     def until(self, done: Callable[[State], bool], *, at_most: int = 200) -> None:
@@ -375,7 +383,9 @@ def supply_of(state: State) -> int:
         + sum(worker.bond for _, worker in state.workers())
         + sum(grains for _, _, grains in state.unbonding())
         + sum(job.escrow for _, job in state.jobs())
-        + totals.staked
+        + sum(validator.stake for _, validator in state.registered_validators())
+        + sum(pool.stake for _, pool in state.scan(Pool, POOL))
+        + totals.rewards
         + totals.burned
         + totals.protocol
     )

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from consensus.ancestry import Point
 from consensus.io import GuardRecord, Stored, Verdict
-from consensus.validators import Instance, Validator, ValidatorSet
 from ledger.apply import DRIFT_MS_MAX
 from ledger.block import Block, Header, block_id, decode_block
 from ledger.chain import Chain, ParentUnknown, start_chain
-from ledger.genesis import Charter, charter_of, genesis_header
+from ledger.genesis import Charter, charter_of, first_set, genesis_header
 from ledger.onion import reveal
+from ledger.stake.epochs import instance_of
 from ledger.state import MemoryReader, State
 from ledger.tree import tree_of
 from primitives import codec
@@ -63,7 +63,8 @@ class LedgerApplication:
     def build(self, view: int, proposer: int, parent: Point, now_ms: int) -> tuple[bytes, bytes] | None:
         """Return a new block's id and body."""
         self._execute(parent.block)
-        revealed = self._chain.state(parent.block).tip(proposer).reveals
+        state = self._chain.state(parent.block)
+        revealed = state.tip(state.validators().members[proposer].validator).reveals
         block = self._chain.propose(
             parent.block,
             view=view,
@@ -162,9 +163,8 @@ def ledger_links(block: bytes, body: bytes) -> Links | None:
 def ledger_ground(nodes: int, pool: Pool) -> tuple[Ground, Charter]:
     """Return the ground of a network that agrees on a ledger, with workers from genesis."""
     charter = charter_of(a_genesis(validators=nodes))
-    members = [Validator(key=each.key, weight=each.stake) for each in charter.genesis.validators]
     ground = Ground(
-        instance=Instance(genesis_hash=charter.hash, epoch=0, validators=ValidatorSet(members, charter.genesis.beacon)),
+        instance=instance_of(charter.hash, first_set(charter.genesis, 0)),
         genesis=Point(0, block_id(genesis_header(charter))),
         make_application=lambda _: LedgerApplication(charter, pool),
         links_of=ledger_links,

@@ -86,7 +86,7 @@ def _genesis() -> list[Vector]:
         {
             "sha256 of encoding": hashlib.sha256(codec.encode(CHARTER.genesis)).hexdigest(),
             "hash": CHARTER.hash.hex(),
-            "validators hash": CHARTER.validators_hash.hex(),
+            "validators hash": header.validators_hash.hex(),
             "header": codec.encode(header).hex(),
             "block id": genesis_block_id(CHARTER).hex(),
             "state root": root_of(tree_of(rows.items())).hex(),

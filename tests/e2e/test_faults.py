@@ -11,7 +11,8 @@ import pytest
 
 from ledger.genesis import genesis_hash, total_supply
 from ledger.records import Account, Amount, Job, Totals, Worker
-from ledger.state import ACCOUNT, JOB, TOTALS, UNBONDING, WORKER
+from ledger.stake.records import Pool
+from ledger.state import ACCOUNT, JOB, POOL, TOTALS, UNBONDING, WORKER
 from node.genesis_file import read_genesis
 from node.store.store import Store
 from primitives import codec
@@ -182,5 +183,7 @@ def grains(key: bytes, value: bytes) -> int:
         return codec.decode(Job, value, at_most=ROW_BYTES_MAX).escrow
     if key[:1] == TOTALS:
         totals = codec.decode(Totals, value, at_most=ROW_BYTES_MAX)
-        return totals.staked + totals.burned + totals.protocol
+        return totals.staked + totals.rewards + totals.burned + totals.protocol
+    if key[:1] == POOL:
+        return codec.decode(Pool, value, at_most=ROW_BYTES_MAX).stake
     return codec.decode(Amount, value, at_most=ROW_BYTES_MAX).grains if key[:1] == UNBONDING else 0

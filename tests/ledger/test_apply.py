@@ -17,6 +17,7 @@ from testnet.kit import ledger_builders as kit
 from testnet.kit.ledger_builders import World
 
 LEAST = Parameters().base_fee_min
+FIRST = kit.address("validator 0")
 GIFT = Transfer(to=kit.address("stranger"), amount=5)
 GAS = gas_of(GIFT, 200)
 FEE = kit.least_fee(GIFT)
@@ -105,7 +106,7 @@ def a_block(world: World, *transactions: bytes) -> Block:
         transactions=transactions,
         now_ms=world.now_ms + 1_000,
         proposer=0,
-        reveal=reveal(kit.onion_of(0), world.state.tip(0).reveals),
+        reveal=reveal(kit.onion_of(0), world.state.tip(FIRST).reveals),
     )
 
 
@@ -170,9 +171,9 @@ def test_live_time_grows_by_the_interval_and_at_most_two_seconds(world: World) -
 
 
 def test_each_block_stirs_the_beacon_and_moves_the_proposers_tip(world: World) -> None:
-    before, tip = world.state.clock().beacon, world.state.tip(0)
+    before, tip = world.state.clock().beacon, world.state.tip(FIRST)
     world.block()
-    after = world.state.tip(0)
+    after = world.state.tip(FIRST)
     assert world.state.clock().beacon != before
     assert peel(after.last) == tip.last
     assert (after.reveals, after.height) == (1, 1)

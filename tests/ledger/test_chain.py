@@ -47,7 +47,7 @@ def propose(
         transactions=raws,
         now_ms=now_ms,
         proposer=proposer,
-        reveal=reveal(kit.onion_of(proposer), chain.state(parent).tip(proposer).reveals),
+        reveal=reveal(kit.onion_of(proposer), chain.state(parent).tip(kit.address(f"validator {proposer}")).reveals),
     )
 
 

@@ -23,6 +23,8 @@ from ledger.records import (
     Totals,
     Worker,
 )
+from ledger.stake.epochs import Epoch, EpochSet
+from ledger.stake.records import Claim, Conviction, Delegation, KeyOwner, Pool, RuleVersions, Validator
 from ledger.state import change
 from ledger.transaction import (
     Decision,
@@ -59,6 +61,15 @@ KINDS: dict[bytes, type[Record]] = {
     rows.DRAW: Marker,
     rows.UNBONDING: Amount,
     rows.REVEALED: Revealed,
+    rows.EPOCH_SET: EpochSet,
+    rows.EPOCH: Epoch,
+    rows.VALIDATOR: Validator,
+    rows.DELEGATION: Delegation,
+    rows.POOL: Pool,
+    rows.CLAIM: Claim,
+    rows.KEY_OWNER: KeyOwner,
+    rows.CONVICTION: Conviction,
+    rows.VERSIONS: RuleVersions,
 }
 # Short deadlines, so that few steps see them; a bond that is soon used up.
 SHORT = Parameters(

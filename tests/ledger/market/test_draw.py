@@ -81,7 +81,7 @@ def test_the_beacon_is_ready_when_more_than_a_third_of_the_stake_has_revealed() 
     ready = []
     for _ in range(3):
         world.block()
-        ready.append(beacon_ready(world.charter, world.state, since))
+        ready.append(beacon_ready(world.state, since))
     assert ready == [False, True, True]  # exactly a third is not more than a third
 
 

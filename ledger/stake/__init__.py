@@ -1,0 +1,1 @@
+"""Who validates: stake and its delegation, the sets of epochs, evidence and slashing, rewards, rule versions."""
