@@ -60,7 +60,7 @@ from ledger.transaction import (
     open_transaction,
     receipt_leaf,
 )
-from ledger.tree import Tree, root_of, update
+from ledger.tree import StateTree
 from primitives import merkle
 from primitives.hashing import tagged
 from primitives.reasons import Fact, Reason, Refused
@@ -102,7 +102,7 @@ class Outcome:
     id: bytes
     header: Header
     state: State
-    tree: Tree
+    tree: StateTree
     writes: dict[bytes, bytes | None]
     """By key; None removes the row."""
     receipts: list[Receipt]
@@ -127,7 +127,7 @@ class Outcome:
     @property
     def state_root(self) -> bytes:
         """Return the root after this block, 32 bytes; its child's header carries it (L33)."""
-        return root_of(self.tree)
+        return self.tree.root
 
 
 class BlockRun:
@@ -456,14 +456,14 @@ def apply_block(charter: Charter, parent: Outcome, block: Block, *, verified: Ve
     return outcome_of(header, run, parent.tree)
 
 
-def outcome_of(header: Header, run: BlockRun, parent_tree: Tree) -> Outcome:
+def outcome_of(header: Header, run: BlockRun, parent_tree: StateTree) -> Outcome:
     """Return the outcome of a run, which is finished by this."""
     state, writes, events = run.finish()
     return Outcome(
         id=block_id(header),
         header=header,
         state=state,
-        tree=update(parent_tree, writes),
+        tree=parent_tree.child(writes),
         writes=writes,
         receipts=run.receipts,
         receipts_root=receipts_root(run.receipts),

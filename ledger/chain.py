@@ -11,7 +11,7 @@ from ledger.market.draw import beacon_ready
 from ledger.stake.epochs import set_hash
 from ledger.state import MemoryReader, Reader, State
 from ledger.transaction import Verified, open_transaction
-from ledger.tree import Tree, tree_of
+from ledger.tree import StateTree, tree_of
 from primitives import merkle
 from primitives.reasons import Reason, Refused
 
@@ -48,7 +48,7 @@ class Chain:
         charter: Charter,
         *,
         reader: Reader,
-        tree: Tree,
+        tree: StateTree,
         final: Header,
         receipts_root: bytes,
         verified: Verified | None = None,

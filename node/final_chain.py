@@ -19,7 +19,7 @@ from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TXS_MAX
 from ledger.stake import epochs
 from ledger.state import State
 from ledger.transaction import Receipt, Transaction, open_transaction
-from ledger.tree import root_of, tree_of
+from ledger.tree import tree_of
 from node.mempool.pool import Pool
 from node.ports import Head, TxState, TxStatus
 from node.store.schema import RECEIPTS_BYTES_MAX
@@ -55,8 +55,8 @@ def restore_chain(charter: Charter, store: Store, pool: Pool) -> Chain:
     assert head is not None
     raw, raw_receipts = store.block(head.height), store.receipts(head.height)
     tree = tree_of(store.state.scan())
-    if raw is None or raw_receipts is None or root_of(tree) != head.state_root:
-        raise Refused(Reason.STORE_DAMAGED, height=head.height, seen=root_of(tree), wanted=head.state_root)
+    if raw is None or raw_receipts is None or tree.root != head.state_root:
+        raise Refused(Reason.STORE_DAMAGED, height=head.height, seen=tree.root, wanted=head.state_root)
     return Chain(
         charter,
         reader=store.state,
@@ -79,7 +79,7 @@ def _store_genesis(charter: Charter, store: Store) -> None:
         receipts=encode([]),
         transactions=[],
         writes=dict(rows),
-        state_root=root_of(tree_of(rows.items())),
+        state_root=tree_of(rows.items()).root,
     )
     store.finalize([genesis], None)
 

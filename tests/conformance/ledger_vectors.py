@@ -29,7 +29,7 @@ from ledger.transaction import (
     sign_transaction,
     transaction_id,
 )
-from ledger.tree import root_of, tree_of
+from ledger.tree import tree_of
 from primitives import codec
 from primitives.reasons import Reason
 from testnet.kit import ledger_builders as kit
@@ -89,7 +89,7 @@ def _genesis() -> list[Vector]:
             "validators hash": header.validators_hash.hex(),
             "header": codec.encode(header).hex(),
             "block id": genesis_block_id(CHARTER).hex(),
-            "state root": root_of(tree_of(rows.items())).hex(),
+            "state root": tree_of(rows.items()).root.hex(),
         },
         {"block id in view 7": block_id(change(header, view=7)).hex()},
     ]
@@ -99,7 +99,7 @@ def _state_roots() -> list[Vector]:
     found: list[Vector] = []
     for count in (0, 1, 2, 3, 10, 100):
         rows = [(at.to_bytes(4, "big"), bytes([at])) for at in range(count)]
-        found.append({"rows": count, "root": root_of(tree_of(rows)).hex()})
+        found.append({"rows": count, "root": tree_of(rows).root.hex()})
     return found
 
 

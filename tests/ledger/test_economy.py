@@ -41,7 +41,6 @@ from ledger.transaction import (
     WorkerRegister,
     WorkerUpdate,
 )
-from ledger.tree import root_of
 from primitives import codec
 from primitives.reasons import Reason
 from primitives.record import Record
@@ -221,7 +220,7 @@ class Economy(RuleBasedStateMachine):
     def the_store_is_sound(self) -> None:
         for key, raw in self.world.reader.rows.items():
             codec.decode(KINDS[key[:1]], raw, at_most=2**20)  # refuses negative numbers, too
-        assert root_of(self.world.chain.head.tree) == root_by_definition(self.world.reader.rows)
+        assert self.world.chain.head.tree.root == root_by_definition(self.world.reader.rows)
 
     @invariant()
     def locks_and_slots_are_those_of_the_jobs(self) -> None:
