@@ -62,6 +62,7 @@ async def node_status(services: Services, _: Nothing) -> NodeStatus:
         pids=Pids(node=facts.node_pid, network=facts.network_pid, sandboxes=list(facts.sandbox_pids)),
         sandbox_layers=list(facts.sandbox_layers),
         worker=Views(chain.genesis.prefix).address_or_none(facts.worker),
+        voting=facts.voting,
     )
 
 

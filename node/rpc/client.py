@@ -28,11 +28,12 @@ STATUS_OK = 200
 class RpcClient:
     """One node, asked over one kept connection. Not for use by several threads at once."""
 
-    def __init__(self, url: str, *, tries: int = TRIES) -> None:
+    def __init__(self, url: str, *, tries: int = TRIES, call_s: float = CALL_S) -> None:
         host, port = _host_and_port(url)
         self.url = f"http://{host}:{port}"
         self._tries = tries
-        self._connection = http.client.HTTPConnection(host, port, timeout=CALL_S)
+        self._call_s = call_s
+        self._connection = http.client.HTTPConnection(host, port, timeout=call_s)
         self._calls = 0
 
     def __enter__(self) -> Self:
@@ -55,7 +56,7 @@ class RpcClient:
         self._calls += 1
         request = {"jsonrpc": "2.0", "id": self._calls, "method": method, "params": params}
         body = json.dumps(request).encode()
-        status, raw = self._exchange("POST", "/", body, "application/json", CALL_S, ANSWER_BYTES_MAX)
+        status, raw = self._exchange("POST", "/", body, "application/json", self._call_s, ANSWER_BYTES_MAX)
         answer = self._parse(status, raw)
         if "error" in answer:
             raise refusal(answer["error"])

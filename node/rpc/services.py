@@ -32,6 +32,8 @@ class NodeFacts:
     """What holds a sandbox back on this machine; empty before the first one started."""
     worker: bytes | None
     """Address of the worker, on a node that has the role."""
+    voting: bool | None = None
+    """Of a validator: whether it votes by now (C13)."""
 
 
 @dataclass(frozen=True, kw_only=True)

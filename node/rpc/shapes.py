@@ -119,6 +119,8 @@ class NodeStatus(Shape):
     pids: Pids
     sandbox_layers: list[str]
     worker: AddressText | None
+    voting: bool | None
+    """Of a validator: whether it votes; not while it does not know yet what it may have signed before (C13)."""
 
 
 # --- results: the chain
