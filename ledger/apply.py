@@ -1,16 +1,15 @@
 """Block application as a pure function, and the check of one transaction that mempools share with it (L20 to L50)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from ledger.block import (
-    EMPTY_EVIDENCE_ROOT,
-    PROTOCOL_VERSION,
     Block,
     Header,
     block_id,
+    check_roots,
     check_size,
-    check_transactions_root,
 )
 from ledger.events import Event
 from ledger.fees import Charge, charge, gas, next_base_fee
@@ -23,40 +22,30 @@ from ledger.limits import (
     SUBMISSIONS_MAX,
     SWEEP_PAYOUTS_MAX,
 )
-from ledger.market import job, model, worker
-from ledger.moment import Moment, burn, credit, debit
+from ledger.market import job
+from ledger.moment import Moment, burn, credit
 from ledger.onion import peel
+from ledger.payloads import execute
 from ledger.records import Account, JobState
-from ledger.stake import delegation, validator
+from ledger.stake import delegation
 from ledger.stake.boundary import end_epoch, is_over
 from ledger.stake.epochs import set_hash
+from ledger.stake.evidence import punish
+from ledger.stake.records import Evidence
+from ledger.stake.rewards import count_views
+from ledger.stake.versions import rules_at
 from ledger.state import CLOCK, State, account_key, change, tip_key, unbonding_key
 from ledger.transaction import (
     FACT_CHARS_MAX,
     FACTS_MAX,
-    Delegate,
-    JobAccept,
     JobCommit,
-    JobDecline,
     JobSubmit,
-    ModelPublish,
     ProviderReveal,
     Receipt,
-    StakePayload,
     Transaction,
-    Transfer,
-    Undelegate,
-    ValidatorExit,
-    ValidatorRegister,
-    ValidatorUnjail,
-    ValidatorUpdate,
     Verified,
     VerifierCommit,
     VerifierReveal,
-    WorkerBond,
-    WorkerExit,
-    WorkerRegister,
-    WorkerUpdate,
     open_transaction,
     receipt_leaf,
 )
@@ -131,9 +120,22 @@ class Outcome:
 
 
 class BlockRun:
-    """The execution of one block: clock and beacon at once, then transactions, then `finish`."""
+    """The execution of one block: clock and beacon at once, then evidence, transactions, and `finish`."""
 
-    def __init__(self, charter: Charter, parent: State, *, time_ms: int, proposer: int, reveal: bytes) -> None:
+    def __init__(
+        self,
+        charter: Charter,
+        parent: State,
+        *,
+        time_ms: int,
+        proposer: int,
+        reveal: bytes,
+        skipped: Sequence[int] = (),
+    ) -> None:
+        """`proposer` is an index in the running set; `skipped` are the views between parent and block.
+
+        Raises Refused (3xx).
+        """
         before = parent.clock()
         if time_ms <= before.time_ms:
             raise Refused(Reason.BLOCK_WRONG_TIME, seen=time_ms, wanted=f"more than {before.time_ms}")  # L35
@@ -163,12 +165,18 @@ class BlockRun:
             events=[],
         )
 
+        count_views(self._moment, proposer, skipped)
+
     def _take_reveal(self, reveal: bytes, height: int) -> None:
         """Check that `reveal` is the proposer's next layer. Raises Refused BLOCK_WRONG_BEACON (L45)."""
         tip = self._state.tip(self._proposer)
         if peel(reveal) != tip.last:
             raise Refused(Reason.BLOCK_WRONG_BEACON, seen=peel(reveal), wanted=tip.last)
         self._state.put(tip_key(self._proposer), change(tip, last=reveal, reveals=tip.reveals + 1, height=height))
+
+    def accuse(self, evidence: Evidence) -> None:
+        """Punish a validator. Raises Refused EVIDENCE_*, and nothing has changed then (Q30, Q31)."""
+        punish(self._moment, evidence, self._proposer)
 
     def include(self, transaction: Transaction) -> None:
         """Execute a transaction, which pays its fee whether it succeeds or fails.
@@ -259,81 +267,6 @@ def check_includable(
     return paid
 
 
-def execute(moment: Moment, transaction: Transaction) -> None:
-    """Carry out a payload. Raises Refused; what it wrote until then must be undone."""
-    sender, payload = transaction.sender, transaction.body.payload
-    match payload:
-        case Transfer():
-            _transfer(moment.state, sender, payload)
-        case WorkerRegister():
-            worker.register(moment, sender, payload)
-        case WorkerBond():
-            worker.add_bond(moment, sender, payload)
-        case WorkerUpdate():
-            worker.update_terms(moment, sender, payload)
-        case WorkerExit():
-            worker.leave(moment, sender, payload)
-        case ModelPublish():
-            model.publish(moment, sender, payload)
-        case JobSubmit():
-            job.submit(moment, sender, transaction.id, payload)
-        case JobAccept() | JobDecline() | JobCommit() | VerifierCommit() | ProviderReveal() | VerifierReveal():
-            _execute_part(moment, sender, payload)
-        case ValidatorRegister() | ValidatorUpdate() | ValidatorExit() | ValidatorUnjail() | Delegate() | Undelegate():
-            _execute_stake(moment, sender, payload)
-        case _:
-            assert_never(payload)
-
-
-def _execute_stake(moment: Moment, sender: bytes, payload: StakePayload) -> None:
-    """Carry out what concerns validators and their stake."""
-    match payload:
-        case ValidatorRegister():
-            validator.register(moment, sender, payload)
-        case ValidatorUpdate():
-            validator.update(moment, sender, payload)
-        case ValidatorExit():
-            validator.leave(moment, sender)
-        case ValidatorUnjail():
-            validator.unjail(moment, sender)
-        case Delegate():
-            delegation.delegate(moment, sender, payload)
-        case Undelegate():
-            delegation.undelegate(moment, sender, payload)
-        case _:
-            assert_never(payload)
-
-
-def _execute_part(
-    moment: Moment,
-    sender: bytes,
-    payload: JobAccept | JobDecline | JobCommit | VerifierCommit | ProviderReveal | VerifierReveal,
-) -> None:
-    """Carry out a worker's part in a job."""
-    match payload:
-        case JobAccept():
-            job.accept(moment, sender, payload)
-        case JobDecline():
-            job.decline(moment, sender, payload)
-        case JobCommit():
-            job.commit(moment, sender, payload)
-        case VerifierCommit():
-            job.verifier_commit(moment, sender, payload)
-        case ProviderReveal():
-            job.provider_reveal(moment, sender, payload)
-        case VerifierReveal():
-            job.verifier_reveal(moment, sender, payload)
-        case _:
-            assert_never(payload)
-
-
-def _transfer(state: State, sender: bytes, payload: Transfer) -> None:
-    if payload.amount == 0:
-        raise Refused(Reason.ZERO_AMOUNT, seen=0, wanted="more than 0")
-    debit(state, sender, payload.amount)
-    credit(state, payload.to, payload.amount)
-
-
 def _pay_unbonded(moment: Moment) -> None:
     """Pay out the bonds whose unbonding time is over (L53)."""
     for due, address, grains in list(moment.state.unbonding(limit=SWEEP_PAYOUTS_MAX)):
@@ -405,11 +338,15 @@ PASSING_REASONS = (
 
 
 def check_header(charter: Charter, parent: Outcome, block: Block) -> None:
-    """Raise Refused (3xx) unless the header follows from the parent and binds the block's content (L30 to L35)."""
+    """Raise Refused (3xx) unless the header follows from the parent and binds the block's content (L30 to L35).
+
+    Raises RulesUnknownError where rules hold that this program does not know (Q51).
+    """
     header = block.header
     check_size(block)
-    if header.version != PROTOCOL_VERSION:
-        raise Refused(Reason.BLOCK_WRONG_VERSION, seen=header.version, wanted=PROTOCOL_VERSION)
+    rules = rules_at(parent.state, header.timestamp_ms)
+    if header.version != rules.protocol:
+        raise Refused(Reason.BLOCK_WRONG_VERSION, seen=header.version, wanted=rules.protocol)
     if header.genesis != charter.hash:
         raise Refused(Reason.WRONG_NETWORK, seen=header.genesis, wanted=charter.hash)
     if header.parent != parent.id:
@@ -424,9 +361,7 @@ def check_header(charter: Charter, parent: Outcome, block: Block) -> None:
         raise Refused(Reason.BLOCK_WRONG_STATE_ROOT, seen=header.state_root, wanted=parent.state_root)
     if header.receipts_root != parent.receipts_root:
         raise Refused(Reason.BLOCK_WRONG_RECEIPTS_ROOT, seen=header.receipts_root, wanted=parent.receipts_root)
-    check_transactions_root(block)
-    if header.evidence_root != EMPTY_EVIDENCE_ROOT:
-        raise Refused(Reason.BLOCK_WRONG_TX_ROOT, seen=header.evidence_root, wanted=EMPTY_EVIDENCE_ROOT)
+    check_roots(block)
     _check_sets(parent.state, header)
     clock = parent.state.clock()
     if header.base_fee != clock.base_fee or header.parent_gas_used != clock.gas_used:  # L27
@@ -446,8 +381,18 @@ def apply_block(charter: Charter, parent: Outcome, block: Block, *, verified: Ve
     check_header(charter, parent, block)
     header = block.header
     run = BlockRun(
-        charter, parent.state, time_ms=header.timestamp_ms, proposer=header.proposer, reveal=header.beacon_reveal
+        charter,
+        parent.state,
+        time_ms=header.timestamp_ms,
+        proposer=header.proposer,
+        reveal=header.beacon_reveal,
+        skipped=range(header.parent_view + 1, header.view),
     )
+    for at, evidence in enumerate(block.evidence):
+        try:
+            run.accuse(evidence)
+        except Refused as refusal:
+            raise Refused(Reason.BLOCK_BAD_EVIDENCE, index=at, why=str(refusal)) from None  # Q31
     for at, raw in enumerate(block.transactions):
         try:
             run.include(open_transaction(raw, charter.hash, verified=verified))

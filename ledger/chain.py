@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ledger.apply import DRIFT_MS_MAX, BlockRun, Outcome, apply_block, outcome_of
-from ledger.block import EMPTY_EVIDENCE_ROOT, PROTOCOL_VERSION, Block, Header, block_id, transactions_root
+from ledger.block import Block, Header, block_id, evidence_root, transactions_root
 from ledger.genesis import Charter, genesis_header, initial_rows
-from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TXS_MAX, UNFINAL_BLOCKS_MAX
+from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TXS_MAX, EVIDENCE_MAX, UNFINAL_BLOCKS_MAX
 from ledger.market.draw import beacon_ready
 from ledger.stake.epochs import set_hash
+from ledger.stake.records import Evidence
+from ledger.stake.versions import rules_at
 from ledger.state import MemoryReader, Reader, State
 from ledger.transaction import Verified, open_transaction
 from ledger.tree import StateTree, tree_of
@@ -105,20 +107,23 @@ class Chain:
         now_ms: int,
         proposer: int,
         reveal: bytes,
+        evidence: Iterable[Evidence] = (),
     ) -> Block:
-        """Return a block on an executed parent, with those of `transactions` that can stand in it, in their order.
+        """Return a block on an executed parent, with what of `transactions` and `evidence` can stand in it, in order.
 
         `proposer` is its index in the validators of the block's epoch, state(parent_id).validators(). `reveal` is its
         next layer: onion.reveal(onion, state(parent_id).tip(address).reveals). The block is executed and kept here at
-        once. Raises ParentUnknown, TreeFull.
+        once. Raises ParentUnknown, TreeFull, and RulesUnknownError (Q51).
         """
         parent = self.outcome(parent_id)
         self._make_room(parent_id)
         time_ms = max(now_ms, parent.header.timestamp_ms + 1)
-        run = BlockRun(self._charter, parent.state, time_ms=time_ms, proposer=proposer, reveal=reveal)
+        skipped = range(parent.child_parent_view + 1, view)
+        run = BlockRun(self._charter, parent.state, time_ms=time_ms, proposer=proposer, reveal=reveal, skipped=skipped)
+        accused = _accuse(run, evidence)
         chosen = self._choose(run, transactions)
         header = Header(
-            version=PROTOCOL_VERSION,
+            version=rules_at(parent.state, time_ms).protocol,
             genesis=self._charter.hash,
             epoch=parent.child_epoch,
             view=view,
@@ -128,7 +133,7 @@ class Chain:
             timestamp_ms=time_ms,
             proposer=proposer,
             tx_root=transactions_root(chosen),
-            evidence_root=EMPTY_EVIDENCE_ROOT,
+            evidence_root=evidence_root(accused),
             state_root=parent.state_root,
             receipts_root=parent.receipts_root,
             validators_hash=set_hash(parent.state.validators()),
@@ -137,7 +142,7 @@ class Chain:
             base_fee=parent.state.clock().base_fee,
             parent_gas_used=parent.state.clock().gas_used,
         )
-        block = Block(header=header, transactions=chosen)
+        block = Block(header=header, transactions=chosen, evidence=accused)
         outcome = outcome_of(header, run, parent.tree)
         self._blocks[outcome.id] = FinalBlock(block=block, outcome=outcome)
         return block
@@ -170,7 +175,7 @@ class Chain:
             raise Refused(Reason.BLOCK_WRONG_TIME, seen=time_ms, wanted=f"at most {now_ms + DRIFT_MS_MAX}")
         identity = block_id(block.header)
         known = self._blocks.get(identity)
-        if known is not None and known.block.transactions == block.transactions:
+        if known is not None and known.block == block:
             return known.outcome
         parent = self.outcome(block.header.parent)
         self._make_room(block.header.parent)
@@ -231,6 +236,20 @@ class Chain:
         if any(due <= live_ms for due, _ in state.deadlines(limit=1)):
             return True
         return any(not beacon_ready(state, since) for since in _latest_draw(state))
+
+
+def _accuse(run: BlockRun, evidence: Iterable[Evidence]) -> list[Evidence]:
+    """Execute what evidence still convicts somebody, up to the limit of a block, and return it (Q31)."""
+    accused: list[Evidence] = []
+    for each in evidence:
+        if len(accused) == EVIDENCE_MAX:
+            break
+        try:
+            run.accuse(each)
+        except Refused:
+            continue  # punished already, too old, or nothing
+        accused.append(each)
+    return accused
 
 
 def _latest_draw(state: State) -> list[int]:

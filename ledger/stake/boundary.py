@@ -1,9 +1,15 @@
-"""What the last block of an epoch does: the next epoch begins, and the set of the one after it is fixed (Q1, Q3)."""
+"""What the last block of an epoch does: pay and judge it, fix the set of the epoch after the next, begin the next."""
 
 from ledger.moment import Moment
 from ledger.records import Tip
 from ledger.stake.epochs import EpochSet, begun, kept_epochs, seed_of
-from ledger.state import EPOCH, change, epoch_set_key, tip_key
+from ledger.stake.lifecycle import ValidatorEvent, advance
+from ledger.stake.records import ValidatorState
+from ledger.stake.rewards import jail_absent, pay
+from ledger.stake.selection import next_members
+from ledger.state import EPOCH, TOTALS, change, epoch_set_key, tip_key
+
+PARTED = (ValidatorState.LEAVING, ValidatorState.BANNED)
 
 
 def is_over(moment: Moment) -> bool:
@@ -12,21 +18,33 @@ def is_over(moment: Moment) -> bool:
 
 
 def end_epoch(moment: Moment) -> None:
-    """Fix the set of the epoch after the next, and begin the next."""
-    state, ended = moment.state, moment.state.epoch().number
-    fixed = EpochSet(
-        epoch=ended + 2,
-        seed=seed_of(moment.beacon, ended + 2),
-        members=state.validators(ahead=1).members,
-    )
-    state.put(epoch_set_key(ended + 2), fixed)
-    oldest = ended - kept_epochs(moment.parameters)
+    """Carry out the end of the running epoch, after everything else in its last block (Q1, Q3)."""
+    state, ended, running = moment.state, moment.state.epoch(), moment.state.validators()
+    pay(moment, ended, running)
+    jail_absent(moment, ended, running)
+    begins = state.validators(ahead=1)
+    _fix_set(moment, ended.number + 2, begins)
+    oldest = ended.number - kept_epochs(moment.parameters)
     if oldest >= 0:
         state.put(epoch_set_key(oldest), None)  # Q5
-    begins = state.validators(ahead=1)
     for member in begins.members:
         _use_onion(moment, member.validator, member.onion)
-    state.put(EPOCH, begun(ended + 1, moment.time_ms, len(begins.members)))
+    state.put(EPOCH, begun(ended.number + 1, moment.time_ms, len(begins.members)))
+
+
+def _fix_set(moment: Moment, epoch: int, before: EpochSet) -> None:
+    """Write the set of an epoch, and forget validators that have no stake and no place (Q3, Q18)."""
+    state, registered = moment.state, list(moment.state.registered_validators())
+    members = next_members(moment.parameters, before.members, registered)
+    fixed = EpochSet(epoch=epoch, seed=seed_of(moment.beacon, epoch), members=members)
+    state.put(epoch_set_key(epoch), fixed)
+    for address, validator in registered:
+        named = before.index_of(address) is not None or fixed.index_of(address) is not None
+        if validator.state in PARTED and not validator.shares and not named:
+            advance(moment, address, validator, ValidatorEvent.EMPTY)
+            state.put(tip_key(address), None)
+            totals = state.totals()
+            state.put(TOTALS, change(totals, validators=totals.validators - 1))
 
 
 def _use_onion(moment: Moment, validator: bytes, onion: bytes) -> None:

@@ -144,7 +144,7 @@ BAD_HEADERS: dict[str, tuple[dict[str, object], Reason]] = {
     "state root": ({"state_root": bytes(32)}, Reason.BLOCK_WRONG_STATE_ROOT),
     "receipts root": ({"receipts_root": bytes(32)}, Reason.BLOCK_WRONG_RECEIPTS_ROOT),
     "transactions root": ({"tx_root": bytes(32)}, Reason.BLOCK_WRONG_TX_ROOT),
-    "evidence root": ({"evidence_root": bytes(32)}, Reason.BLOCK_WRONG_TX_ROOT),
+    "evidence root": ({"evidence_root": bytes(32)}, Reason.BLOCK_BAD_EVIDENCE),
     "validators": ({"validators_hash": bytes(32)}, Reason.BLOCK_WRONG_VALIDATORS),
     "next validators": ({"next_validators_hash": bytes(32)}, Reason.BLOCK_WRONG_VALIDATORS),
     "reveal": ({"beacon_reveal": bytes(32)}, Reason.BLOCK_WRONG_BEACON),

@@ -1,0 +1,107 @@
+"""What each kind of transaction does (L23): who asks, may they, pay, change."""
+
+from typing import assert_never
+
+from ledger.market import job, model, worker
+from ledger.moment import Moment, credit, debit
+from ledger.stake import delegation, validator
+from ledger.state import State
+from ledger.transaction import (
+    Delegate,
+    JobAccept,
+    JobCommit,
+    JobDecline,
+    JobSubmit,
+    ModelPublish,
+    ProviderReveal,
+    StakePayload,
+    Transaction,
+    Transfer,
+    Undelegate,
+    ValidatorExit,
+    ValidatorRegister,
+    ValidatorUnjail,
+    ValidatorUpdate,
+    VerifierCommit,
+    VerifierReveal,
+    WorkerBond,
+    WorkerExit,
+    WorkerRegister,
+    WorkerUpdate,
+)
+from primitives.reasons import Reason, Refused
+
+
+def execute(moment: Moment, transaction: Transaction) -> None:
+    """Carry out a payload. Raises Refused; what it wrote until then must be undone."""
+    sender, payload = transaction.sender, transaction.body.payload
+    match payload:
+        case Transfer():
+            _transfer(moment.state, sender, payload)
+        case WorkerRegister():
+            worker.register(moment, sender, payload)
+        case WorkerBond():
+            worker.add_bond(moment, sender, payload)
+        case WorkerUpdate():
+            worker.update_terms(moment, sender, payload)
+        case WorkerExit():
+            worker.leave(moment, sender, payload)
+        case ModelPublish():
+            model.publish(moment, sender, payload)
+        case JobSubmit():
+            job.submit(moment, sender, transaction.id, payload)
+        case JobAccept() | JobDecline() | JobCommit() | VerifierCommit() | ProviderReveal() | VerifierReveal():
+            _execute_part(moment, sender, payload)
+        case ValidatorRegister() | ValidatorUpdate() | ValidatorExit() | ValidatorUnjail() | Delegate() | Undelegate():
+            _execute_stake(moment, sender, payload)
+        case _:
+            assert_never(payload)
+
+
+def _execute_stake(moment: Moment, sender: bytes, payload: StakePayload) -> None:
+    """Carry out what concerns validators and their stake."""
+    match payload:
+        case ValidatorRegister():
+            validator.register(moment, sender, payload)
+        case ValidatorUpdate():
+            validator.update(moment, sender, payload)
+        case ValidatorExit():
+            validator.leave(moment, sender)
+        case ValidatorUnjail():
+            validator.unjail(moment, sender)
+        case Delegate():
+            delegation.delegate(moment, sender, payload)
+        case Undelegate():
+            delegation.undelegate(moment, sender, payload)
+        case _:
+            assert_never(payload)
+
+
+def _execute_part(
+    moment: Moment,
+    sender: bytes,
+    payload: JobAccept | JobDecline | JobCommit | VerifierCommit | ProviderReveal | VerifierReveal,
+) -> None:
+    """Carry out a worker's part in a job."""
+    match payload:
+        case JobAccept():
+            job.accept(moment, sender, payload)
+        case JobDecline():
+            job.decline(moment, sender, payload)
+        case JobCommit():
+            job.commit(moment, sender, payload)
+        case VerifierCommit():
+            job.verifier_commit(moment, sender, payload)
+        case ProviderReveal():
+            job.provider_reveal(moment, sender, payload)
+        case VerifierReveal():
+            job.verifier_reveal(moment, sender, payload)
+        case _:
+            assert_never(payload)
+
+
+def _transfer(state: State, sender: bytes, payload: Transfer) -> None:
+    if payload.amount == 0:
+        raise Refused(Reason.ZERO_AMOUNT, seen=0, wanted="more than 0")
+    debit(state, sender, payload.amount)
+    credit(state, payload.to, payload.amount)
