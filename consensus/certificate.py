@@ -23,6 +23,12 @@ def signers_of(bitmap: bytes) -> list[int]:
     return [index for index in range(bits.bit_length()) if bits >> index & 1]
 
 
+def is_signer(certificate: Certificate, index: int) -> bool:
+    """Tell whether a certificate names a validator as one of its signers."""
+    byte, bit = divmod(index, 8)
+    return byte < len(certificate.signers) and bool(certificate.signers[byte] >> bit & 1)
+
+
 def well_formed(vote: Vote) -> bool:
     """Tell whether the vote names a block if, and only if, its kind does (C20)."""
     return (vote.block == ZERO_HASH) == (vote.kind is VoteKind.NULLIFY)

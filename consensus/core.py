@@ -95,7 +95,7 @@ class Core:
             validators=self._validators, me=me, view=self.view, timing=timing, ancestry=self.ancestry, outbox=out
         )
         self.ballots = self._ballots = Ballots(
-            instance=instance, ancestry=self.ancestry, hearing=self._hearing, outbox=out
+            instance=instance, scheme=scheme, ancestry=self.ancestry, hearing=self._hearing, outbox=out
         )
         self._retried_view = 0
         self._retries = 0
@@ -156,7 +156,7 @@ class Core:
     def _vote(self, kind: VoteKind, view: int, block: bytes) -> None:
         signed = self._voter.sign(kind, view, block)
         self._outbox.send(None, signed)
-        self._count(signed)
+        self._count(signed, proved=True)
 
     def _nullify(self, view: int) -> None:
         """Skip the current view (C6)."""
@@ -203,7 +203,7 @@ class Core:
         mine = [self.guard.vote(kind, view) for kind in (VoteKind.NOTARIZE, VoteKind.NULLIFY)]
         for signed in [*mine, *self.guard.finalize_votes(REPEATED_MAX)]:
             if signed is not None and self._ballots.is_news(signed, self.view):
-                self._count(signed)
+                self._count(signed, proved=True)
 
     def _enter(self, view: int) -> None:
         """Begin a view (C0)."""
@@ -239,7 +239,7 @@ class Core:
             return
         if self.ancestry.standing(view, parent) is Standing.CERTIFIED:
             self._pending.judge(view, block, Verdict.VALID)
-            self._count(self._proposer.built(view, parent, block, body))
+            self._count(self._proposer.built(view, parent, block, body), proved=True)
         else:  # another block became final meanwhile
             self._nullify(view)
 
@@ -345,22 +345,20 @@ class Core:
         vote = signed.vote
         if vote.kind is not VoteKind.FINALIZE and vote.view + 1 < self.view:
             self._exchange.answer(sender, vote.view, self.view - 1, self.view)  # C9
-        if self._ballots.is_news(signed, self.view) and self._voter.is_signed(sender, signed):
-            self._count(signed)
+        if not self._ballots.is_news(signed, self.view):
+            return
+        # A signature is checked when it matters: nobody but its signer can have sent a vote over that signer's link.
+        claimed = sender == signed.signer and sender != self.me
+        if claimed or self._ballots.is_signed(sender, signed):
+            self._count(signed, proved=not claimed)
 
-    def _count(self, signed: SignedVote) -> None:
-        """Count a checked vote; make a certificate of a quorum (C3, C4, C5)."""
+    def _count(self, signed: SignedVote, *, proved: bool) -> None:
+        """Count a vote; take the certificate of a quorum that it completes (C3, C4, C5)."""
         vote = signed.vote
-        if self._voter.is_double(signed):
-            self._outbox.halt("another node signs with this validator's key")  # C13
+        if signed.signer == self.me and self._voter.stops_at(vote):
             return
-        tally = self._ballots.tally(vote.view)
-        known = tally.conflict(signed)
-        if known is not None:
-            self._outbox.add(Evidence(first=known, second=signed))  # C18
-            return
-        if tally.add(signed) >= self._validators.quorum:
-            certificate = certificates.form(vote, tally.votes(vote.kind), self._scheme.number)
+        certificate = self._ballots.count(signed, proved=proved)
+        if certificate is not None:
             if not self.ancestry.holds(certificate):
                 self._certified(certificate)
         elif vote.kind is VoteKind.NULLIFY and vote.view == self.view:
@@ -384,10 +382,10 @@ class Core:
         if sender is None or self.halted or not floor < vote.view <= self.view + 1:
             return  # without the leader's link nobody answers for the body
         if self._pending.find(vote.view, vote.block) is None:
-            if not self._voter.is_signed(sender, signed) or not self._pending.add(proposal):
+            if not self._ballots.is_signed(sender, signed) or not self._pending.add(proposal):
                 return
             if self._ballots.is_news(signed, self.view):
-                self._count(signed)
+                self._count(signed, proved=True)
         self._consider(vote.view)
 
     def _on_request(self, sender: int | None, request: CertificateRequest) -> None:
@@ -410,6 +408,8 @@ class Core:
         except Refused:
             self._outbox.penalise(sender, Fault.BAD_CERTIFICATE)
             return False
+        if self.me is not None and certificates.is_signer(certificate, self.me) and self._voter.stops_at(vote):
+            return True
         self._certified(certificate)
         return True
 

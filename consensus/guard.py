@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from consensus.io import GuardRecord, Voted
-from consensus.messages import SignedVote, VoteKind
+from consensus.messages import SignedVote, Vote, VoteKind
 from primitives import codec
 
 RECORD_BYTES_MAX = 1_600_000
@@ -51,12 +51,12 @@ class Guard:
         if signed.vote.view > self.low:
             self._mine.setdefault(signed.vote.view, {})[signed.vote.kind] = signed
 
-    def knows(self, signed: SignedVote) -> bool:
-        """Tell whether `signed` is a vote that this node cast, or is too old to tell."""
-        if signed.vote.view <= self.low:
+    def knows(self, vote: Vote) -> bool:
+        """Tell whether `vote` is one that this node cast, or is too old to tell."""
+        if vote.view <= self.low:
             return True
-        mine = self.vote(signed.vote.kind, signed.vote.view)
-        return mine is not None and mine.vote == signed.vote
+        mine = self.vote(vote.kind, vote.view)
+        return mine is not None and mine.vote == vote
 
     def vote(self, kind: VoteKind, view: int) -> SignedVote | None:
         """Return this node's vote of `kind` in `view`."""

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 
 from consensus.guard import Guard
-from consensus.io import Fault, Voted
+from consensus.io import Voted
 from consensus.messages import SignedVote, Vote, VoteKind, sign_bytes
 from consensus.outbox import Outbox
 from consensus.scheme import Scheme
 from consensus.validators import Instance
+
+OTHER_SIGNER = "another node signs with this validator's key"
+"""Why a validator stops that sees its key used elsewhere (C13)."""
 
 
 class Voter:
@@ -49,17 +52,15 @@ class Voter:
         self._outbox.persist(Voted(vote=signed))
         return signed
 
-    def is_signed(self, sender: int | None, signed: SignedVote) -> bool:
-        """Check a signature; blame the sender of one that fails."""
-        message = sign_bytes(self._instance.genesis_hash, signed.vote)
-        if self._scheme.verify(signed.signer, message, signed.signature):
-            return True
-        self._outbox.penalise(sender, Fault.BAD_SIGNATURE)
-        return False
+    def stops_at(self, vote: Vote) -> bool:
+        """Stop for good if a vote that this node's key has truly signed can't be its own: another uses the key (C13).
 
-    def is_double(self, signed: SignedVote) -> bool:
-        """Tell whether a checked vote is of this node's key and not of this node (C13)."""
-        return signed.signer == self._me and not self.guard.knows(signed)
+        Up to the mark that its witnesses gave, and before they gave one, it may have forgotten it.
+        """
+        if self.quarantined or vote.view <= self.guard.doubted or self.guard.knows(vote):
+            return False
+        self._outbox.halt(OTHER_SIGNER)
+        return True
 
     def close(self, view: int) -> None:
         """Note that a block of `view` is final: nothing is ever signed at or below it (C5)."""
@@ -70,11 +71,11 @@ class Voter:
         self.quarantined = False
         self.guard.doubted = max(mark, self.guard.doubted)
         for signed in votes:
-            if self.guard.knows(signed):
-                continue
             vote = signed.vote
+            if self.guard.knows(vote):
+                continue
             if vote.view > mark or self.guard.vote(vote.kind, vote.view) is not None:
-                self._outbox.halt("another node signs with this validator's key")  # C13
+                self._outbox.halt(OTHER_SIGNER)
                 return
             self.guard.remember(signed)
             self._outbox.persist(Voted(vote=signed))

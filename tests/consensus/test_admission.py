@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.io import Fault, Penalise, Start
+from consensus.certificate import check, signers_of
+from consensus.io import Evidence, Fault, Penalise, Start
 from consensus.messages import (
     Certificate,
     CertificateRequest,
@@ -16,10 +17,11 @@ from consensus.messages import (
     VoteKind,
 )
 from primitives.hashing import ZERO_HASH
-from testnet.kit.consensus_builders import START, Bench, a_block, messages, of, votes
+from testnet.kit.consensus_builders import START, Bench, a_block, an_instance, messages, of, votes
+from testnet.sim.keyring import KeyedScheme
 
 N, S, F = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
-A = a_block("a")
+A, B = a_block("a"), a_block("b")
 GIANT = 2**63 - 1
 
 
@@ -49,7 +51,38 @@ def test_c19_a_signer_outside_the_list_is_blamed() -> None:
 def test_c19_a_wrong_signature_is_blamed() -> None:
     at = bench()
     wrong = SignedVote(vote=at.vote(1, S, at.core.view).vote, signer=1, signature=bytes(64))
-    assert faults(at, 1, wrong) == [Fault.BAD_SIGNATURE]
+    assert faults(at, None, wrong) == [Fault.BAD_SIGNATURE]
+
+
+def test_c10_signatures_are_checked_when_a_quorum_is_in_reach_and_the_bad_one_is_singled_out() -> None:
+    instance = an_instance([1] * 7)
+    at = Bench(0, instance=instance)
+    at.give(Start())
+    view = at.follower_view()
+    bad = SignedVote(vote=at.vote(1, N, view, A).vote, signer=1, signature=bytes(64))
+    for signed in (bad, *(at.vote(signer, N, view, A) for signer in (2, 3, 4))):
+        assert at.hear(signed.signer, signed) == []
+    effects = at.hear(5, at.vote(5, N, view, A))
+    assert of(Penalise, effects) == [Penalise(sender=1, fault=Fault.BAD_SIGNATURE)]
+    assert not messages(Certificate, effects)
+    [certificate] = messages(Certificate, at.hear(6, at.vote(6, N, view, A)))
+    assert signers_of(certificate.signers) == [2, 3, 4, 5, 6]
+    check(certificate, instance, KeyedScheme(0))
+
+
+def test_c18_a_forged_contradiction_is_no_evidence() -> None:
+    at = bench()
+    view = at.core.view
+    forged = SignedVote(vote=at.vote(1, N, view, B).vote, signer=1, signature=bytes(64))
+    at.hear(1, at.vote(1, N, view, A))
+    effects = at.hear(1, forged)
+    assert not of(Evidence, effects)
+    assert of(Penalise, effects) == [Penalise(sender=1, fault=Fault.BAD_SIGNATURE)]
+    other = bench()
+    other.hear(1, forged)
+    effects = other.hear(1, other.vote(1, N, view, A))
+    assert not of(Evidence, effects)
+    assert of(Penalise, effects) == [Penalise(sender=1, fault=Fault.BAD_SIGNATURE)]
 
 
 def test_c19_another_validator_s_vote_is_blamed() -> None:
@@ -66,7 +99,8 @@ def test_c20_a_vote_names_a_block_unless_it_nullifies() -> None:
 def test_c19_a_vote_of_another_epoch_is_left_alone() -> None:
     at = bench()
     vote = Vote(epoch=at.instance.epoch + 1, view=at.core.view, kind=S, block=ZERO_HASH)
-    assert faults(at, 1, SignedVote(vote=vote, signer=1, signature=bytes(64))) == []
+    for signer in (1, 2, 99):  # its validators have other places
+        assert faults(at, 1, SignedVote(vote=vote, signer=signer, signature=bytes(64))) == []
 
 
 def test_c19_a_proposal_by_another_than_the_leader_is_blamed() -> None:

@@ -91,10 +91,12 @@ def test_c10_a_tally_counts_each_validator_once_for_each_kind(
     counted: dict[tuple[int, VoteKind], Vote] = {}
     for signer, kind, block in cast:
         signed = bench.vote(signer % len(held), kind, 3, ZERO_HASH if kind is S else block)
-        if tally.has(signed) or tally.accused(signed.signer):
+        if tally.has(signed) or tally.ignores(signed.signer):
             continue
-        if tally.conflict(signed) is None:
-            tally.add(signed)
+        if tally.conflict(signed) is not None:
+            tally.ignore(signed.signer)
+        else:
+            tally.add(signed, proved=True)
             counted[signed.signer, kind] = signed.vote
     for vote in counted.values():
         assert tally.weight(vote) == sum(held[signer] for (signer, _), other in counted.items() if other == vote)

@@ -9,6 +9,7 @@ from consensus.io import (
     Commit,
     Evidence,
     FetchBlock,
+    GuardRecord,
     Halt,
     Penalise,
     Start,
@@ -47,7 +48,7 @@ def skip_to(bench: Bench, leader: int) -> int:
 def test_c23_a_later_leader_proposes_the_last_block_again() -> None:
     bench, first = at_the_end()
     view = bench.core.view
-    built = []
+    built: list[Build] = []
     while not built:
         view = bench.core.view + 1
         built = of(Build, bench.hear(1, bench.certificate(S, view - 1)))
@@ -161,7 +162,7 @@ def test_c23_a_node_that_crashes_amid_the_end_commits_the_last_block_and_contrad
     assert not [pair for pair in ((a, b) for a in signed for b in signed) if contradict(*pair)]
 
 
-def bench_parent(written: list[object], view: int) -> Point:
+def bench_parent(written: list[GuardRecord], view: int) -> Point:
     """Return the parent of the block that was stored in `view`, or the start."""
     stored = next((each for each in written if isinstance(each, Stored) and each.view == view), None)
     return START if stored is None else Point(stored.parent_view, stored.parent)

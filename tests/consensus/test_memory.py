@@ -294,6 +294,20 @@ def test_c13_a_vote_of_this_node_s_key_that_it_has_not_cast_stops_it() -> None:
     assert of(Halt, bench.hear(None, bench.vote(0, N, view, A)))
 
 
+def test_c13_a_certificate_with_a_vote_of_its_key_that_it_has_not_cast_stops_it() -> None:
+    bench, view = following()
+    assert of(Halt, bench.hear(1, bench.certificate(N, view, A, signers=(0, 1, 2))))
+
+
+def test_c13_a_certificate_with_a_vote_that_it_may_have_forgotten_does_not() -> None:
+    bench = Bench(0, quarantine=True)
+    bench.give(Start())
+    assert not of(Halt, bench.hear(1, bench.certificate(S, 1, signers=(0, 1, 2))))
+    bench.give(Witnessed(mark=2, votes=[]))
+    assert not of(Halt, bench.hear(1, bench.certificate(S, 2, signers=(0, 1, 2))))
+    assert of(Halt, bench.hear(1, bench.certificate(S, 3, signers=(0, 1, 2))))
+
+
 def test_c13_its_own_vote_come_back_does_not() -> None:
     bench, view = voted()
     assert bench.hear(None, bench.vote(0, N, view, A)) == []
