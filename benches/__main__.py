@@ -3,11 +3,12 @@
 import argparse
 from collections.abc import Callable, Iterator
 
-from benches import gas, jobs, native, primitives, transfers
+from benches import gas, jobs, native, primitives, transfers, tree
 from benches.figures import Figure, machine, say, show
 
 BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "primitives": primitives.run,
+    "tree": tree.run,
     "gas": gas.run,
     "native": native.run,
     "transfers": transfers.run,

@@ -5,7 +5,7 @@ split on the next bit of k. An update copies the paths that it touches and share
 tree of its own, and those of past blocks cost only what has changed since (ADR 0013).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Final, TypeAlias
 
@@ -60,7 +60,7 @@ class StateTree:
             node, beside = (right, left) if _bit(hashed, depth) else (left, right)
             siblings.append(EMPTY if beside is None else beside[0])
             depth += 1
-        rows = [] if node is None else _rows_in(node)
+        rows = [] if node is None else _cut(node[1])
         while len(rows) > 1:
             middle = _split(rows, depth)
             if _bit(hashed, depth):
@@ -82,7 +82,10 @@ def tree_of(rows: Iterable[tuple[bytes, bytes]]) -> StateTree:
     for key, value in rows:
         hashed = key_hash(key)
         parts[hashed[0]] += hashed + sha256(value).digest()
-    level = [_build(sorted(_cut(bytes(part))), _FIRST_BITS) for part in parts]
+    level: list[_Node] = []
+    parts.reverse()
+    while parts:  # each is let go of as soon as its rows stand in the tree
+        level.append(_build(sorted(_cut(bytes(parts.pop()))), _FIRST_BITS))
     while len(level) > 1:
         level = [_join(level[at], level[at + 1]) for at in range(0, len(level), 2)]
     return StateTree(level[0])
@@ -109,7 +112,7 @@ def _update(node: _Node, keys: list[bytes], rows: list[bytes | None], depth: int
 
 def _refill(bucket: _Bucket | None, keys: list[bytes], rows: list[bytes | None], depth: int) -> _Node:
     """Return the subtree over the rows of a bucket that no change concerns, and the new ones."""
-    held: dict[bytes, bytes | None] = {} if bucket is None else {row[:_KEY]: row for row in _rows_in(bucket)}
+    held: dict[bytes, bytes | None] = {} if bucket is None else {row[:_KEY]: row for row in _cut(bucket[1])}
     held.update(zip(keys, rows, strict=True))
     return _build(sorted(row for row in held.values() if row is not None), depth)
 
@@ -124,6 +127,8 @@ def _build(rows: list[bytes], depth: int) -> _Node:
 
 def _join(left: _Node, right: _Node) -> _Node:
     """Return the node over two halves: a bucket, if they are buckets and their rows fit into one."""
+    if left is not None and right is not None and len(left) + len(right) > 2 * _BUCKET_PARTS:  # mostly
+        return (sha256(b"\x01" + left[0] + right[0]).digest(), left, right)
     left_hash, left_rows = _part(left)
     right_hash, right_rows = _part(right)
     if left_rows is None or right_rows is None or len(left_rows) + len(right_rows) > BUCKET_ROWS * _ROW:
@@ -172,11 +177,6 @@ def _bit(hashed: bytes, depth: int) -> int:
     return hashed[depth >> 3] >> 7 - (depth & 7) & 1
 
 
-def _rows_in(bucket: _Bucket) -> list[bytes]:
-    """Return the rows of a bucket."""
-    return list(_cut(bucket[1]))
-
-
-def _cut(rows: bytes) -> Iterator[bytes]:
-    """Yield the rows that were joined."""
-    return (rows[at : at + _ROW] for at in range(0, len(rows), _ROW))
+def _cut(rows: bytes) -> list[bytes]:
+    """Return the rows that were joined."""
+    return [rows[at : at + _ROW] for at in range(0, len(rows), _ROW)]

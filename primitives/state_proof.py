@@ -3,6 +3,7 @@
 The tree is defined by L60 to L62; this module is all that a light client needs of it.
 """
 
+import hashlib
 from typing import Annotated
 
 import msgspec
@@ -44,12 +45,12 @@ def key_hash(key: bytes) -> bytes:
 
 def leaf_hash(row: bytes) -> bytes:
     """Return the root of a subtree with one row, given as SHA-256 of its key ‖ SHA-256 of its value (L61)."""
-    return sha256(b"\x00" + row)
+    return hashlib.sha256(b"\x00" + row).digest()
 
 
 def inner_hash(left: bytes, right: bytes) -> bytes:
     """Return the root of a subtree with more rows (L62)."""
-    return sha256(b"\x01" + left + right)
+    return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def check_state_proof(root: bytes, key: bytes, value: bytes | None, proof: StateProof) -> None:
