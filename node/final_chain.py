@@ -31,6 +31,8 @@ FOLLOW_MAX = 256
 """Final blocks that a reader of `follow` may leave unread: some minutes of an idle chain."""
 HELD_MAX = 512
 """Bodies above the final block, as many as the ledger's tree takes."""
+INSTANCES_MAX = 4
+"""Of epochs whose certificates are being checked: the last, this and the next, and one for older evidence."""
 EPOCH = 0
 """The only epoch, until validators change."""
 
@@ -101,6 +103,7 @@ class FinalChain:
         Raises Refused STORE_DAMAGED.
         """
         self.instance = instance_of(charter)
+        self._instances: dict[int, Instance] = {}
         self.pool_changed = trio.Event()
         """Set, and replaced, when a transaction comes into the pool."""
         self.refused: Counter[Reason] = Counter()
@@ -151,6 +154,21 @@ class FinalChain:
     def head_view(self) -> int:
         """The view of the last final block."""
         return self._chain.head.header.view
+
+    def instance_for(self, epoch: int) -> Instance | None:
+        """Return the instance of consensus of an epoch, with its validators.
+
+        None if the state after the last final block does not tell them: they are not fixed yet, or forgotten.
+        """
+        known = self._instances.get(epoch)
+        if known is None:
+            found = self._state.epoch_set(epoch)
+            if found is None:
+                return None
+            known = self._instances[epoch] = epochs.instance_of(self.genesis_hash, found)
+            if len(self._instances) > INSTANCES_MAX:
+                del self._instances[min(self._instances)]
+        return known
 
     def state(self) -> State:
         """Return the state after the last final block; it does not change under its reader."""

@@ -21,11 +21,12 @@ Row = tuple[bytes, bytes]
 
 @contextmanager
 def _failing(path: Path) -> Iterator[None]:
-    """Turn LevelDB's errors into ours: what is damaged is told from what can't be read or written just now."""
+    """Turn LevelDB's errors into ours.
+
+    Never into a Refused: whoever executes a block would take its own damaged disk for a fault of the block.
+    """
     try:
         yield
-    except plyvel.CorruptionError as fault:
-        raise damaged(path, what=_told(fault)) from None
     except plyvel.Error as fault:
         raise StoreFailedError(f"{path}: {_told(fault)}") from None
 
@@ -44,7 +45,7 @@ class Rows:
         self._path = path
 
     def get(self, key: bytes) -> bytes | None:
-        """Return the value of a row; raises Refused STORE_DAMAGED and StoreFailedError, as all that reads here."""
+        """Return the value of a row; raises StoreFailedError, as all that reads here."""
         with _failing(self._path):
             # LevelDB's option `paranoid_checks` alone leaves the checksums of what is read later unchecked.
             value: bytes | None = self._view.get(self._prefix + key, verify_checksums=True)
@@ -125,9 +126,6 @@ class Database:
         except OSError as fault:
             self._failed = True
             raise StoreFailedError(f"{self._path}: {fault.strerror or fault}") from None
-        except Refused:
-            self._failed = True
-            raise
 
     def bytes_of(self, prefix: bytes) -> int:
         """Return about how many bytes the rows under `prefix` take on disk; what came last is not counted yet."""

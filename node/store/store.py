@@ -182,6 +182,11 @@ class Store:
         row = block_row(self._all, height)
         return None if row is None else self._segments.read(_spot(row), height)
 
+    def id_at(self, height: int) -> bytes | None:
+        """Return the id of the final block at `height`."""
+        row = block_row(self._all, height)
+        return None if row is None else row.id
+
     def epoch_at(self, height: int) -> int | None:
         """Return the epoch of the final block at `height`."""
         row = block_row(self._all, height)

@@ -1,14 +1,17 @@
 """What this node tells others about the chain: how far it is, ranges of final blocks, single blocks (N62)."""
 
+import logging
 from typing import assert_never
 
 import trio
 
+from consensus.messages import Certificate
 from node.final_chain import FinalChain
 from node.sync.messages import (
     RANGE_BLOCKS_MAX,
     RANGE_BYTES_MAX,
     BodyRequest,
+    NotHere,
     Range,
     RangeRequest,
     Status,
@@ -20,6 +23,8 @@ from primitives.reasons import Refused
 
 WAIT_S = 2.0
 """How long an answer waits for a block that is not final yet: two blocks of an idle chain."""
+
+_log = logging.getLogger("assay.sync")
 
 
 class SyncAnswers:
@@ -37,35 +42,49 @@ class SyncAnswers:
         match asked:
             case StatusRequest():
                 head = self._chain.head
-                return encode(Status(height=head.height, block=head.block_id))
+                return encode(Status(height=head.height, block=head.block_id, lowest=self._chain.lowest))
             case RangeRequest():
-                return await self._range(asked.first)
+                return await self._range(asked.first, asked.last)
             case BodyRequest():
-                return self._chain.body(asked.block)
+                return self._body(asked.block)
             case _:
                 assert_never(asked)
 
-    async def _range(self, first: int) -> bytes | None:
+    async def _range(self, first: int, last: int) -> bytes | None:
         with trio.move_on_after(WAIT_S):
             await self._chain.wait_for_height(first)
+        if first < self._chain.lowest:  # N66
+            return encode(NotHere(lowest=self._chain.lowest))
         blocks: list[bytes] = []
-        size = 0
-        last = min(self._chain.head.height, first + RANGE_BLOCKS_MAX - 1)
-        for height in range(first, last + 1):
-            raw = self._chain.encoded_block(height)
-            assert raw is not None, "every final block is stored"
-            if size + len(raw) > RANGE_BYTES_MAX and blocks:
+        size, certified = 0, 0
+        certificate: Certificate | None = None
+        epoch = self._chain.epoch_at(first)
+        for height in range(first, min(self._chain.head.height, first + RANGE_BLOCKS_MAX - 1) + 1):
+            if self._chain.epoch_at(height) != epoch or (height > last and certified == len(blocks)):
+                break
+            raw = self._stored(height)
+            if raw is None or (blocks and size + len(raw) > RANGE_BYTES_MAX):
                 break
             blocks.append(raw)
             size += len(raw)
+            found = self._chain.certificate_at(height)
+            if found is not None:
+                certificate, certified = found, len(blocks)
         if not blocks:
             return None
-        return encode(self._certified(first, blocks))
+        return encode(Range(blocks=blocks[:certified] if certified else blocks, certificate=certificate))
 
-    def _certified(self, first: int, blocks: list[bytes]) -> Range:
-        """Return the blocks up to the last one with a certificate of its own, or all of them if there is none."""
-        for count in range(len(blocks), 0, -1):
-            certificate = self._chain.certificate_at(first + count - 1)
-            if certificate is not None:
-                return Range(blocks=blocks[:count], certificate=certificate)
-        return Range(blocks=blocks, certificate=None)
+    def _stored(self, height: int) -> bytes | None:
+        """Return a final block as it is stored; None if it is damaged here, which others need not suffer from (N45)."""
+        try:
+            return self._chain.encoded_block(height)
+        except Refused as fault:
+            _log.error("a block can't be given to a peer: %s", fault)
+            return None
+
+    def _body(self, name: bytes) -> bytes | None:
+        try:
+            return self._chain.body(name)
+        except Refused as fault:
+            _log.error("a block can't be given to a peer: %s", fault)
+            return None

@@ -30,9 +30,13 @@ class StatusRequest(Record, tag=1):
 
 
 class RangeRequest(Record, tag=2):
-    """Asks for final blocks from `first` on; answered as soon as the peer has that one, or not at all."""
+    """Asks for final blocks from `first` to `last`, and on to the next one with a certificate.
+
+    Answered as soon as the peer has the first one, or not at all.
+    """
 
     first: U64
+    last: U64
 
 
 class BodyRequest(Record, tag=3):
@@ -49,16 +53,27 @@ class Status(Record):
 
     height: U64
     block: Hash
+    lowest: U64
+    """The least height whose block the peer still has."""
 
 
-class Range(Record):
-    """Final blocks in order, and the FINALIZE certificate of the last of them.
+class Range(Record, tag=1):
+    """Final blocks of one epoch in order, and the FINALIZE certificate of the last of them.
 
     Without one the certificate comes with a later block: the asker goes on from there before it trusts these.
     """
 
     blocks: Annotated[list[EncodedBlock], msgspec.Meta(max_length=RANGE_BLOCKS_MAX)]
     certificate: Certificate | None
+
+
+class NotHere(Record, tag=2):
+    """The peer has let go of the first block that was asked for; what it has begins at `lowest` (N46)."""
+
+    lowest: U64
+
+
+RangeAnswer = Range | NotHere
 
 
 class Announcement(Record):
@@ -72,3 +87,9 @@ def decode_request(raw: bytes) -> SyncRequest:
     """Decode a request; raises Refused."""
     request: SyncRequest = decode(SyncRequest, raw, at_most=REQUEST_BYTES_MAX)  # type: ignore[arg-type]  # a union has no type[T]
     return request
+
+
+def decode_range_answer(raw: bytes) -> RangeAnswer:
+    """Decode what a peer answers to a RangeRequest; raises Refused."""
+    answer: RangeAnswer = decode(RangeAnswer, raw, at_most=ANSWER_BYTES_MAX)  # type: ignore[arg-type]  # a union has no type[T]
+    return answer

@@ -15,11 +15,14 @@ from node.sync.catch_up import CatchUp
 from node.sync.messages import (
     RANGE_BLOCKS_MAX,
     BodyRequest,
+    NotHere,
     Range,
     RangeRequest,
     Status,
     StatusRequest,
+    decode_range_answer,
 )
+from node.sync.spans import SPAN_BLOCKS_MAX, STRAGGLE_S
 from primitives.codec import decode, encode
 from tests.node.chains import CHARTER, Producer, certify
 from tests.node.memory_network import Hub, MemoryNetwork
@@ -36,10 +39,14 @@ class Peers(MemoryNetwork):
         super().__init__(Hub(nursery), b"me", validator=False)
         self.answers = answers
         self.asked_of: list[bytes] = []
+        self.penalised: list[bytes] = []
 
     @property
     def peers(self) -> list[bytes]:
         return sorted(self.answers)
+
+    def penalise(self, peer: bytes, why: str, weight: int) -> None:
+        self.penalised.append(peer)
 
     async def request(self, peer: bytes, protocol: str, body: bytes) -> bytes:
         await trio.sleep(0.01)
@@ -127,12 +134,18 @@ async def test_blocks_without_certificates_of_their_own_come_with_their_descenda
     await rig.arrival()
 
 
+def told_in(raw: bytes) -> Range:
+    answer = decode_range_answer(raw)
+    assert isinstance(answer, Range)
+    return answer
+
+
 async def liar(rig: Rig, body: bytes, forged: Callable[[Range], Range]) -> bytes | None:
     answer = await rig.honest(body)
     request = body
     if answer is None or request == encode(StatusRequest()):
-        return encode(Status(height=10**6, block=bytes(32)))
-    return encode(forged(decode(Range, answer, at_most=len(answer))))
+        return encode(Status(height=10**6, block=bytes(32), lowest=0))
+    return encode(forged(told_in(answer)))
 
 
 def without_quorum(told: Range) -> Range:
@@ -195,17 +208,22 @@ async def test_a_silent_peer_is_left_for_another(rig: Rig, autojump_clock: Clock
 
 async def test_answers_stay_within_their_bounds(rig: Rig, autojump_clock: Clock) -> None:
     rig.ahead.extend(RANGE_BLOCKS_MAX + 3)
-    raw = await rig.honest(encode(RangeRequest(first=1)))
+    raw = await rig.honest(encode(RangeRequest(first=1, last=2**40)))
     assert raw is not None
-    told = decode(Range, raw, at_most=len(raw))
+    told = told_in(raw)
     assert len(told.blocks) == RANGE_BLOCKS_MAX
     assert told.certificate == rig.ahead.chain.certificate_at(RANGE_BLOCKS_MAX)
-    last = await rig.honest(encode(RangeRequest(first=RANGE_BLOCKS_MAX + 3)))
+    last = await rig.honest(encode(RangeRequest(first=RANGE_BLOCKS_MAX + 3, last=2**40)))
     assert last is not None
 
 
 async def test_what_is_not_here_and_what_is_no_request_has_no_answer(rig: Rig, autojump_clock: Clock) -> None:
-    for body in (encode(RangeRequest(first=2**62)), encode(BodyRequest(block=bytes(32))), b"", b"\x93\x01\x02\x03"):
+    for body in (
+        encode(RangeRequest(first=2**62, last=2**62)),
+        encode(BodyRequest(block=bytes(32))),
+        b"",
+        b"\x93\x01\x02\x03",
+    ):
         assert await rig.honest(body) is None
 
 
@@ -224,7 +242,7 @@ async def test_a_peer_that_has_nothing_new_is_no_help(rig: Rig, autojump_clock: 
 
     async def boaster(body: bytes) -> bytes | None:
         if body == encode(StatusRequest()):
-            return encode(Status(height=10**6, block=bytes(32)))
+            return encode(Status(height=10**6, block=bytes(32), lowest=0))
         return encode(Range(blocks=[], certificate=rig.ahead.chain.certificate_at(3)))
 
     _, peers = rig.catch_up({b"a boaster": boaster})
@@ -244,3 +262,110 @@ async def test_a_peer_that_drips_blocks_is_left_for_another(rig: Rig, autojump_c
     catch_up, _ = rig.catch_up({b"a dripper": dripper, b"honest": rig.honest})
     catch_up.heard([b"a dripper", b"honest"], 20)
     await rig.arrival()
+
+
+def is_status(body: bytes) -> bool:
+    return body == encode(StatusRequest())
+
+
+async def test_all_peers_are_asked_at_once_and_the_slow_and_the_lying_hold_nobody_up_n66(
+    rig: Rig, autojump_clock: Clock
+) -> None:
+    rig.ahead.extend_by_groups(2_048)
+
+    async def slow(body: bytes) -> bytes | None:
+        await trio.sleep(0 if is_status(body) else 25)
+        return await rig.honest(body)
+
+    async def forger(body: bytes) -> bytes | None:
+        return await liar(rig, body, FORGERIES["a certificate without a quorum"])
+
+    honest = [b"honest 1", b"honest 2", b"honest 3"]
+    answers: dict[bytes, Answer] = dict.fromkeys(honest, rig.honest)
+    catch_up, peers = rig.catch_up({b"forger": forger, b"slow": slow} | answers)
+    catch_up.heard([b"forger", b"slow", *honest], 2_048)
+    began_s = trio.current_time()
+    await rig.arrival()
+    assert trio.current_time() - began_s < 2 * STRAGGLE_S
+    assert all(peers.asked_of.count(peer) > 3 for peer in honest)
+    assert set(peers.penalised) == {b"forger"}
+    progress = catch_up.progress()
+    assert progress.height == 2_048
+    assert progress.left_s is None
+
+
+@pytest.mark.parametrize("peers_count", [1, 3])
+async def test_more_peers_bring_more_blocks(rig: Rig, autojump_clock: Clock, peers_count: int) -> None:
+    rig.ahead.extend_by_groups(6 * SPAN_BLOCKS_MAX)
+
+    async def far_away(body: bytes) -> bytes | None:
+        await trio.sleep(0.5)
+        return await rig.honest(body)
+
+    names = [b"peer %d" % at for at in range(peers_count)]
+    catch_up, _ = rig.catch_up(dict.fromkeys(names, far_away))
+    began_s = trio.current_time()
+    catch_up.heard(names, 6 * SPAN_BLOCKS_MAX)
+    await rig.arrival()
+    rounds = round((trio.current_time() - began_s) / 0.51, 3)
+    assert 6 / peers_count <= rounds < 6 / peers_count + 2
+
+
+async def test_a_majority_that_lies_about_the_height_costs_some_seconds(rig: Rig, autojump_clock: Clock) -> None:
+    rig.ahead.extend_by_groups(300)
+
+    async def boaster(body: bytes) -> bytes | None:
+        if not is_status(body):
+            await trio.sleep(28)
+        return encode(Status(height=10**9, block=bytes(32), lowest=0)) if is_status(body) else None
+
+    liars = [b"boaster %d" % at for at in range(5)]
+    answers: dict[bytes, Answer] = dict.fromkeys(liars, boaster)
+    catch_up, _ = rig.catch_up(answers | {b"honest": rig.honest})
+    for peer in (*liars, b"honest"):
+        catch_up.peer_up(peer)
+    began_s = trio.current_time()
+    await rig.arrival()
+    assert trio.current_time() - began_s < (len(liars) + 1) * STRAGGLE_S
+    for _ in range(20):
+        rig.ahead.extend(1)
+        catch_up.heard([b"honest"], rig.ahead.chain.head.height)
+        await rig.arrival()
+    assert trio.current_time() - began_s < (2 * len(liars) + 1) * STRAGGLE_S
+
+
+async def test_a_peer_that_has_let_go_of_old_blocks_says_so_and_others_are_asked(
+    rig: Rig, autojump_clock: Clock
+) -> None:
+    rig.ahead.extend_by_groups(400)
+
+    async def pruned(body: bytes) -> bytes | None:
+        if is_status(body):
+            return encode(Status(height=400, block=bytes(32), lowest=0))
+        if decode(RangeRequest, body, at_most=64).first < 250:
+            return encode(NotHere(lowest=250))
+        return await rig.honest(body)
+
+    catch_up, peers = rig.catch_up({b"pruned": pruned})
+    catch_up.heard([b"pruned"], 400)
+    await trio.sleep(5)
+    assert rig.behind.chain.head.height == 0
+    assert len(peers.asked_of) < 20
+    peers.answers[b"honest"] = rig.honest
+    catch_up.peer_up(b"honest")
+    await rig.arrival()
+    assert peers.penalised == []
+
+
+async def test_a_block_that_is_damaged_on_the_disk_is_not_given_out_n45(rig: Rig, autojump_clock: Clock) -> None:
+    rig.ahead.extend(20)
+    path = rig.ahead.path / "segments" / "00000001.seg"
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(raw)
+    answer = await rig.honest(encode(RangeRequest(first=1, last=20)))
+    assert answer is not None
+    assert len(told_in(answer).blocks) < 20
+    names = [rig.ahead.store.id_at(height) for height in range(1, 21)]
+    bodies = [await rig.honest(encode(BodyRequest(block=name))) for name in names if name is not None]
+    assert bodies.count(None) == 1
