@@ -17,6 +17,8 @@ from node.home import write_whole
 from testnet.network_home import LOGS, NETWORK_FILE_BYTES_MAX, Node
 
 RUNNING_FILE = "running.json"
+RECORDED = "recorded"
+"""The behaviour of an honest validator that writes its votes down beside its home (testnet.kit.recorded)."""
 TERM_S = 6.0
 """A node ends within 3 s of SIGTERM; twice that on a busy machine."""
 KILL_S = 5.0
@@ -78,6 +80,20 @@ def kill(directory: Path, name: str) -> None:
     _record(directory, {other: process for other, process in running.items() if other != name})
 
 
+def pause(directory: Path, name: str) -> None:
+    """Stop a node in its tracks (SIGSTOP), with everything that it started."""
+    process = read_running(directory)[name]
+    for each in (process, *family(process)):
+        send(each, signal.SIGSTOP)
+
+
+def resume(directory: Path, name: str) -> None:
+    """Let a paused node go on."""
+    process = read_running(directory)[name]
+    for each in (*family(process), process):
+        send(each, signal.SIGCONT)
+
+
 def send(process: Process, number: signal.Signals) -> None:
     """Signal a process, unless it is gone."""
     if is_alive(process):
@@ -125,7 +141,9 @@ def log_tail(directory: Path, name: str) -> str:
 def _started(directory: Path, node: Node) -> Process:
     home = str((directory / node.name).resolve())
     command = ["node.app", "--home", home]
-    if node.behaviour is not None:
+    if node.behaviour == RECORDED:
+        command = ["testnet.kit.recorded", "--home", home]
+    elif node.behaviour is not None:
         command = ["testnet.kit.node", "--home", home, "--behaviour", node.behaviour]
     with log_file(directory, node.name).open("ab") as log:
         child = subprocess.Popen(

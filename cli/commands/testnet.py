@@ -117,6 +117,64 @@ def logs(
                     time.sleep(LOG_POLL_S)
 
 
+@verb(app)
+def load(
+    cli: Cli,
+    rate: Annotated[float, typer.Option("--rate", min=0.1, max=5_000, help="Transfers per second.")] = 20.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, max=86_400, help="How long new ones are sent.")] = 30.0,
+    directory: Directory = TESTNET,
+) -> None:
+    """Send signed transfers at a steady rate to a running network, and tell how long they take to become final."""
+    import msgspec
+
+    from testnet.load import lines_of, loaded
+    from testnet.network_home import read_network
+
+    told = loaded(directory, read_network(directory), per_s=rate, seconds=seconds)
+    cli.out.result(msgspec.to_builtins(told), *lines_of(told))
+    if told.waiting:
+        raise typer.Exit(Exit.PROBLEMS)
+
+
+@verb(app)
+def chaos(
+    cli: Cli,
+    manifest: Annotated[Path | None, typer.Argument(help="A manifest; without one four validators.")] = None,
+    events: Annotated[int, typer.Option("--events", min=1, max=10_000, help="How many faults.")] = 200,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Names the plan, which it prints again.")] = 1,
+    rate: Annotated[float, typer.Option("--rate", min=0.1, max=1_000, help="Transfers per second meanwhile.")] = 10.0,
+    directory: Annotated[Path | None, typer.Option("--dir", help="Where the network is made; kept.")] = None,
+    *,
+    show: Annotated[bool, typer.Option("--plan", help="Print the plan and do nothing.")] = False,
+) -> None:
+    """Kill, pause, cut, slow, restart and set back the nodes of a network of its own under load, and judge it."""
+    import shutil
+    import tempfile
+
+    import msgspec
+
+    from testnet.chaos.plan import plan
+    from testnet.chaos.run import CHAOTIC, bears, lines_of
+    from testnet.chaos.run import chaos as run_chaos
+    from testnet.manifest import read_manifest
+
+    network = CHAOTIC if manifest is None else read_manifest(manifest)
+    if show:
+        todo = plan(seed, events, [f"validator{at}" for at in range(network.validators)], bears(network))
+        told: list[Json] = [each.told() for each in todo]
+        cli.out.result(told, *map(str, told))
+        return
+    place = Path(tempfile.mkdtemp(prefix="assay-chaos-")) / "net" if directory is None else directory
+    cli.out.note(f"{events} events of the plan of seed {seed} on a network in {place}")
+    report = run_chaos(place, network, seed=seed, events=events, per_s=rate, progress=cli.out.note)
+    cli.out.result(msgspec.to_builtins(report), *lines_of(report))
+    if report.wrong:
+        cli.out.note(f"homes, logs and votes are kept in {place}")
+        raise typer.Exit(Exit.PROBLEMS)
+    if directory is None:
+        shutil.rmtree(place.parent)
+
+
 def _json(found: "Overview") -> Json:
     import json
 
