@@ -28,6 +28,7 @@ from node.p2p.peer_id import peer_id_of, peer_id_text
 from node.participant import Participant
 from node.rpc.server import open_rpc
 from node.rpc.services import NodeFacts, Services
+from node.store.pruning import Keep, keep_of
 from node.store.store import Store
 from node.sync.blob_store import BlobStore
 from node.sync.blobs import PROTOCOL as BLOB_PROTOCOL
@@ -54,11 +55,17 @@ async def run_node(
     home.make()
     with locked(home):
         identity = await trio.to_thread.run_sync(open_identity, home, config, charter)
-        with closing(Store(home.state, charter.hash)) as store:
+        with closing(Store(home.state, charter.hash, keep=kept(config, charter))) as store:
             async with open_network(_network_config(config, charter, identity)) as network:
                 node = _Node(home, config, charter, identity, network, store)
                 async with node.worker(engine_wrap):
                     await node.run(ready)
+
+
+def kept(config: Config, charter: Charter) -> Keep:
+    """Return how much of the past a node keeps."""
+    storage = config.storage
+    return keep_of(storage.mode, storage.keep_blocks, age_ms=charter.genesis.parameters.unbonding_ms)
 
 
 def _network_config(config: Config, charter: Charter, identity: Identity) -> NetworkConfig:
@@ -136,6 +143,7 @@ class _Node:
             blobs=self.blobs,
             facts=self._facts,
             now_ms=_now_ms,
+            progress=self.part.progress,
             admit=None if self.working is None else self.working.admit,
             failures=tuple if self.working is None else self.working.failures,
         )

@@ -10,6 +10,7 @@ from msgspec import Meta, field
 
 from node.p2p.ipc import PeerAddress
 from node.p2p.peer_id import parse_peer_id
+from node.store.pruning import KEEP_BLOCKS_MIN, Mode
 from primitives.reasons import Reason, Refused
 
 CONFIG_BYTES_MAX = 1 << 20
@@ -95,6 +96,22 @@ class MempoolSection(_Section):
     total_bytes: Annotated[int, Meta(ge=1, le=2**30, description="Of all accounts, bytes.")] = 64 << 20
 
 
+class StorageSection(_Section):
+    """What is kept of the past."""
+
+    mode: Annotated[
+        Mode,
+        Meta(
+            description="archive: everything. full: all blocks, but receipts and the places of transactions of the "
+            "last blocks alone. pruned: nothing but the last blocks."
+        ),
+    ] = Mode.ARCHIVE
+    keep_blocks: Annotated[
+        int,
+        Meta(ge=KEEP_BLOCKS_MIN, le=2**40, description="How many are the last; those of the unbonding time stay too."),
+    ] = 100_000
+
+
 class Config(_Section):
     """The whole file."""
 
@@ -105,6 +122,7 @@ class Config(_Section):
     consensus: ConsensusSection = ConsensusSection()
     compute: ComputeSection = ComputeSection()
     mempool: MempoolSection = MempoolSection()
+    storage: StorageSection = StorageSection()
 
 
 def read_config(path: Path) -> Config:

@@ -419,6 +419,11 @@ class FinalChain:
         """The least height whose block is here; those below have been pruned (N46)."""
         return self._store.floor.blocks
 
+    @property
+    def lowest_history(self) -> int:
+        """The least height whose receipts, state root and places of transactions are here (N46)."""
+        return self._store.floor.history
+
     def epoch_at(self, height: int) -> int | None:
         """Return the epoch of the final block at `height`."""
         return self._store.epoch_at(height)

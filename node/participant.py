@@ -26,6 +26,7 @@ from node.sync import messages as sync_messages
 from node.sync.announcements import Announcements
 from node.sync.answers import SyncAnswers
 from node.sync.catch_up import CatchUp
+from node.sync.progress import Progress
 from node.traffic import CONSENSUS_CHANNEL, Answer, NetworkPort, Traffic
 
 PATIENCE_DELTAS = 10
@@ -86,6 +87,10 @@ class Participant:
             },
             peer_up=self._catch_up.peer_up,
         )
+
+    def progress(self) -> Progress:
+        """Return how far the chain is on its way to the head."""
+        return self._catch_up.progress()
 
     async def run(self) -> None:
         """Take part until cancelled; raises ConsensusHaltedError and DivergedError."""

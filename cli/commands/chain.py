@@ -32,6 +32,12 @@ def tx(cli: Cli, id_: Annotated[str, typer.Argument(metavar="ID", help="The tran
     _show(cli, "chain.tx", id=id_)
 
 
+@verb(app)
+def sync(cli: Cli) -> None:
+    """Show how far the node is on its way to the head, and from which height on it keeps the chain."""
+    _show(cli, "sync.status")
+
+
 def _show(cli: Cli, method: str, **params: Json) -> None:
     with cli.node() as node:
         told = node.table(method, **params)

@@ -10,6 +10,7 @@ import typer
 from cli.options import PasswordFile
 from cli.out import facts
 from cli.verb import Cli, verb
+from node.rpc.json_value import Json
 
 MS_PER_S = 1000
 
@@ -48,6 +49,7 @@ def status(cli: Cli) -> None:
     """Show how a node is."""
     with cli.node() as node:
         told = node.table("node.status")
+        way = node.table("sync.status")
     roles, peers, pids, age = (told[name] for name in ("roles", "peers", "pids", "final_age_ms"))
     assert isinstance(roles, list)
     assert isinstance(peers, list)
@@ -57,10 +59,19 @@ def status(cli: Cli) -> None:
         ("node", f"assay {told['version']}, {', '.join(map(str, roles)) or 'follower'}, process {pids['node']}"),
         ("network", f"{told['network']}, genesis {told['genesis_hash']}"),
         ("height", f"{told['height']}, final {age / MS_PER_S:.1f} s ago"),
+        ("behind", _way_told(way)),
         ("state root", told["state_root"]),
         ("waiting", f"{told['mempool']} transactions"),
         ("peers", len(peers)),
         ("reach it at", told["p2p_address"]),
         ("worker", told["worker"]),
     ]
-    cli.out.result(told, *facts([(name, value) for name, value in pairs if value is not None]))
+    cli.out.result({**told, "sync": way}, *facts([(name, value) for name, value in pairs if value is not None]))
+
+
+def _way_told(way: dict[str, Json]) -> str | None:
+    """Return how far a node has to go; nothing for one that is at the head."""
+    if not way["behind"]:
+        return None
+    left = "" if way["left_s"] is None else f", about {way['left_s']} s left"
+    return f"{way['behind']} of {way['target']} blocks, {way['blocks_per_s']} blocks/s{left}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ledger.genesis import Charter
 from node.compute.worker import JobFailure
 from node.ports import Blobs, ChainView
+from node.sync.progress import Progress
 from primitives.reasons import Reason
 from vm.sandbox_protocol import Admitted
 
@@ -46,6 +47,8 @@ class Services:
     facts: Callable[[], NodeFacts]
     now_ms: Callable[[], int]
     """The wall clock, Unix milliseconds."""
+    progress: Callable[[], Progress]
+    """How far the chain is on its way to the head."""
     admit: Callable[[bytes, list[bytes]], Awaitable[Admitted]] | None
     """Judges a model file and its cut in this node's sandbox; None on a node that is no worker. Raises Refused."""
     failures: Callable[[], Iterable[JobFailure]] = tuple

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from node.rpc import chain_methods, market_methods, pool_methods
+from node.rpc import chain_methods, market_methods, pool_methods, sync_methods
 from node.rpc.method import Method, Nothing, Shape
 from node.rpc.services import Services
 
@@ -26,6 +26,7 @@ async def rpc_discover(_: Services, __: Nothing) -> Discovery:
 METHODS: tuple[Method, ...] = (
     *chain_methods.METHODS,
     *market_methods.METHODS,
+    *sync_methods.METHODS,
     *pool_methods.METHODS,
     Method(name="rpc.discover", params=Nothing, result=Discovery, answer=rpc_discover),
 )

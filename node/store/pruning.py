@@ -1,6 +1,8 @@
 """What a node keeps of the past, and how it lets go of the rest: some heights with each final block (N46)."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
 
 from ledger.transaction import Receipt
 from node.store import schema
@@ -28,6 +30,27 @@ class Keep:
 
     def __post_init__(self) -> None:
         assert self.blocks is None or (self.history is not None and self.history <= self.blocks)
+
+
+class Mode(StrEnum):
+    """How much of the past a node keeps."""
+
+    ARCHIVE = "archive"
+    FULL = "full"
+    PRUNED = "pruned"
+
+
+def keep_of(mode: Mode, blocks: int, *, age_ms: int) -> Keep:
+    """Return what a mode keeps, with the last so many blocks where it does not keep all."""
+    match mode:
+        case Mode.ARCHIVE:
+            return Keep(age_ms=age_ms)
+        case Mode.FULL:
+            return Keep(history=blocks, age_ms=age_ms)
+        case Mode.PRUNED:
+            return Keep(history=blocks, blocks=blocks, age_ms=age_ms)
+        case _:
+            assert_never(mode)
 
 
 def step(

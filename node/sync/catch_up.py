@@ -112,6 +112,8 @@ class CatchUp:
             height=height,
             target=height + lead_of(self._claims, height),
             peers=len(ahead),
+            lowest_block=self._chain.lowest,
+            lowest_history=self._chain.lowest_history,
             blocks_per_s=self._rate.per_s(),
         )
 

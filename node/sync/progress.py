@@ -19,6 +19,10 @@ class Progress:
     """The highest that a connected peer tells, which proves nothing; the own height if none is ahead."""
     peers: int
     """Those that are ahead."""
+    lowest_block: int
+    """The least height whose block is here (N46)."""
+    lowest_history: int
+    """The same for receipts, state roots and the places of transactions."""
     blocks_per_s: float
     """Of what is fetched, lately; 0 where nothing is."""
 

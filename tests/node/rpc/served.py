@@ -13,6 +13,7 @@ from node.compute.duty import Duty
 from node.compute.worker import JobFailure
 from node.rpc.server import open_rpc
 from node.rpc.services import NodeFacts, Services
+from node.sync.progress import Progress
 from primitives.reasons import Reason, Refused
 from testnet.kit.fake_blobs import FakeBlobs
 from testnet.kit.fake_chain import FakeChain
@@ -37,6 +38,7 @@ FACTS = NodeFacts(
 )
 
 
+PROGRESS = Progress(height=1_000, target=5_000, peers=3, lowest_block=0, lowest_history=700, blocks_per_s=100.0)
 A_FAILURE = JobFailure(
     job=b"j" * 32, duty=Duty.ACCEPT, refused=Refused(Reason.RUN_TIME_LIMIT, limit_ms=5, client=address("client"))
 )
@@ -124,6 +126,7 @@ async def served_rpc() -> AsyncIterator[Node]:
         blobs=blobs,
         facts=lambda: FACTS,
         now_ms=lambda: chain.world.now_ms + 5,
+        progress=lambda: PROGRESS,
         admit=admit,
         failures=lambda: (A_FAILURE,),
     )

@@ -318,3 +318,10 @@ async def test_a_declined_job_tells_who_declined_and_why_even_for_a_number_witho
         job = await node.call("job.show", id=job_id.hex())
         assert (job["state"], job["outcome"]) == ("void", "declined")
         assert job["declined"] == [{"worker": text("worker 0"), "reason": number, "reason_name": name}]
+
+
+async def test_the_way_to_the_head_is_told(node: Node) -> None:
+    told = await node.call("sync.status")
+    assert (told["height"], told["target"], told["behind"], told["peers"]) == (1_000, 5_000, 4_000, 3)
+    assert (told["blocks_per_s"], told["left_s"]) == (100.0, 40.0)
+    assert (told["lowest_block"], told["lowest_history"]) == (0, 700)
