@@ -195,7 +195,7 @@ def genesis_header(charter: Charter) -> Header:
 
 
 def first_set(genesis: Genesis, epoch: int) -> EpochSet:
-    """Return the validators of epoch 0 or 1, which genesis fixes (Q3)."""
+    """Return the validators of epoch 0 or 1, which genesis fixes (L3, Q3)."""
     members = [
         Member(validator=each.operator, key=each.key, peer=each.peer, onion=each.onion_tip, weight=each.stake)
         for each in genesis.validators

@@ -82,5 +82,5 @@ def leave(moment: Moment, sender: bytes) -> None:
 
 
 def unjail(moment: Moment, sender: bytes) -> None:
-    """Let a validator be chosen again. Raises Refused VALIDATOR_*, STILL_JAILED, BOND_TOO_SMALL (Q44)."""
+    """Let a validator be chosen again. Raises Refused VALIDATOR_*, STILL_JAILED, BOND_TOO_SMALL (Q45)."""
     advance(moment, sender, known_validator(moment, sender), ValidatorEvent.UNJAIL)

@@ -13,7 +13,7 @@ from ledger.market.commitment import commitment
 from ledger.onion import Onion, grow, reveal
 from ledger.parameters import Parameters, Tier
 from ledger.records import Account, Job, Worker
-from ledger.stake.records import Pool
+from ledger.stake.records import Evidence, Pool
 from ledger.state import ACCOUNT, POOL, MemoryReader, State
 from ledger.transaction import (
     Body,
@@ -224,19 +224,27 @@ class World:
         body = a_body(name, payload, nonce=nonce, time_ms=self.now_ms, tip=tip)
         return sign_transaction(seed_of(name), self.charter.hash, body)
 
-    def block(self, *transactions: bytes, passed_ms: int = 1_000) -> FinalBlock:
-        """Propose, check and finalize a block `passed_ms` after the last."""
+    def block(
+        self,
+        *transactions: bytes,
+        passed_ms: int = 1_000,
+        view: int | None = None,
+        proposer: int | None = None,
+        evidence: Sequence[Evidence] = (),
+    ) -> FinalBlock:
+        """Propose, check and finalize a block `passed_ms` after the last; its view is the next one by default."""
         self.now_ms += passed_ms
         head = self.chain.head
         members = self.state.validators().members
-        proposer = head.header.height % len(members)
+        proposer = head.header.height % len(members) if proposer is None else proposer
         block = self.chain.propose(
             head.id,
-            view=head.child_parent_view + 1,
+            view=head.child_parent_view + 1 if view is None else view,
             transactions=transactions,
             now_ms=self.now_ms,
             proposer=proposer,
             reveal=self.reveal_of(members[proposer].validator),
+            evidence=evidence,
         )
         outcome = self.chain.check(block, now_ms=self.now_ms)
         (final,) = self.chain.finalize(outcome.id)

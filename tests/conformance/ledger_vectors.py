@@ -11,15 +11,22 @@ from ledger.block import block_id
 from ledger.genesis import charter_of, genesis_block_id, genesis_header, initial_rows
 from ledger.market.draw import pick, weights
 from ledger.onion import grow, reveal
+from ledger.stake.keys import prove
 from ledger.state import change
 from ledger.transaction import (
     Decision,
+    Delegate,
     JobAccept,
     JobCommit,
     JobDecline,
     Payload,
     ProviderReveal,
     Transfer,
+    Undelegate,
+    ValidatorExit,
+    ValidatorRegister,
+    ValidatorUnjail,
+    ValidatorUpdate,
     VerifierCommit,
     VerifierReveal,
     WorkerBond,
@@ -41,6 +48,7 @@ Vector = dict[str, str | int | list[str] | list[int]]
 
 CHARTER = charter_of(kit.a_genesis())
 JOB = bytes(range(32))
+PROVEN = prove(kit.seed_of("client"), CHARTER.hash, kit.address("client"))
 VALUES = kit.values("worker 0")
 
 PAYLOADS: list[Payload] = [
@@ -59,6 +67,14 @@ PAYLOADS: list[Payload] = [
     ProviderReveal(job=JOB, salt=JOB, cut=VALUES.cut, outputs=VALUES.outputs),
     VerifierReveal(job=JOB, salt=JOB, cut=VALUES.cut, outputs=VALUES.outputs, verdict=Decision.REJECT),
     JobDecline(job=JOB, reason=Reason.RUN_TIME_LIMIT),
+    ValidatorRegister(key=PROVEN, peer=PROVEN, onion=JOB, commission=11, bond=12),
+    ValidatorUpdate(key=PROVEN, peer=None, onion=JOB, commission=13),
+    ValidatorUpdate(key=None, peer=PROVEN, onion=None, commission=None),
+    ValidatorExit(),
+    ValidatorUnjail(),
+    Delegate(validator=kit.address("stranger"), amount=14),
+    Undelegate(validator=kit.address("stranger"), amount=15),
+    Undelegate(validator=kit.address("stranger"), amount=None),
 ]
 
 

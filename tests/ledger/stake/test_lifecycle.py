@@ -1,0 +1,42 @@
+import pytest
+
+from ledger.stake.lifecycle import LIFE_CYCLE, ValidatorEvent
+from ledger.stake.records import ValidatorState
+from tests.ledger.stake import generated
+
+OWN = (ValidatorEvent.REGISTER, ValidatorEvent.EXIT, ValidatorEvent.UNJAIL)
+"""Events that an operator causes alone, whenever it wants or its time in jail is over."""
+
+
+def test_the_page_about_staking_says_what_the_code_does() -> None:
+    page = generated.PAGE.read_text()
+    assert generated.written(page) == page
+
+
+def test_a_state_and_an_event_have_one_row_at_most() -> None:
+    keys = [(row.state, row.event) for row in LIFE_CYCLE]
+    assert len(keys) == len(set(keys))
+
+
+def test_every_state_is_reached_and_every_event_moves_something() -> None:
+    assert {row.next for row in LIFE_CYCLE} == set(ValidatorState)
+    assert {row.event for row in LIFE_CYCLE} == set(ValidatorEvent)
+
+
+@pytest.mark.parametrize("state", ValidatorState, ids=lambda state: state.name)
+def test_q16_from_every_state_its_own_operator_and_delegators_come_to_the_end(state: ValidatorState) -> None:
+    reached = {state}
+    for _ in ValidatorState:
+        # EMPTY comes by itself once everybody has taken their stake out, which they can in every state.
+        reached |= {
+            row.next for row in LIFE_CYCLE if row.state in reached and row.event in (*OWN, ValidatorEvent.EMPTY)
+        }
+    assert ValidatorState.GONE in reached
+
+
+def test_an_offence_is_punished_in_every_state_that_has_stake_and_a_ban_is_for_good() -> None:
+    for state in set(ValidatorState) - {ValidatorState.GONE}:
+        (row,) = [row for row in LIFE_CYCLE if row.state is state and row.event is ValidatorEvent.CONVICT]
+        assert row.next is ValidatorState.BANNED
+    after = {row.next for row in LIFE_CYCLE if row.state is ValidatorState.BANNED}
+    assert after == {ValidatorState.BANNED, ValidatorState.GONE}
