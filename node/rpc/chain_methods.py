@@ -26,6 +26,7 @@ from node.rpc.shapes import (
     NodeStatus,
     ParametersShape,
     Pids,
+    RawBlock,
     RawTransaction,
     StateRoot,
     Submitted,
@@ -34,6 +35,7 @@ from node.rpc.shapes import (
 )
 from node.rpc.views import Views
 from primitives.address import parse_address
+from primitives.codec import encode
 from primitives.reasons import Reason, Refused
 
 VERSION = "0.1.0"
@@ -106,6 +108,15 @@ async def chain_block(services: Services, params: ByHeightOrId) -> BlockShape:
         certificate=views.certificate(certificate),
         transactions=[_opened(services, raw) for raw in block.transactions],
     )
+
+
+async def chain_raw_block(services: Services, params: ByHeight) -> RawBlock:
+    """Return a final block as it is encoded, for programs that trust nothing else."""
+    found = services.chain.block(params.height)
+    if found is None:
+        head = services.chain.head.height
+        raise Refused(Reason.NOT_FOUND, what="final block", seen=params.height, head=head)
+    return RawBlock(height=params.height, raw=encode(found[0]).hex())
 
 
 async def chain_tx(services: Services, params: ById) -> TransactionStatus:
@@ -201,6 +212,7 @@ METHODS = (
     Method(name="node.status", params=Nothing, result=NodeStatus, answer=node_status),
     Method(name="chain.head", params=Nothing, result=ChainHead, answer=chain_head),
     Method(name="chain.block", params=ByHeightOrId, result=BlockShape, answer=chain_block),
+    Method(name="chain.raw_block", params=ByHeight, result=RawBlock, answer=chain_raw_block),
     Method(name="chain.tx", params=ById, result=TransactionStatus, answer=chain_tx),
     Method(name="chain.state_root", params=ByHeight, result=StateRoot, answer=chain_state_root),
     Method(name="chain.params", params=Nothing, result=ParametersShape, answer=chain_params),

@@ -137,6 +137,14 @@ class ChainHead(Shape):
     """After this block."""
 
 
+class RawBlock(Shape):
+    """A final block as it is encoded (rule L30): what its id, and all in it, can be recomputed from."""
+
+    height: int
+    raw: str
+    """In hexadecimal."""
+
+
 class StateRoot(Shape):
     """The state root after a final block."""
 

@@ -3,6 +3,8 @@
 import random
 import signal
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +30,8 @@ RECOVER_S = 180.0
 """For all to vote and to be at the head again: seconds on an idle machine, far more on a loaded one."""
 CHAOTIC = Manifest(name="chaos", accounts=20, idle_ms=500, delta_ms=250)
 """Short times, so that a network is soon whole again and many faults fit into a while."""
+RECOUNT_S = 600.0
+"""Several hundred blocks take a second."""
 POLL_S = 0.2
 
 Progress = Callable[[str], None]
@@ -50,6 +54,8 @@ class Report(msgspec.Struct, kw_only=True):
     events: list[Done]
     load: Told
     findings: Findings
+    recount: str
+    """What the independent program says of the money."""
     wrong: list[str]
     """Everything that must not be; empty if all is well."""
 
@@ -177,12 +183,23 @@ def chaos(directory: Path, manifest: Manifest, *, seed: int, events: int, per_s:
         findings = (
             Findings() if wrong else judge(directory, network, seen=load.blocks, acknowledged=load.final, seed=seed)
         )
+        recounted = "" if wrong else _recount(directory, network, wrong)
     told = load.report()
     wrong += [*load.contradictions, *findings.wrong]
     if told.waiting:
         wrong.append(f"{told.waiting} transactions that nodes accepted were not final after {DRAIN_S:.0f} s")
     seconds = time.monotonic() - began
-    return Report(seed=seed, seconds=seconds, events=done, load=told, findings=findings, wrong=wrong)
+    return Report(seed=seed, seconds=seconds, events=done, load=told, findings=findings, recount=recounted, wrong=wrong)
+
+
+def _recount(directory: Path, network: Network, wrong: list[str]) -> str:
+    """Have the supply and all balances recounted from blocks alone, by a program that knows nothing of the ledger."""
+    urls = [node.rpc for node in network.nodes]
+    command = [sys.executable, "-m", "testnet.audit.recount", str(directory / "genesis.json"), *urls]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=RECOUNT_S, check=False)
+    if ended.returncode:
+        wrong.append(f"recount: {ended.stdout.strip()}{ended.stderr[-500:]}")
+    return ended.stdout.strip()
 
 
 @contextmanager
@@ -212,5 +229,6 @@ def lines_of(report: Report) -> list[str]:
         f"load      {load.accepted} transfers accepted, {load.final} final, {load.waiting} not",
         f"          {load.again} sent again; to final p50 {load.p50_ms:.0f} ms, p99 {load.p99_ms:.0f} ms",
         f"votes     {found.votes} were cast",
+        f"money     {report.recount}",
         *([f"WRONG     {each}" for each in report.wrong] or ["all is well: no fork, no double sign, nothing lost"]),
     ]

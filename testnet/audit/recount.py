@@ -1,0 +1,89 @@
+"""Recounts all money from the blocks of one node, and asks all: `python -m testnet.audit.recount GENESIS URL...`.
+
+The first node gives the raw blocks. Every node's balances must be those of the books, in which no grain is ever made or
+lost. Status 0: they are; 1: they are not; 3: the chain holds what this program has no rules for. Of the product it uses
+nothing but the way in which addresses are written.
+"""
+
+import json
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from primitives.address import address_text
+from testnet.audit.rules import BeyondError, Books, WrongError
+
+WRONG, BEYOND = 1, 3
+ANSWER_S = 30.0
+ANSWER_BYTES_MAX = 64 << 20
+GENESIS_BYTES_MAX = 64 << 20
+TRIES = 10
+"""Rounds in which balances may still move, because transactions become final meanwhile."""
+
+
+def ask(url: str, method: str, **params: object) -> Any:  # noqa: ANN401  # whatever JSON holds
+    """Return a node's answer."""
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:
+        told = json.loads(answer.read(ANSWER_BYTES_MAX))
+    if "error" in told:
+        raise WrongError(f"{url} {method}: {told['error']['message']}")
+    return told["result"]
+
+
+def recount(genesis: dict[str, Any], urls: list[str]) -> Books:
+    """Keep the books up to the head of the first node, and compare all nodes with them.
+
+    Raises WrongError and BeyondError.
+    """
+    books = Books(genesis)
+    prefix = genesis["genesis"]["prefix"]
+    wrong: list[str] = []
+    for _ in range(TRIES):
+        head = ask(urls[0], "chain.head")["height"]
+        while books.height < head:
+            books.take(bytes.fromhex(ask(urls[0], "chain.raw_block", height=books.height + 1)["raw"]))
+        wrong = _differences(books, prefix, urls)
+        if not wrong:
+            return books
+    raise WrongError(wrong[0])
+
+
+def _differences(books: Books, prefix: str, urls: list[str]) -> list[str]:
+    """Return where nodes tell other balances than the books."""
+    found: list[str] = []
+    for url in urls:
+        for address, balance in books.balances.items():
+            text = address_text(address, prefix)
+            seen = int(ask(url, "account.get", address=text)["balance"])
+            if seen != balance:
+                found.append(f"{url} says that {text} has {seen}, by these books {balance}")
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Recount, and return the exit status."""
+    path, *urls = arguments
+    with Path(path).open("rb") as file:
+        genesis = json.loads(file.read(GENESIS_BYTES_MAX))
+    try:
+        books = recount(genesis, urls)
+    except WrongError as wrong:
+        sys.stdout.write(f"WRONG: {wrong}\n")
+        return WRONG
+    except BeyondError as beyond:
+        sys.stdout.write(f"not recounted: {beyond}\n")
+        return BEYOND
+    held = sum(books.balances.values())
+    sys.stdout.write(
+        f"{books.supply} grains: {held} in {len(books.balances)} accounts, {books.staked} staked, "
+        f"{books.burned} burned; recounted from {books.height} blocks with {books.transactions} transactions, "
+        f"and {len(urls)} nodes say the same\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
