@@ -24,8 +24,10 @@ from node.genesis_file import read_genesis
 from node.home import Home, announced, locked
 from node.identity import Identity, open_identity
 from node.network import Network, NetworkConfig, NetworkStartError, open_network
+from node.p2p.ipc import Limits, PeerAddress
 from node.p2p.peer_id import peer_id_of, peer_id_text
 from node.participant import Participant
+from node.peers.addresses import host_port_text
 from node.rpc.server import open_rpc
 from node.rpc.services import NodeFacts, Services
 from node.store.pruning import Keep, keep_of
@@ -56,7 +58,7 @@ async def run_node(
     with locked(home):
         identity = await trio.to_thread.run_sync(open_identity, home, config, charter)
         with closing(Store(home.state, charter.hash, keep=kept(config, charter))) as store:
-            async with open_network(_network_config(config, charter, identity)) as network:
+            async with open_network(_network_config(home, config, charter, identity)) as network:
                 node = _Node(home, config, charter, identity, network, store)
                 async with node.worker(engine_wrap):
                     await node.run(ready)
@@ -68,16 +70,23 @@ def kept(config: Config, charter: Charter) -> Keep:
     return keep_of(storage.mode, storage.keep_blocks, age_ms=charter.genesis.parameters.unbonding_ms)
 
 
-def _network_config(config: Config, charter: Charter, identity: Identity) -> NetworkConfig:
-    host, port = parse_listen(config.network.listen, key="network.listen")
+def _network_config(home: Home, config: Config, charter: Charter, identity: Identity) -> NetworkConfig:
+    told = config.network
+    host, port = parse_listen(told.listen, key="network.listen")
     validators = [peer_id_of(each.peer) for each in charter.genesis.validators]
+    own = peer_id_of(public_key_of(identity.network_seed))
+    reached_at = [parse_listen(text, key="network.announce") for text in told.announce]
     return NetworkConfig(
         identity_seed=identity.network_seed,
         network_id=charter.hash,
         host=host,
         port=port,
         validators=validators if identity.validator is not None else (),
-        peers=[parse_peer(text) for text in config.network.peers],
+        peers=[parse_peer(text) for text in told.peers],
+        bootnodes=[parse_peer(text, key="network.bootnodes") for text in told.bootnodes],
+        announce=[PeerAddress(peer=own, host=host, port=port) for host, port in reached_at],
+        book=str(home.peers),
+        limits=Limits(outbound=told.outbound, inbound=told.inbound, is_test_network=told.test_network),
     )
 
 
@@ -129,7 +138,7 @@ class _Node:
                 nursery.start_soon(self.working.run)
             host, port = parse_listen(self.config.rpc.listen, key="rpc.listen")
             address = self.network.address
-            p2p = f"{peer_id_text(address.peer)}@{address.host}:{address.port}"
+            p2p = f"{peer_id_text(address.peer)}@{host_port_text(address.host, address.port)}"
             async with open_rpc(self._services(), host=host, port=port) as rpc:
                 with announced(self.home, rpc=rpc, p2p=p2p):
                     if ready is not None:

@@ -10,13 +10,12 @@ from msgspec import Meta, field
 
 from node.p2p.ipc import PeerAddress
 from node.p2p.peer_id import parse_peer_id
+from node.peers.addresses import parse_host_port
 from node.store.pruning import KEEP_BLOCKS_MIN, Mode
 from primitives.reasons import Reason, Refused
 
 CONFIG_BYTES_MAX = 1 << 20
 """A configuration that people write; more is a mistaken file."""
-
-PORT_MAX = 0xFFFF
 
 Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -32,12 +31,23 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class NetworkSection(_Section):
     """Other nodes."""
 
-    listen: Annotated[str, Meta(description="Address for other nodes, IPv4:port; port 0 takes any free one.")] = (
-        "127.0.0.1:0"
-    )
-    peers: Annotated[
-        list[str], Meta(max_length=512, description='Nodes to stay connected to: "<peer id>@IPv4:port".')
+    listen: Annotated[
+        str, Meta(description="Address for other nodes, IPv4:port or [IPv6]:port; port 0 takes any free one.")
+    ] = "127.0.0.1:0"
+    announce: Annotated[
+        list[str], Meta(max_length=4, description="Addresses at which others reach this node; empty: found out.")
     ] = field(default_factory=list)
+    peers: Annotated[
+        list[str], Meta(max_length=512, description='Nodes to stay connected to: "<peer id>@address:port".')
+    ] = field(default_factory=list)
+    bootnodes: Annotated[
+        list[str], Meta(max_length=64, description="Nodes to ask for others while none is known, in the same form.")
+    ] = field(default_factory=list)
+    outbound: Annotated[int, Meta(ge=0, le=64, description="Nodes to find and dial besides.")] = 8
+    inbound: Annotated[int, Meta(ge=1, le=512, description="Strangers that may be connected.")] = 64
+    test_network: Annotated[
+        bool, Meta(description="All nodes run on this machine: its own address is never banned.")
+    ] = False
 
 
 class RpcSection(_Section):
@@ -154,6 +164,10 @@ def parse_config(text: str) -> Config:
     parse_listen(config.rpc.listen, key="rpc.listen")
     for text_of_peer in config.network.peers:
         parse_peer(text_of_peer)
+    for text_of_peer in config.network.bootnodes:
+        parse_peer(text_of_peer, key="network.bootnodes")
+    for text_of_address in config.network.announce:
+        parse_listen(text_of_address, key="network.announce")
     return config
 
 
@@ -170,17 +184,17 @@ def _refuse_unknown_keys(table: dict[str, object], kind: type[_Section], path: s
 
 
 def parse_listen(text: str, *, key: str) -> tuple[str, int]:
-    """Split `IPv4:port`; raises Refused CONFIG_INVALID."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > PORT_MAX:
-        raise Refused(Reason.CONFIG_INVALID, key=key, seen=text, wanted="IPv4:port")
-    return host, int(port)
+    """Split `IPv4:port` or `[IPv6]:port`; raises Refused CONFIG_INVALID."""
+    try:
+        return parse_host_port(text)
+    except Refused:
+        raise Refused(Reason.CONFIG_INVALID, key=key, seen=text, wanted="IPv4:port or [IPv6]:port") from None
 
 
-def parse_peer(text: str) -> PeerAddress:
-    """Read `<peer id>@IPv4:port`; raises Refused CONFIG_INVALID or BAD_ADDRESS."""
+def parse_peer(text: str, *, key: str = "network.peers") -> PeerAddress:
+    """Read `<peer id>@IPv4:port` or `<peer id>@[IPv6]:port`; raises Refused CONFIG_INVALID or BAD_ADDRESS."""
     peer, _, address = text.partition("@")
-    host, port = parse_listen(address, key="network.peers")
+    host, port = parse_listen(address, key=key)
     return PeerAddress(peer=parse_peer_id(peer), host=host, port=port)
 
 

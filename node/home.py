@@ -48,6 +48,11 @@ class Home:
         return self.root / "data" / "work"
 
     @property
+    def peers(self) -> Path:
+        """The address book and the bans (node.peers.saved)."""
+        return self.root / "data" / "peers"
+
+    @property
     def lock(self) -> Path:
         """Held by the running node; holds its process id."""
         return self.root / "node.pid"

@@ -20,6 +20,7 @@ from node.p2p.ipc import (
     PHRASE_MAX,
     REQUEST_BODY_MAX,
     AddPeer,
+    Ban,
     Configure,
     Direct,
     FromNetwork,
@@ -28,10 +29,12 @@ from node.p2p.ipc import (
     Limits,
     PeerAddress,
     PeerDown,
+    Peers,
     PeerUp,
     Penalise,
     Publish,
     Ready,
+    RemovePeer,
     Request,
     Requested,
     Responded,
@@ -40,6 +43,7 @@ from node.p2p.ipc import (
     SetValidators,
     Stats,
     ToNetwork,
+    Unban,
     Verdict,
     frame,
     parse_from_network,
@@ -101,7 +105,13 @@ class NetworkConfig:
     """Peer ids that may hold direct links with us at first; empty for a node that is no validator."""
     peers: Sequence[PeerAddress] = ()
     """Whom to stay connected to."""
-    topics: Sequence[str] = ("tx", "final")
+    bootnodes: Sequence[PeerAddress] = ()
+    """Whom to ask for peers while there are none."""
+    announce: Sequence[PeerAddress] = ()
+    """Where others reach us, if that can't be found out."""
+    book: str = ""
+    """The file for the address book and bans; empty: none."""
+    topics: Sequence[str] = ("tx", "final", "evidence")
     limits: Limits = field(default_factory=Limits)
 
 
@@ -135,6 +145,8 @@ class Network:
         self.restarts = -1
         self.stats: dict[str, int] = {}
         """The program's latest counters and our own, by name."""
+        self.table = Peers(peers=[], bans=[], known=0)
+        """The program's latest word on who is connected and who is banned."""
         self._config = config
         self._peers_kept = list(config.peers)
         self._validators = SetValidators(validators=list(config.validators), addresses=[])
@@ -201,6 +213,22 @@ class Network:
         self._peers_kept.append(address)
         self._say(AddPeer(address=address), urgent=True)
         return True
+
+    def remove_peer(self, peer: bytes) -> bool:
+        """Stay connected to a peer no longer, over restarts too; tell whether it was one of those."""
+        kept = [address for address in self._peers_kept if address.peer != peer]
+        was_kept = len(kept) < len(self._peers_kept)
+        self._peers_kept = kept
+        self._say(RemovePeer(peer=peer), urgent=True)
+        return was_kept
+
+    def ban(self, name: str, seconds: int) -> None:
+        """Listen to a peer (its id in hexadecimal) or an address (as node.peers.addresses.ban_name_of) no more."""
+        self._say(Ban(name=name, seconds=seconds), urgent=True)
+
+    def unban(self, name: str) -> None:
+        """Lift a ban and forget faults."""
+        self._say(Unban(name=name), urgent=True)
 
     def set_validators(self, validators: Sequence[PeerAddress | bytes]) -> None:
         """Say who all validators are from now on, by id or with an address to dial; empty if this node is none.
@@ -300,6 +328,9 @@ class Network:
             port=self.port,
             network_id=self._config.network_id,
             peers=self._peers_kept,
+            bootnodes=list(self._config.bootnodes),
+            announce=list(self._config.announce),
+            book=self._config.book,
             topics=list(self._config.topics),
             limits=self._config.limits,
         )
@@ -319,6 +350,8 @@ class Network:
             case Stats():
                 self.stats = {counter.name: counter.value for counter in message.counters}
                 self.stats |= {"events_refused": self._inbox.refused, "frames_refused": self._outbox.refused}
+            case Peers():
+                self.table = message
             case PeerUp() | PeerDown() | Direct() | Gossip() | Requested():
                 self._pass_on(message)
             case _:
@@ -353,6 +386,7 @@ class Network:
     def _forget_program(self) -> None:
         self.pid = 0
         self._connected = {}
+        self.table = Peers(peers=[], bans=[], known=0)
         for waiting in self._waiting.values():
             waiting.reason = "the network program ended"
             waiting.done.set()

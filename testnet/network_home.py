@@ -92,7 +92,7 @@ def write_network(directory: Path, manifest: Manifest) -> Network:
     for home in homes.values():
         home.make()
     (directory / LOGS).mkdir()
-    ports = free_ports(2 * len(everyone))
+    ports = free_ports(2 * len(everyone), directory)
     network_keys = {name: _key(home, KEYS.network, KeyKind.NETWORK) for name, home in homes.items()}
     workers = {
         f"worker{at}": _key(homes[f"worker{at}"], KEYS.worker, KeyKind.WORKER) for at in range(len(manifest.workers))
@@ -193,7 +193,7 @@ def _genesis_worker(plan: Worker, key: Key, network_key: Key) -> GenesisWorker:
 def _config(manifest: Manifest, node: Node, peers: list[str]) -> Config:
     plan = manifest.workers[int(node.name.removeprefix("worker"))] if node.role == "worker" else Worker()
     return Config(
-        network=NetworkSection(listen=node.p2p.partition("@")[2], peers=peers),
+        network=NetworkSection(listen=node.p2p.partition("@")[2], peers=peers, outbound=0, test_network=True),
         rpc=RpcSection(listen=node.rpc.removeprefix("http://")),
         roles=RolesSection(validator=node.role == "validator", worker=node.role == "worker"),
         keys=KEYS,

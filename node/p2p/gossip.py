@@ -16,9 +16,17 @@ from node.p2p.ipc import Gossip, Limits, Verdict
 from node.p2p.lanes import Lanes
 from node.p2p.names import topic_name
 from node.p2p.tally import counts
+from node.peers.rate import Bucket, Buckets, Rate
 
 QUEUE_BYTES = 32 << 20
 """Own and accepted messages on their way to libp2p, which takes them in a millisecond each."""
+
+GOSSIP_OF_STRANGER = Rate(per_s=100.0, burst=400.0)
+"""Messages, one more for each 16 KiB: a batch of transactions travels each 50 ms at most."""
+GOSSIP_OF_STRANGERS = Rate(per_s=300.0, burst=1_200.0)
+"""Of all together: a signature check, a way through the node and a dozen copies cost some 2 ms."""
+GOSSIP_OF_RESERVED = Rate(per_s=500.0, burst=2_000.0)
+"""Of a validator, or a peer that the operator named."""
 
 _log = logging.getLogger("assay.p2p")
 
@@ -44,11 +52,14 @@ class Gossiper:
         self._held = HeldMessages(
             first_handle=first_handle, per_forwarder=limits.held_per_peer, bytes_max=limits.held_bytes
         )
+        self._rates = {False: Buckets(GOSSIP_OF_STRANGER), True: Buckets(GOSSIP_OF_RESERVED)}
+        self._strangers = Bucket(GOSSIP_OF_STRANGERS, trio.current_time())
         self._todo: Lanes[Callable[[], Awaitable[None]]] = Lanes(urgent_bytes=QUEUE_BYTES, bulk_bytes=QUEUE_BYTES)
         self._pubsub = JudgedPubsub(
             host,
             topics=list(self._topic_names.values()),
             is_silenced=connections.is_silenced,
+            pause_s=self._pause_s,
             on_message=self._on_message,
             on_offence=self._on_offence,
         )
@@ -79,9 +90,17 @@ class Gossiper:
             return
         counts[f"gossip_{verdict.name.lower()}"] += 1
         if verdict is Verdict.ACCEPT:
+            self._connections.praise(held.forwarder.to_bytes())
             self._do(partial(self._pubsub.forward, held.forwarder, held.message), held.size)
         elif verdict is Verdict.REJECT:
             self._on_offence(held.forwarder)
+
+    def _pause_s(self, forwarder: Id, cost: float) -> float:
+        """Return how long not to read from a forwarder that sends much; what it has sent waits at its own end."""
+        now = trio.current_time()
+        is_reserved = self._connections.is_reserved(forwarder.to_bytes())
+        pause_s = self._rates[is_reserved].of(forwarder.to_bytes().hex(), now).owe(cost, now)
+        return pause_s if is_reserved else max(pause_s, self._strangers.owe(cost, now))
 
     def _on_message(self, forwarder: Id, message: Message) -> None:
         size = len(message.data)
@@ -100,10 +119,8 @@ class Gossiper:
 
     def penalise(self, peer: bytes, weight: int) -> None:
         """Count `weight` invalid messages against a peer, and cut it off if they are too many."""
-        for _ in range(weight):
-            if self._connections.punish(peer):
-                self._todo.push(partial(self._connections.cut, peer), 0, urgent=True)
-                return
+        if self._connections.punish(peer, weight):
+            self._todo.push(partial(self._connections.cut, peer), 0, urgent=True)
 
     def _on_offence(self, peer: Id) -> None:
         self.penalise(peer.to_bytes(), 1)

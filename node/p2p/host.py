@@ -12,10 +12,11 @@ from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_ID
 from libp2p.stream_muxer.yamux.yamux import Yamux
 from multiaddr import Multiaddr
 
+from node.p2p.dialer import multiaddr_of
 from node.p2p.foreign import Host
 
-CONNECTIONS_MAX = 200
-"""9 ms of CPU and 60 KB each to set up (notes/p2p.md 6.1)."""
+CONNECTIONS_MAX = 1024
+"""Never reached: node.p2p.connections decides who may come, with a place for each validator, 60 KB each."""
 CONNECTIONS_PER_PEER = 2
 """One from each side, when both dial at once."""
 STREAMS_MAX = 8192
@@ -24,7 +25,7 @@ MEMORY_MAX_MB = 2048
 
 def listen_address(host: str, port: int) -> Multiaddr:
     """Return where to listen, as libp2p writes it."""
-    return Multiaddr(f"/ip4/{host}/tcp/{port}")
+    return multiaddr_of(host, port)
 
 
 def make_host(identity_seed: bytes, listen: Multiaddr) -> Host:

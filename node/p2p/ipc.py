@@ -26,11 +26,16 @@ GOSSIP_BODY_MAX = (1 << 20) - 4096
 PEERS_MAX = 512
 """Validators, and peers to stay connected to: more than a node can hold connections."""
 
+ANNOUNCED_MAX = 4
+PATH_MAX = 4096
+SHOWN_MAX = 512
+"""Peers, and bans, that the program tells of."""
+
 Body = Annotated[bytes, msgspec.Meta(max_length=BODY_MAX)]
 PeerId = Annotated[bytes, msgspec.Meta(min_length=2, max_length=64)]
 """The multihash inside a libp2p peer id. Validators' have 38 bytes; strangers may use other kinds of keys."""
 HostName = Annotated[str, msgspec.Meta(max_length=64)]
-"""An IPv4 address in text."""
+"""An IP address in text."""
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern="^[a-z]+$")]
 """Of a topic or a request protocol, as in `tx`; the program makes the full libp2p name of it (N5)."""
@@ -62,10 +67,16 @@ class Limits(Record):
     held_bytes: U32 = 32 << 20
     """Bytes of all such messages together."""
     rejects_until_ban: U32 = 8
-    """Invalid messages within `ban_seconds`; an honest peer sends none, but its software may be older than ours."""
-    ban_seconds: U32 = 600
+    """Invalid messages, half forgiven each ten minutes; an honest peer sends none, but its software may be older."""
+    ban_seconds: U32 = 3_600
     silence_ms: U32 = 10_000
     """A direct link without a ping's echo for so long is dead; pings are sent three times in it."""
+    outbound: U32 = 8
+    """Peers that we choose and dial ourselves, beside those that we are told of."""
+    inbound: U32 = 64
+    """Strangers that dialled us; one more makes the least worthy leave."""
+    is_test_network: bool = False
+    """Whether all nodes live on one machine: its loopback addresses are passed on, dialled, and never banned."""
 
 
 # From the node to the program.
@@ -85,6 +96,12 @@ class Configure(Record, tag=0):
     """The genesis hash; peers of another network find no protocol in common."""
     peers: Annotated[list[PeerAddress], msgspec.Meta(max_length=PEERS_MAX)]
     """Whom to stay connected to."""
+    bootnodes: Annotated[list[PeerAddress], msgspec.Meta(max_length=PEERS_MAX)]
+    """Whom to ask for peers while there are none."""
+    announce: Annotated[list[PeerAddress], msgspec.Meta(max_length=ANNOUNCED_MAX)]
+    """Where others reach us; empty: found out from what peers see."""
+    book: Annotated[str, msgspec.Meta(max_length=PATH_MAX)]
+    """The file for the address book and bans; empty: none, they end with the program."""
     topics: Annotated[list[Name], msgspec.Meta(max_length=16)]
     limits: Limits = Limits()
 
@@ -151,7 +168,28 @@ class Penalise(Record, tag=8):
     weight: U8
 
 
-ToNetwork = Configure | Send | Publish | Judge | Request | Response | AddPeer | SetValidators | Penalise
+class RemovePeer(Record, tag=9):
+    """Stay connected to a peer no longer; a connection that stands is ended."""
+
+    peer: PeerId
+
+
+class Ban(Record, tag=10):
+    """Listen to a name no more: a peer id in hexadecimal, or an address."""
+
+    name: Phrase
+    seconds: U32
+
+
+class Unban(Record, tag=11):
+    """Lift a ban and forget faults."""
+
+    name: Phrase
+
+
+OfPeers = AddPeer | RemovePeer | SetValidators | Penalise | Ban | Unban
+"""What peers are to us."""
+ToNetwork = Configure | Send | Publish | Judge | Request | Response | OfPeers
 
 
 # From the program to the node.
@@ -228,7 +266,43 @@ class Stats(Record, tag=7):
     counters: Annotated[list[Counter], msgspec.Meta(max_length=128)]
 
 
-FromNetwork = Ready | PeerUp | PeerDown | Direct | Gossip | Requested | Responded | Stats
+class PeerFacts(Record):
+    """What the program knows of a connected peer."""
+
+    peer: PeerId
+    host: HostName
+    port: Port
+    """Of the other end of the connection; where the peer listens only if we dialled it."""
+    is_inbound: bool
+    is_kept: bool
+    """Whether the operator named it, or it is a validator."""
+    has_link: bool
+    score: Annotated[int, msgspec.Meta(ge=-1000, le=1000)]
+    """Thousandths: −1000 is where a ban begins."""
+    rtt_us: U32
+    """0 while it is unknown."""
+    connected_s: U32
+    agent: Annotated[str, msgspec.Meta(max_length=64)]
+    """What it calls itself."""
+
+
+class BanFacts(Record):
+    """A ban that stands."""
+
+    name: Phrase
+    until_s: U64
+
+
+class Peers(Record, tag=8):
+    """Who is connected and who is banned; sent with Stats."""
+
+    peers: Annotated[list[PeerFacts], msgspec.Meta(max_length=SHOWN_MAX)]
+    bans: Annotated[list[BanFacts], msgspec.Meta(max_length=SHOWN_MAX)]
+    known: U32
+    """Peers in the address book."""
+
+
+FromNetwork = Ready | PeerUp | PeerDown | Direct | Gossip | Requested | Responded | Stats | Peers
 
 
 def frame(record: ToNetwork | FromNetwork) -> bytes:

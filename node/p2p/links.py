@@ -87,6 +87,11 @@ class Links:
         self._inbound: dict[bytes, list[Stream]] = {}
         host.set_stream_handler(protocol, self._receive)
 
+    def stands(self, peer: bytes) -> bool:
+        """Tell whether frames reach a peer."""
+        link = self._links.get(peer)
+        return link is not None and link.is_up
+
     def send(self, peers: Sequence[bytes], channel: int, body: bytes, *, is_urgent: bool) -> None:
         """Queue a frame for peers (none: all) whose links stand; it is lost for the others."""
         raw = _HEADER.pack(len(body), channel, _KIND_URGENT if is_urgent else _KIND_BULK) + body

@@ -1,7 +1,7 @@
 """Questions to and from any connected peer, over streams that are used again and again (N10)."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ from node.p2p.foreign import Host, Stream
 from node.p2p.framed import StreamReader
 from node.p2p.ipc import BODY_MAX, REQUEST_BODY_MAX, Body, Name, Request, Requested, Responded
 from node.p2p.tally import counts
+from node.peers.rate import Bucket, Buckets, Rate
 from primitives.codec import decode, encode
 from primitives.reasons import Refused
 from primitives.record import Record
@@ -27,6 +28,15 @@ ASKED_PER_PEER = 8
 SERVED_PER_PEER = 16
 """Streams of one peer that we answer: it may ask on two connections."""
 ENVELOPE_BYTES = 64
+COST_BYTES = 64 << 10
+"""So many bytes of an answer cost as much as a question."""
+SERVED_TO_ONE = Rate(per_s=400.0, burst=1_600.0)
+"""25 MB/s to a stranger after a first 100 MB, or 400 questions a second."""
+SERVED_TO_STRANGERS = Rate(per_s=1_600.0, burst=6_400.0)
+"""To all of them together."""
+
+OwnAnswer = Callable[[bytes, bytes], Awaitable[bytes | None]]
+"""Takes a peer and a question's body; for what the program answers without the node."""
 
 _ENDINGS = (BaseLibp2pError, EOFError, OSError, Refused)
 
@@ -71,12 +81,16 @@ class Requests:
         *,
         first_id: int,
         tell_node: Callable[[Requested], bool],
+        own_answers: Mapping[str, OwnAnswer],
     ) -> None:
         self._host = host
         self._connections = connections
         self._protocol = protocol
         self._next_id = first_id
         self._tell_node = tell_node
+        self._own_answers = own_answers
+        self._rates = Buckets(SERVED_TO_ONE)
+        self._strangers = Bucket(SERVED_TO_STRANGERS, trio.current_time())
         self._waiting: dict[int, _Waiting] = {}
         self._serving: Counter[bytes] = Counter()
         self._idle: dict[bytes, list[_Idle]] = {}
@@ -148,6 +162,7 @@ class Requests:
             while True:
                 question = await _read(reader, Question, REQUEST_BODY_MAX)
                 answer = await self._answer(peer, question)
+                await self._pause(peer, answer)
                 await stream.write(_frame(Answer(body=answer)))
         except _ENDINGS:
             await stream.reset()
@@ -156,7 +171,20 @@ class Requests:
             if not self._serving[peer]:
                 del self._serving[peer]
 
+    async def _pause(self, peer: bytes, answer: bytes | None) -> None:
+        """Make a stranger that asks much wait for its answers (N10)."""
+        if self._connections.is_reserved(peer):
+            return
+        cost, now = 1 + len(answer or b"") / COST_BYTES, trio.current_time()
+        pause_s = max(self._rates.of(peer.hex(), now).owe(cost, now), self._strangers.owe(cost, now))
+        if pause_s > 0:
+            counts["answers_delayed"] += 1
+            await trio.sleep(pause_s)
+
     async def _answer(self, peer: bytes, question: Question) -> bytes | None:
+        own = self._own_answers.get(question.protocol)
+        if own is not None:
+            return await own(peer, question.body)
         number = self._next_id
         self._next_id += 1
         waiting = self._waiting[number] = _Waiting()

@@ -2,7 +2,18 @@
 
 from importlib.metadata import version
 
-from node.p2p.hardening import inbound_connections, inbound_streams, no_auto_dial, services, yamux_frames, yamux_windows
+from node.p2p.hardening import (
+    agents,
+    inbound_connections,
+    inbound_streams,
+    no_auto_dial,
+    remote_address,
+    services,
+    socket_options,
+    yamux_frames,
+    yamux_pace,
+    yamux_windows,
+)
 
 PINNED = "0.8.1"
 
@@ -16,3 +27,7 @@ def apply_all() -> None:
     no_auto_dial.apply()
     yamux_frames.apply()
     yamux_windows.apply()
+    yamux_pace.apply()
+    remote_address.apply()
+    socket_options.apply()
+    agents.apply()

@@ -18,6 +18,8 @@ from node.p2p.tally import counts
 
 MESSAGES_PER_RPC = 256
 """Checked signatures of one RPC: 13 ms."""
+COST_BYTES = 16 << 10
+"""So many bytes of an RPC cost as much as a message."""
 AUTHOR_BYTES_MAX = 64
 SEQNO_BYTES_MAX = 16
 SUBSCRIPTIONS_PER_RPC = 64
@@ -37,6 +39,7 @@ class JudgedPubsub(library.Pubsub):
         *,
         topics: list[str],
         is_silenced: Callable[[Id], bool],
+        pause_s: Callable[[Id, float], float],
         on_message: OnMessage,
         on_offence: OnOffence,
     ) -> None:
@@ -53,6 +56,7 @@ class JudgedPubsub(library.Pubsub):
         )
         self.counter = time.time_ns()  # 5.9: counted from seconds, a quick restart repeats numbers that peers have seen
         self._is_silenced = is_silenced
+        self._pause_s = pause_s
         self._on_message = on_message
         self._on_offence = on_offence
 
@@ -86,6 +90,8 @@ class JudgedPubsub(library.Pubsub):
     async def _take(self, peer: Id, raw: bytes) -> None:
         rpc = rpc_pb2.RPC()
         rpc.ParseFromString(raw)
+        cost = 1 + len(rpc.publish) + len(raw) / COST_BYTES
+        await trio.sleep(self._pause_s(peer, cost))
         for message in rpc.publish[:MESSAGES_PER_RPC]:
             await self.push_msg(peer, message)
             await trio.lowlevel.checkpoint()

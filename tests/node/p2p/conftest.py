@@ -1,6 +1,7 @@
 """Real network programs on loopback, each with a witness that takes its events."""
 
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ E = TypeVar("E")
 PATIENCE_S = 60.0
 """Far longer than anything takes, for machines with much else to do."""
 NETWORK_ID = b"n" * 32
+ON_ONE_MACHINE = Limits(is_test_network=True, outbound=0)
+"""Whoever is on 127.0.0.1 is no stranger, and nobody is dialled but whom the test names."""
 
 
 def seed_of(number: int) -> bytes:
@@ -62,6 +65,11 @@ async def until(condition: Callable[[], bool]) -> None:
             await trio.sleep(0.01)
 
 
+def resident_bytes(pid: int) -> int:
+    """Return the memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 class Start(Protocol):
     async def __call__(
         self,
@@ -69,13 +77,17 @@ class Start(Protocol):
         *,
         validators: Sequence[int] = (),
         peers: Sequence[Witness] = (),
+        bootnodes: Sequence[Witness] = (),
         limits: Limits | None = None,
+        host: str = "127.0.0.1",
+        book: str = "",
+        awaited: bool = True,
     ) -> Witness: ...
 
 
 @pytest.fixture
 def start(nursery: trio.Nursery) -> Start:
-    """Start the program of node `number`, connected to `peers`; it ends with the test."""
+    """Start the program of node `number`, connected to `peers` if that is `awaited`; it ends with the test."""
 
     async def run(
         config: NetworkConfig,
@@ -91,17 +103,24 @@ def start(nursery: trio.Nursery) -> Start:
         *,
         validators: Sequence[int] = (),
         peers: Sequence[Witness] = (),
+        bootnodes: Sequence[Witness] = (),
         limits: Limits | None = None,
+        host: str = "127.0.0.1",
+        book: str = "",
+        awaited: bool = True,
     ) -> Witness:
         config = NetworkConfig(
             identity_seed=seed_of(number),
             network_id=NETWORK_ID,
+            host=host,
+            bootnodes=[peer.network.address for peer in bootnodes],
+            book=book,
             validators=[peer_of(other) for other in validators],
             peers=[peer.network.address for peer in peers],
-            limits=limits or Limits(),
+            limits=limits or ON_ONE_MACHINE,
         )
         witness: Witness = await nursery.start(run, config)
-        for peer in peers:
+        for peer in peers if awaited else ():
             await until(lambda peer=peer: peer.network.peer_id in witness.network.peers)
             await until(lambda peer=peer: witness.network.peer_id in peer.network.peers)
         return witness

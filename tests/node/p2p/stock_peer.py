@@ -142,25 +142,49 @@ async def rude(host: Any, met: Any, topic: str, link: str, requests: str) -> Non
             except BaseLibp2pError:
                 pass
     say("streams")
+
+
+async def overrun(host: Any, met: Any, requests: str) -> None:
+    """Send 24 MiB on a window of 256 KiB."""
+    await host.connect(met)
     muxer = host.get_network().get_connections(met.peer_id)[0].muxed_conn
     stream = await host.new_stream(met.peer_id, [requests])
     question = b"\x92\xa4sync\xc4\x04rude"  # which nobody answers, so that nobody reads what follows
     await stream.write(struct.pack("!I", len(question)) + question)
     number = stream.muxed_stream.stream_id
-    try:
-        for _ in range(400):  # 24 MiB on a window of 256 KiB
-            await muxer.secured_conn.write(struct.pack("!BBHII", 0, 0, 0, number, 60_000) + bytes(60_000))
-        say("window ignored")
-    except (BaseLibp2pError, OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-        say("cut off")
-    await host.disconnect(met.peer_id)
+    say(await until_cut_off(muxer, 400, struct.pack("!BBHII", 0, 0, 0, number, 60_000) + bytes(60_000)))
+
+
+async def flood_with_streams(host: Any, met: Any) -> None:
+    """Open 12,000 streams that negotiate nothing."""
     await host.connect(met)
     muxer = host.get_network().get_connections(met.peer_id)[0].muxed_conn
-    for _ in range(500):  # streams that negotiate nothing
-        number = muxer.next_stream_id
-        muxer.next_stream_id += 2
-        await muxer.secured_conn.write(struct.pack("!BBHII", 0, 1, 1, number, 0))
-    say("silent streams")
+    first = muxer.next_stream_id
+    frames = (struct.pack("!BBHII", 0, 1, 1, first + 2 * number, 0) for number in range(12_000))
+    say(await until_cut_off(muxer, 12_000, *frames))
+
+
+async def flood_with_pings(host: Any, met: Any, seconds: str) -> None:
+    """Send pings as fast as they are taken, for a time."""
+    await host.connect(met)
+    muxer = host.get_network().get_connections(met.peer_id)[0].muxed_conn
+    say("pinging")
+    with trio.move_on_after(float(seconds)):
+        await until_cut_off(muxer, 10**9, struct.pack("!BBHII", 0, 2, 1, 0, 7) * 100)
+    say("done")
+
+
+async def until_cut_off(muxer: Any, times: int, *frames: bytes) -> str:
+    """Write frames, the last one again and again, and tell whether that was let pass."""
+    try:
+        for at in range(times):
+            await muxer.secured_conn.write(frames[min(at, len(frames) - 1)])
+            await trio.lowlevel.checkpoint()
+        await trio.sleep(2)  # what is on its way arrives
+        await muxer.secured_conn.write(frames[-1])
+    except (BaseLibp2pError, OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+        return "cut off"
+    return "cut off" if muxer.is_closed else "let pass"
 
 
 ROLES: dict[str, Callable[..., Awaitable[None]]] = {
@@ -170,6 +194,9 @@ ROLES: dict[str, Callable[..., Awaitable[None]]] = {
     "plaintext": dial,
     "come_and_go": come_and_go,
     "rude": rude,
+    "overrun": overrun,
+    "flood_with_streams": flood_with_streams,
+    "flood_with_pings": flood_with_pings,
 }
 
 

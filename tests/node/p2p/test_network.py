@@ -76,7 +76,7 @@ async def test_validators_may_join_and_leave_while_the_network_runs(start: Start
 
 
 async def test_a_penalty_counts_as_so_many_invalid_messages(start: Start) -> None:
-    judge = await start(2, limits=Limits(rejects_until_ban=3))
+    judge = await start(2, limits=Limits(is_test_network=True, outbound=0, rejects_until_ban=3))
     await start(1, peers=(judge,))
     judge.network.penalise(peer_of(1), "said one thing and another", 2)
     judge.network.penalise(peer_of(1), "and again", 1)
@@ -150,7 +150,7 @@ async def test_gossip_is_forwarded_once_it_is_accepted_and_not_before(start: Sta
 
 
 async def test_who_gossips_what_is_invalid_is_cut_off_and_kept_out(start: Start) -> None:
-    judge = await start(2, limits=Limits(rejects_until_ban=2))
+    judge = await start(2, limits=Limits(is_test_network=True, outbound=0, rejects_until_ban=2))
     liar = await start(1, peers=(judge,))
     for body in (b"one lie", b"another lie"):
         liar.network.publish("tx", body)
@@ -162,7 +162,7 @@ async def test_who_gossips_what_is_invalid_is_cut_off_and_kept_out(start: Start)
 
 
 async def test_what_the_node_does_not_judge_is_let_go_oldest_first(start: Start) -> None:
-    middle = await start(2, limits=Limits(held_per_peer=2))
+    middle = await start(2, limits=Limits(is_test_network=True, outbound=0, held_per_peer=2))
     author = await start(1, peers=(middle,))
     far = await start(3, peers=(middle,))
     for number in range(4):
@@ -209,7 +209,7 @@ async def test_a_killed_program_is_started_again_and_everything_goes_on(start: S
 
 
 async def test_a_validator_that_stands_still_is_noticed_and_welcome_back(start: Start) -> None:
-    limits = Limits(silence_ms=2000)
+    limits = Limits(is_test_network=True, outbound=0, silence_ms=2000)
     a = await start(1, validators=(1, 2), limits=limits)
     b = await start(2, validators=(1, 2), peers=(a,), limits=limits)
     await until(lambda: all(each.network.links for each in (a, b)))

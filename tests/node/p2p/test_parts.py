@@ -8,7 +8,6 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as some
 
-from node.p2p.bans import TRACKED_MAX, Bans
 from node.p2p.held import HeldMessages
 from node.p2p.ipc import (
     FRAME_MAX,
@@ -67,6 +66,9 @@ def test_messages_between_node_and_program_are_read_as_they_were_written() -> No
         port=0,
         network_id=bytes(32),
         peers=[PeerAddress(peer=peer_id_of(bytes(32)), host="127.0.0.1", port=4001)],
+        bootnodes=[],
+        announce=[],
+        book="/somewhere/peers",
         topics=["tx"],
         limits=Limits(),
     )
@@ -130,28 +132,6 @@ async def test_who_waits_for_an_entry_is_woken() -> None:
         nursery.start_soon(wait)
         await trio.testing.wait_all_tasks_blocked()
         lanes.push("at last", 0, urgent=False)
-
-
-def test_a_ban_stands_for_its_time_and_counts_are_forgotten_in_time() -> None:
-    clock = Clock()
-    bans = Bans(rejects_until_ban=3, ban_seconds=60, clock=clock)
-    assert [bans.count_reject("peer") for _ in range(3)] == [False, False, True]
-    assert bans.is_banned("peer")
-    assert not bans.is_banned("another")
-    clock.now += 60
-    assert not bans.is_banned("peer")
-    assert not bans.count_reject("peer")
-    assert not bans.count_reject("peer")
-    clock.now += 61
-    assert not bans.count_reject("peer")
-
-
-def test_bans_are_remembered_of_a_bounded_number_of_peers() -> None:
-    bans = Bans(rejects_until_ban=1, ban_seconds=60, clock=Clock())
-    for number in range(TRACKED_MAX + 1):
-        bans.count_reject(str(number))
-    assert not bans.is_banned("0")
-    assert bans.is_banned(str(TRACKED_MAX))
 
 
 def test_a_held_message_is_taken_once() -> None:

@@ -5,9 +5,9 @@ import socket
 import pytest
 import trio
 
-from node.p2p.ipc import Direct, Gossip, PeerUp, Requested, Verdict
+from node.p2p.ipc import Direct, Gossip, Limits, PeerUp, Requested, Verdict
 from node.p2p.names import link_protocol, request_protocol, topic_name
-from tests.node.p2p.conftest import NETWORK_ID, Start, StartStock, Witness, peer_of, until
+from tests.node.p2p.conftest import NETWORK_ID, Start, StartStock, Witness, peer_of, resident_bytes, until
 
 pytestmark = pytest.mark.e2e
 
@@ -53,25 +53,61 @@ async def test_plaintext_is_refused(start: Start, start_stock: StartStock) -> No
     assert not node.network.peers
 
 
-async def test_rude_peers_harm_nobody_but_themselves(start: Start, start_stock: StartStock) -> None:
-    node = await start(1, validators=(1, 2))
+async def two_friends(start: Start, limits: Limits | None = None) -> tuple[Witness, Witness]:
+    node = await start(1, validators=(1, 2), limits=limits)
     friend = await start(2, validators=(1, 2), peers=(node,))
     await until(lambda: bool(friend.network.links and node.network.links))
-    pid = node.network.pid
-    rude = await start_stock("rude", node, TX, LINK, REQUESTS)
-    findings = [await rude.says() for _ in range(4)]
-    assert findings == ["gossip", "streams", "cut off", "silent streams"]
-    # Sockets that say nothing, more than one address may have pending, and one that talks nonsense.
-    silent = [socket.create_connection((node.network.address.host, node.network.port)) for _ in range(40)]
-    silent[0].sendall(b"GET / HTTP/1.1\r\n\r\n" + bytes(range(256)) * 64)
+    return node, friend
 
+
+async def test_rude_words_harm_nobody_but_who_says_them(start: Start, start_stock: StartStock) -> None:
+    node, friend = await two_friends(start)
+    rude = await start_stock("rude", node, TX, LINK, REQUESTS)
+    assert [await rude.says() for _ in range(2)] == ["gossip", "streams"]
     await _is_well(node, friend)
-    assert node.network.pid == pid
-    assert node.network.restarts == 0
     await until(lambda: node.network.stats.get("gossip_malformed", 0) >= 3)
+    assert node.network.restarts == 0
+
+
+async def test_who_ignores_the_window_is_cut_off(start: Start, start_stock: StartStock) -> None:
+    node, friend = await two_friends(start)
+    rude = await start_stock("overrun", node, REQUESTS)
+    assert await rude.says() == "cut off"
     await until(lambda: node.network.stats.get("window_overruns", 0) >= 1)
-    await until(lambda: node.network.stats.get("streams_refused", 0) >= 1)
-    for each in silent:
+    await _is_well(node, friend)
+    assert node.network.restarts == 0
+
+
+async def test_who_opens_twelve_thousand_streams_is_cut_off(start: Start, start_stock: StartStock) -> None:
+    node, friend = await two_friends(start)
+    before = resident_bytes(node.network.pid)
+    rude = await start_stock("flood_with_streams", node)
+    assert await rude.says() == "cut off"
+    await until(lambda: node.network.stats.get("stream_floods", 0) >= 1)
+    await _is_well(node, friend)
+    assert node.network.restarts == 0
+    assert resident_bytes(node.network.pid) < before + (32 << 20)
+
+
+async def test_pings_without_end_keep_nobody_from_working(start: Start, start_stock: StartStock) -> None:
+    node, friend = await two_friends(start)
+    rude = await start_stock("flood_with_pings", node, "5")
+    assert await rude.says() == "pinging"
+    await _is_well(node, friend)
+    assert node.network.restarts == 0
+
+
+async def test_idle_and_babbling_sockets_lock_nobody_out(start: Start) -> None:
+    node, friend = await two_friends(start)
+    where = (node.network.address.host, node.network.port)
+    idle = [socket.create_connection(where, source_address=(f"127.0.{at % 100 + 1}.2", 0)) for at in range(300)]
+    for at, each in enumerate(idle[:60]):
+        each.sendall((b"GET / HTTP/1.1\r\n\r\n", bytes(64), b"\xff" * 64, bytes(range(256)) * 64)[at % 4])
+    late = await start(3, peers=(node,))
+    assert node.network.peer_id in late.network.peers
+    await _is_well(node, friend)
+    assert node.network.restarts == 0
+    for each in idle:
         each.close()
 
 
