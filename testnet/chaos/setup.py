@@ -20,7 +20,7 @@ def write_chaotic(directory: Path, manifest: Manifest) -> tuple[Network, list[Li
     pairs = [(name, other) for name, others in connections(manifest).items() for other in others]
     lines = [
         Line(dialler=name, target=other, listen_port=port, target_port=int(nodes[other].p2p.rpartition(":")[2]))
-        for (name, other), port in zip(pairs, free_ports(len(pairs)), strict=True)
+        for (name, other), port in zip(pairs, free_ports(len(pairs), directory), strict=True)
     ]
     for name in nodes:
         dialled = [

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,8 +22,8 @@ def listener() -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def line(listener: socket.socket) -> Line:
-    (port,) = free_ports(1)
+def line(listener: socket.socket, tmp_path: Path) -> Line:
+    (port,) = free_ports(1, tmp_path)
     return Line(dialler="a", target="b", listen_port=port, target_port=listener.getsockname()[1])
 
 
