@@ -6,13 +6,12 @@ from typing import Protocol, assert_never
 
 import trio
 
+from node.answer_slots import AnswerSlots
 from node.network import NetworkRestarted
 from node.p2p.ipc import Direct, Gossip, PeerAddress, PeerDown, PeerUp, Requested, Verdict
 
 CONSENSUS_CHANNEL = 1
 """Of direct links: messages of consensus. (0 is never used, so that an empty frame means nothing.)"""
-ANSWERS_MAX = 64
-"""Requests of peers that are being answered at once; over it they go unanswered and the peer asks elsewhere."""
 
 Event = Direct | Gossip | Requested | PeerUp | PeerDown | NetworkRestarted
 Answer = Callable[[bytes], Awaitable[bytes | None]]
@@ -75,7 +74,7 @@ class Traffic:
         self._gossip = gossip
         self._answers = answers
         self._peer_up = peer_up
-        self._answering = 0
+        self._slots = AnswerSlots()
 
     async def run(self) -> None:
         """Take events for ever."""
@@ -106,14 +105,13 @@ class Traffic:
 
     def _answer_soon(self, event: Requested, nursery: trio.Nursery) -> None:
         answer = self._answers.get(event.protocol)
-        if answer is None or self._answering >= ANSWERS_MAX:
+        if answer is None or not self._slots.take(event.peer):  # unanswered, so that the peer asks elsewhere
             self._network.respond(event.id, None)
             return
-        self._answering += 1
         nursery.start_soon(self._answer, event, answer)
 
     async def _answer(self, event: Requested, answer: Answer) -> None:
         try:
             self._network.respond(event.id, await answer(event.body))
         finally:
-            self._answering -= 1
+            self._slots.give_back(event.peer)

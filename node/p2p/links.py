@@ -1,5 +1,6 @@
-"""Direct links: one persistent stream from each validator to each other, for frames of the node (N7).
+"""Direct links: two persistent streams from each validator to each other, for frames of the node (N7).
 
+One carries what is urgent, the other bodies, so that no vote waits behind a body that the other side reads slowly.
 A link is the outbound half; the other validator keeps its own towards us. The opener pings, the other side echoes,
 and who hears nothing for too long cuts the connection, which is the one way to stop a read without harm (6.3).
 """
@@ -51,11 +52,19 @@ class BadFrameError(BaseLibp2pError):
     """A validator sent a frame that is none: too large, or of no known kind."""
 
 
-class Link:
-    """Our way to one validator."""
+class Line:
+    """One of the two streams of a link, and what waits to be written to it."""
 
     def __init__(self) -> None:
-        self.lanes = _lanes()
+        self.lanes: Lanes[bytes] = Lanes(urgent_bytes=URGENT_BYTES, bulk_bytes=BULK_BYTES)
+        self.is_up = False
+
+
+class Link:
+    """Our way to one validator: a line for what is urgent (True) and one for the rest (False)."""
+
+    def __init__(self) -> None:
+        self.lines = {True: Line(), False: Line()}
         self.is_up = False
         self.scope = trio.CancelScope()
         """Of the task that keeps it."""
@@ -97,7 +106,7 @@ class Links:
         raw = _HEADER.pack(len(body), channel, _KIND_URGENT if is_urgent else _KIND_BULK) + body
         for peer in peers or self._links:
             link = self._links.get(peer)
-            if link is None or not link.is_up or not link.lanes.push(raw, len(raw), urgent=is_urgent):
+            if link is None or not link.is_up or not _push(link, raw, is_urgent=is_urgent):
                 counts["direct_unsent"] += 1
 
     def set_validators(self, validators: Sequence[bytes]) -> None:
@@ -120,7 +129,7 @@ class Links:
         with link.scope:
             while True:
                 await self._connections.wait_until(peer, is_connected=True)
-                link.lanes = _lanes()
+                link.lines = {True: Line(), False: Line()}
                 try:
                     await self._open_and_run(peer, link)
                 except* _ENDINGS:
@@ -139,26 +148,33 @@ class Links:
             self._on_change(peer, False)  # noqa: FBT003 - the link stands or not
 
     async def _open_and_run(self, peer: bytes, link: Link) -> None:
+        """Keep both lines; returns never, raises when one of them is gone."""
+        async with trio.open_nursery() as nursery:
+            for line in link.lines.values():
+                nursery.start_soon(self._keep_line, peer, link, line)
+
+    async def _keep_line(self, peer: bytes, link: Link, line: Line) -> None:
         stream = await self._host.new_stream(ID(peer), [self._protocol])
         try:
-            await self._run(peer, link, stream)
+            await self._run(peer, link, line, stream)
         finally:
             with trio.CancelScope(shield=True):
                 await _reset(stream)
 
-    async def _run(self, peer: bytes, link: Link, stream: Stream) -> None:
-        """Write frames and pings and read their echoes; returns never, raises when the link is gone."""
+    async def _run(self, peer: bytes, link: Link, line: Line, stream: Stream) -> None:
+        """Write frames and pings and read their echoes; returns never, raises when the line is gone."""
         silence = self._silence()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._cut_when_silent, peer, silence)
-            nursery.start_soon(_write, stream, link, partial(self._note_life, silence))
-            nursery.start_soon(self._ping, link)
+            nursery.start_soon(_write, stream, line.lanes, partial(self._note_life, silence))
+            nursery.start_soon(self._ping, line.lanes)
             reader = StreamReader(stream, on_read=partial(self._note_life, silence))
             while True:
                 if await reader.exactly(_HEADER.size) != _PING:
                     raise BadFrameError("an echo that is none")
-                if not link.is_up:  # the first echo: the other side takes us for a validator too
-                    link.is_up = True
+                line.is_up = True
+                if not link.is_up and all(each.is_up for each in link.lines.values()):
+                    link.is_up = True  # the other side takes us for a validator too
                     self._on_change(peer, True)  # noqa: FBT003 - the link stands or not
 
     async def _receive(self, stream: Stream) -> None:
@@ -201,9 +217,9 @@ class Links:
         await self._connections.cut(peer)
         raise trio.TooSlowError("the peer is silent")
 
-    async def _ping(self, link: Link) -> None:
+    async def _ping(self, lanes: Lanes[bytes]) -> None:
         while True:
-            link.lanes.push(_PING, len(_PING), urgent=True)
+            lanes.push(_PING, len(_PING), urgent=True)
             await trio.sleep(self._silence_s / PINGS_PER_SILENCE)
 
     def _silence(self) -> trio.CancelScope:
@@ -213,8 +229,8 @@ class Links:
         silence.deadline = trio.current_time() + self._silence_s
 
 
-def _lanes() -> Lanes[bytes]:
-    return Lanes(urgent_bytes=URGENT_BYTES, bulk_bytes=BULK_BYTES)
+def _push(link: Link, raw: bytes, *, is_urgent: bool) -> bool:
+    return link.lines[is_urgent].lanes.push(raw, len(raw), urgent=is_urgent)
 
 
 async def _reset(stream: Stream) -> None:
@@ -226,11 +242,11 @@ async def _reset(stream: Stream) -> None:
         counts["reset_faults"] += 1
 
 
-async def _write(stream: Stream, link: Link, note_life: Callable[[], None]) -> None:
+async def _write(stream: Stream, lanes: Lanes[bytes], note_life: Callable[[], None]) -> None:
     while True:
-        batch = [await link.lanes.pop()]
+        batch = [await lanes.pop()]
         size = len(batch[0])
-        while size < COALESCE_BYTES and (more := link.lanes.pop_nowait()) is not None:
+        while size < COALESCE_BYTES and (more := lanes.pop_nowait()) is not None:
             batch.append(more)
             size += len(more)
         raw = b"".join(batch)

@@ -75,6 +75,18 @@ async def test_validators_may_join_and_leave_while_the_network_runs(start: Start
     assert peer_of(1) in b.network.peers
 
 
+async def test_votes_overtake_bodies_that_wait(start: Start) -> None:
+    a = await start(1, validators=(1, 2))
+    b = await start(2, validators=(1, 2), peers=(a,))
+    await until(lambda: bool(a.network.links and b.network.links))
+    for number in range(4):
+        assert a.network.send(9, number.to_bytes(1, "big") * BODY_MAX, priority=False)
+    a.network.send(1, b"a vote")
+    await b.wait_for(Direct, channel=9, body=bytes([3]) * BODY_MAX)
+    order = [event.channel for event in b.all_of(Direct)]
+    assert order.index(1) < order.index(9) + 2
+
+
 async def test_a_penalty_counts_as_so_many_invalid_messages(start: Start) -> None:
     judge = await start(2, limits=Limits(is_test_network=True, outbound=0, rejects_until_ban=3))
     await start(1, peers=(judge,))
