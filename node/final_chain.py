@@ -4,7 +4,7 @@ It is the `ChainView` of the other parts, and what the driver and catch-up act o
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 import trio
@@ -16,11 +16,13 @@ from ledger.block import Block, Header, block_id, decode_block
 from ledger.chain import Chain, FinalBlock, ParentUnknown
 from ledger.genesis import Charter, Genesis, first_set, genesis_header, initial_rows
 from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TXS_MAX
+from ledger.proven import ProvenRows
 from ledger.stake import epochs
 from ledger.state import State
 from ledger.transaction import Receipt, Transaction, open_transaction
 from ledger.tree import tree_of
 from node.mempool.pool import Pool
+from node.past_states import PastState, PastStates
 from node.ports import Head, TxState, TxStatus
 from node.store.schema import RECEIPTS_BYTES_MAX
 from node.store.store import FinalRows, Store
@@ -118,12 +120,15 @@ class FinalChain:
         self._followers: list[trio.MemorySendChannel[FinalBlock]] = []
         self._advanced = trio.Event()
         self._receipts: tuple[int, list[Receipt]] = (0, [])
+        self._past = PastStates()
         self._head, self._state = self._look()
 
-    def _look(self) -> tuple[Head, State]:
-        """Return the last final block and the state after it, from the tree and the disk."""
+    def _look(self, changes: int = 0) -> tuple[Head, State]:
+        """Return the last final block and the state after it, from the tree and the disk, and keep it to prove rows."""
         last = self._chain.head
-        state = State(self._store.state_now())
+        rows = self._store.state_now()
+        self._past.keep(PastState(height=last.header.height, tree=last.tree, rows=rows, changes=changes))
+        state = State(rows)
         head = Head(
             height=last.header.height,
             block_id=last.id,
@@ -187,6 +192,10 @@ class FinalChain:
     def state_root_at(self, height: int) -> bytes | None:
         """Return the state root after the final block at `height`."""
         return self._store.state_root(height)
+
+    def prove(self, keys: Sequence[bytes], height: int | None) -> ProvenRows:
+        """Return rows of one of the last final states with all that shows them; raises Refused NOT_FOUND (R11)."""
+        return self._past.prove(self._store, keys, height)
 
     def transaction(self, txid: bytes) -> TxStatus:
         """Return where a transaction stands."""
@@ -389,7 +398,7 @@ class FinalChain:
         self.execute(name)
         finals = self._chain.finalize(name)
         self._store.finalize([_rows_of(final) for final in finals], certificate)
-        self._head, self._state = self._look()
+        self._head, self._state = self._look(sum(len(final.outcome.writes) for final in finals))
         self._held = {key: each for key, each in self._held.items() if each.header.view > self.head_view}
         self._pool.settle(self._state.account, now_ms=self._head.timestamp_ms)
         self._advanced.set()

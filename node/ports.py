@@ -15,6 +15,7 @@ from consensus.messages import Certificate
 from ledger.block import Block
 from ledger.chain import FinalBlock
 from ledger.genesis import Genesis
+from ledger.proven import ProvenRows
 from ledger.state import State
 from ledger.transaction import Receipt
 from primitives.content import ContentId
@@ -76,6 +77,9 @@ class ChainView(Protocol):
 
     def state_root_at(self, height: int) -> bytes | None:
         """Return the state root after the final block at `height`."""
+
+    def prove(self, keys: Sequence[bytes], height: int | None) -> ProvenRows:
+        """Return rows of one of the last final states with all that shows them; raises Refused NOT_FOUND (R11)."""
 
     def transaction(self, txid: bytes) -> TxStatus:
         """Return where a transaction stands."""

@@ -1,5 +1,6 @@
 """`assay chain`: blocks and transactions."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,6 +37,35 @@ def tx(cli: Cli, id_: Annotated[str, typer.Argument(metavar="ID", help="The tran
 def sync(cli: Cli) -> None:
     """Show how far the node is on its way to the head, and from which height on it keeps the chain."""
     _show(cli, "sync.status")
+
+
+@verb(app)
+def proof(
+    cli: Cli,
+    of: Annotated[list[str], typer.Argument(help="Addresses, names of keys, or keys of the state in hexadecimal.")],
+    height: Annotated[int | None, typer.Option("--height", help="After which block; one of the last 64.")] = None,
+    genesis: Annotated[Path | None, typer.Option("--genesis", help="The network's genesis file.")] = None,
+    validators: Annotated[
+        str | None, typer.Option("--validators", help="Hash of the epoch's validators, believed without proof.")
+    ] = None,
+) -> None:
+    """Show accounts, or other rows of the state, and check here that they are final: the node need not be trusted."""
+    from cli.proofs import Trust, fetch_rows, hash_of, told_facts, told_rows
+    from cli.wallet_keys import address_of_name
+
+    names = [each if _is_hexadecimal(each) else address_of_name(cli, each) for each in of]
+    trust = Trust(genesis=genesis, validators=None if validators is None else hash_of(validators))
+    with cli.node() as node:
+        checked = fetch_rows(node, names, height=height, trust=trust)
+    if not checked.is_independent:
+        cli.out.warn("network and validators are taken from the node: give --genesis, and --validators after epoch 1")
+    told, rows = told_facts(checked), told_rows(checked)
+    lines = [(str(row["key"]), "absent" if row["value"] is None else row["value"]) for row in rows]
+    cli.out.result({**told, "rows": [*rows]}, *facts(list(told.items())), *facts(lines))
+
+
+def _is_hexadecimal(text: str) -> bool:
+    return len(text) % 2 == 0 and all(each in "0123456789abcdef" for each in text)
 
 
 def _show(cli: Cli, method: str, **params: Json) -> None:

@@ -1,6 +1,6 @@
 """A ChainView on the ledger's real chain, in memory, whose blocks come when a test (or its clock) says so."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -9,8 +9,9 @@ from consensus.messages import Certificate, Vote, VoteKind
 from ledger.apply import precheck
 from ledger.block import Block
 from ledger.chain import FinalBlock
-from ledger.genesis import Genesis
-from ledger.state import State
+from ledger.genesis import Genesis, initial_rows
+from ledger.proven import ProvenRows, prove_rows
+from ledger.state import MemoryReader, State
 from ledger.transaction import Receipt, Transaction, open_transaction
 from node.ports import Head, TxState, TxStatus
 from primitives.reasons import Reason, Refused
@@ -74,6 +75,25 @@ class FakeChain:
         if not 1 <= height <= len(self.world.finals):
             return None
         return self.world.finals[height - 1].outcome.state_root
+
+    def prove(self, keys: Sequence[bytes], height: int | None) -> ProvenRows:
+        """Return rows after a block, or after the last but one, and a certificate that nobody signed."""
+        finals = self.world.finals
+        at = len(finals) - 1 if height is None else height
+        carrier = self.block(at + 1)
+        if at < 1 or carrier is None:
+            raise Refused(Reason.NOT_FOUND, what="state that can be proved", seen=height)
+        rows = MemoryReader(initial_rows(self.world.charter))
+        for final in finals[:at]:
+            rows.write(final.outcome.writes)
+        validators = self.state().epoch_set(carrier[0].header.epoch)
+        assert validators is not None
+        return ProvenRows(
+            headers=[carrier[0].header],
+            certificate=carrier[1],
+            validators=validators,
+            rows=prove_rows(finals[at - 1].outcome.tree, rows.get, keys),
+        )
 
     def transaction(self, txid: bytes) -> TxStatus:
         """Tell where a transaction stands."""
