@@ -24,6 +24,7 @@ from ledger.tree import tree_of
 from node.mempool.pool import Pool
 from node.past_states import PastState, PastStates
 from node.ports import Head, TxState, TxStatus
+from node.store.disk import damaged
 from node.store.schema import RECEIPTS_BYTES_MAX
 from node.store.store import FinalRows, Store
 from primitives.codec import decode, encode
@@ -60,7 +61,7 @@ def restore_chain(charter: Charter, store: Store, pool: Pool) -> Chain:
     raw, raw_receipts = store.block(head.height), store.receipts(head.height)
     tree = tree_of(store.state.scan())
     if raw is None or raw_receipts is None or tree.root != head.state_root:
-        raise Refused(Reason.STORE_DAMAGED, height=head.height, seen=tree.root, wanted=head.state_root)
+        raise damaged(store.path, height=head.height, seen=tree.root, wanted=head.state_root)
     return Chain(
         charter,
         reader=store.state,

@@ -16,6 +16,10 @@ WRITE_BUFFER_BYTES = 8 << 20
 BLOOM_BITS = 10
 """Bits a key: about one look-up in a hundred of an absent row reads a table in vain."""
 
+_END = b"\xff"
+"""The key of a row behind all others. LevelDB ends a scan early, without a word, if the last block that it would read
+is damaged; so a scan that does not come to a row behind its own has lost some."""
+
 Row = tuple[bytes, bytes]
 
 
@@ -57,16 +61,17 @@ class Rows:
         start = full if after is None else self._prefix + after
         skip = len(self._prefix)
         left = limit
-        scanned = self._view.iterator(
-            start=start, include_start=after is None, stop=_behind(full), verify_checksums=True
-        )
+        scanned = self._view.iterator(start=start, include_start=after is None, verify_checksums=True)
         with _failing(self._path), scanned as rows:
             for key, value in rows:
+                if key == _END or not key.startswith(full):
+                    return
                 if left is not None:
                     if left == 0:
                         return
                     left -= 1
                 yield key[skip:], value
+        raise StoreFailedError(f"{self._path}: rows are missing at the end")
 
 
 class Database:
@@ -81,6 +86,9 @@ class Database:
         self._path = path
         self._disk = disk
         self._failed = False
+        if not (path / "CURRENT").exists() and any(path.glob("MANIFEST-*")):
+            # LevelDB would begin anew, and remove the tables that it then does not know.
+            raise damaged(path / "CURRENT", what="the file is absent")
         try:
             self._db = plyvel.DB(
                 str(path),
@@ -96,6 +104,20 @@ class Database:
             raise Refused(Reason.HOME_IN_USE, store=str(path), why=_told(fault)) from None
         except plyvel.Error as fault:
             raise damaged(path, what=_told(fault)) from None
+        try:
+            self._mark_end()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _mark_end(self) -> None:
+        """Have a row behind all others; raise Refused STORE_DAMAGED if it is gone."""
+        with _failing(self._path):
+            if self._db.get(_END, verify_checksums=True) is None:
+                with self._db.iterator(include_value=False) as keys:
+                    if next(keys, None) is not None:
+                        raise damaged(self._path, what="rows are missing at the end")
+                self.write([(_END, b"")], sync=True)
 
     def rows(self, prefix: bytes) -> Rows:
         """Return the rows under `prefix`, as they stand at each look."""

@@ -1,13 +1,14 @@
 """Final blocks in files that only grow, one after another: `segments/00000001.seg` and so on (N44).
 
-A record is the length of its payload (4 bytes), the block's height (8), the first 8 bytes of SHA-256 over length,
-height and payload, and the payload, all numbers big-endian. Where each record stands is told by a row of the index.
+A record is the length of its payload (4 bytes), the block's height (8), the height of the first block that was written
+with it (8), the first 8 bytes of SHA-256 over these and the payload, and the payload, all numbers big-endian.
+Where each record stands is told by a row of the index.
 """
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from ledger.limits import BLOCK_ENCODED_BYTES_MAX
 from node.store.disk import Disk, StoreFailedError, damaged
@@ -19,7 +20,8 @@ FOLDER = "segments"
 _LENGTH_BYTES = 4
 _HEIGHT_BYTES = 8
 _DIGEST_BYTES = 8
-_HEAD_BYTES = _LENGTH_BYTES + _HEIGHT_BYTES + _DIGEST_BYTES
+_TOLD_BYTES = _LENGTH_BYTES + 2 * _HEIGHT_BYTES
+_HEAD_BYTES = _TOLD_BYTES + _DIGEST_BYTES
 
 
 class Spot(NamedTuple):
@@ -40,10 +42,38 @@ START = Spot(1, -_HEAD_BYTES, 0)
 """Ends where the first record of the first segment begins."""
 
 
-def record_of(height: int, payload: bytes) -> bytes:
+class Entry(NamedTuple):
+    """A record that was read."""
+
+    height: int
+    batch: int
+    """The height of the first block that was written with it."""
+    payload: bytes
+
+
+def _record(entry: Entry) -> bytes:
     """Return a record as it stands in a segment."""
-    told = len(payload).to_bytes(_LENGTH_BYTES, "big") + height.to_bytes(_HEIGHT_BYTES, "big")
-    return told + sha256(told + payload)[:_DIGEST_BYTES] + payload
+    told = b"".join(
+        (
+            len(entry.payload).to_bytes(_LENGTH_BYTES, "big"),
+            entry.height.to_bytes(_HEIGHT_BYTES, "big"),
+            entry.batch.to_bytes(_HEIGHT_BYTES, "big"),
+        )
+    )
+    return told + sha256(told + entry.payload)[:_DIGEST_BYTES] + entry.payload
+
+
+def _entry_at(file: BinaryIO, offset: int) -> Entry | None:
+    """Return the record at `offset`, or None if there is none that is whole."""
+    file.seek(offset)
+    head = file.read(_HEAD_BYTES)
+    size = int.from_bytes(head[:_LENGTH_BYTES], "big")
+    if len(head) < _HEAD_BYTES or size > BLOCK_ENCODED_BYTES_MAX:
+        return None
+    height = int.from_bytes(head[_LENGTH_BYTES : _LENGTH_BYTES + _HEIGHT_BYTES], "big")
+    batch = int.from_bytes(head[_LENGTH_BYTES + _HEIGHT_BYTES : _TOLD_BYTES], "big")
+    entry = Entry(height, batch, file.read(size))
+    return entry if _record(entry) == head + entry.payload else None
 
 
 class Segments:
@@ -63,27 +93,41 @@ class Segments:
         """Return the numbers of the segments that are there, ascending."""
         return sorted(int(path.stem) for path in self._folder.glob("*.seg") if path.stem.isdecimal())
 
-    def open(self, first: int, last: Spot) -> None:
-        """Make the segments from `first` to the record `last` all there is.
+    def open(self, first: int, last: Spot, height: int) -> None:
+        """Make the segments from `first` to the record `last`, of the block at `height`, all there is.
 
-        What lies behind was never part of the chain, and segments before have been pruned: a crash came before they
-        were removed. Raises Refused STORE_DAMAGED if a file between is absent, or ends before `last` does.
+        Segments before have been pruned, and a crash came before they were removed. What lies behind is what was
+        written when a crash came, which is one batch: more is proof that rows were lost. Raises Refused STORE_DAMAGED
+        then, and if a file between is absent or ends before `last` does; then nothing is changed.
         """
         self._folder.mkdir(exist_ok=True)
         present = self.numbers()
         for number in range(first, last.segment + 1):
             if number not in present and last != START:
                 raise damaged(self.path(number), what="the file is absent")
-        for number in present:
-            if not first <= number <= last.segment:
-                self.path(number).unlink()
-        self._end = last
         path = self.path(last.segment)
         size = path.stat().st_size if path.exists() else 0
         if size < last.end:
             raise damaged(path, what="the file is too short", seen=size, wanted=last.end)
+        self._check_tail(last, height, [number for number in present if number > last.segment])
+        for number in present:
+            if not first <= number <= last.segment:
+                self.path(number).unlink()
+        self._end = last
         if size > last.end:
             os.truncate(path, last.end)
+
+    def _check_tail(self, last: Spot, height: int, later: list[int]) -> None:
+        """Raise Refused STORE_DAMAGED if what lies behind a record was written in more than one batch."""
+        for number, start in [(last.segment, last.end), *((each, 0) for each in later)]:
+            if not self.path(number).exists():
+                continue
+            with self.path(number).open("rb") as file:
+                offset = start
+                while (entry := _entry_at(file, offset)) is not None:
+                    if entry.batch > height + 1:
+                        raise damaged(self._folder.parent, what="rows were lost", seen=height, wanted=entry.height)
+                    offset = Spot(number, offset, len(entry.payload)).end
 
     def append(self, blocks: Sequence[tuple[int, bytes]]) -> list[Spot]:
         """Write blocks, each with its height, in order; when this returns they are on disk.
@@ -94,7 +138,7 @@ class Segments:
         waiting = b""
         try:
             for height, payload in blocks:
-                record = record_of(height, payload)
+                record = _record(Entry(height, blocks[0][0], payload))
                 offset = self._end.end
                 if offset + len(record) > SEGMENT_BYTES_MAX and offset:
                     self._flush(waiting)
@@ -130,14 +174,12 @@ class Segments:
         path = self.path(spot.segment)
         try:
             with path.open("rb") as file:
-                file.seek(spot.offset)
-                raw = file.read(_HEAD_BYTES + min(spot.size, BLOCK_ENCODED_BYTES_MAX))
+                entry = _entry_at(file, spot.offset)
         except OSError as fault:
             raise damaged(path, byte=spot.offset, height=height, what=str(fault.strerror)) from None
-        payload = raw[_HEAD_BYTES:]
-        if len(payload) != spot.size or record_of(height, payload) != raw:
+        if entry is None or entry.height != height or len(entry.payload) != spot.size:
             raise damaged(path, byte=spot.offset, height=height, what="the record does not have its checksum")
-        return payload
+        return entry.payload
 
     def remove_before(self, segment: int) -> int:
         """Remove all segments before one; return how many bytes that gave back."""

@@ -96,10 +96,10 @@ class Store:
     def _open_segments(self) -> None:
         """Have exactly the records that the index tells of (N44)."""
         if self._head is None:
-            self._segments.open(START.segment, START)
+            self._segments.open(START.segment, START, -1)
             return
         first, last = self._row(self._floor.blocks), self._row(self._head.height)
-        self._segments.open(first.segment, _spot(last))
+        self._segments.open(first.segment, _spot(last), self._head.height)
 
     def _row(self, height: int) -> BlockRow:
         """Return the index row of a block that must be there."""

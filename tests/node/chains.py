@@ -9,6 +9,8 @@ from ledger.genesis import Charter, charter_of
 from ledger.onion import reveal
 from node.final_chain import EPOCH, FinalChain
 from node.mempool.pool import Pool, PoolLimits
+from node.store.disk import Disk
+from node.store.pruning import Keep
 from node.store.store import Store
 from primitives import ed25519
 from testnet.kit.ledger_builders import GENESIS_MS, a_genesis, onion_of, seed_of
@@ -33,12 +35,20 @@ def certify(
 class Producer:
     """A chain on disk whose blocks are made, certified and made final at will."""
 
-    def __init__(self, path: Path, *, charter: Charter = CHARTER, limits: PoolLimits = LIMITS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        charter: Charter = CHARTER,
+        limits: PoolLimits = LIMITS,
+        disk: Disk | None = None,
+        keep: Keep | None = None,
+    ) -> None:
         self.charter = charter
         self.now_ms = GENESIS_MS
         self.spread: list[bytes] = []
         self.path = path
-        self.store = Store(path, charter.hash)
+        self.store = Store(path, charter.hash, disk=disk, keep=keep)
         self.pool = Pool(limits)
         self.chain = FinalChain(
             charter=charter, store=self.store, pool=self.pool, now_ms=lambda: self.now_ms, spread=self.spread.append

@@ -12,9 +12,9 @@ from primitives.reasons import Reason, Refused
 BLOCKS = [(height, bytes([height]) * (10 + height)) for height in range(6)]
 
 
-def opened(folder: Path, last: Spot = START, first: int = 1) -> Segments:
+def opened(folder: Path, last: Spot = START, first: int = 1, height: int = 5) -> Segments:
     made = Segments(folder, Disk())
-    made.open(first, last)
+    made.open(first, last, height)
     return made
 
 
@@ -36,10 +36,10 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 
 
 def test_a_full_segment_is_followed_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segments, "SEGMENT_BYTES_MAX", 80)
+    monkeypatch.setattr(segments, "SEGMENT_BYTES_MAX", 86)
     spots = written(tmp_path)
     assert [spot.segment for spot in spots] == [1, 1, 2, 2, 3, 3]
-    assert all(path.stat().st_size <= 80 for path in tmp_path.iterdir())
+    assert all(path.stat().st_size <= 86 for path in tmp_path.iterdir())
     again = opened(tmp_path, spots[-1])
     assert [again.read(spot, height) for spot, (height, _) in zip(spots, BLOCKS, strict=True)] == [
         payload for _, payload in BLOCKS
@@ -47,17 +47,30 @@ def test_a_full_segment_is_followed_by_another(tmp_path: Path, monkeypatch: pyte
 
 
 def test_what_a_crash_left_behind_the_index_is_cut_off_n44(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segments, "SEGMENT_BYTES_MAX", 80)
+    monkeypatch.setattr(segments, "SEGMENT_BYTES_MAX", 86)
     spots = written(tmp_path)
-    again = opened(tmp_path, spots[2])
-    assert again.numbers() == [1, 2]
-    assert again.path(2).stat().st_size == spots[2].end
-    assert again.append(BLOCKS[3:]) == spots[3:]
+    again = opened(tmp_path, spots[1], height=1)
+    assert again.numbers() == [1]
+    assert again.path(1).stat().st_size == spots[1].end
+    assert again.append(BLOCKS[2:]) == spots[2:]
     again.close()
 
 
+@pytest.mark.parametrize("size_max", [86, 1_000])
+def test_more_than_one_batch_behind_the_index_tells_of_lost_rows_n44(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size_max: int
+) -> None:
+    monkeypatch.setattr(segments, "SEGMENT_BYTES_MAX", size_max)
+    spots = written(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(Refused) as refused:
+        opened(tmp_path, spots[0], height=0)
+    assert refused.value.facts["what"] == "rows were lost"
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+
 def test_segments_below_the_first_that_is_kept_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segments, "SEGMENT_BYTES_MAX", 80)
+    monkeypatch.setattr(segments, "SEGMENT_BYTES_MAX", 86)
     spots = written(tmp_path)
     again = opened(tmp_path, spots[-1], first=2)
     assert again.numbers() == [2, 3]
