@@ -33,6 +33,8 @@ FEE_CAP = 1_000_000
 """Grains per gas: no base fee of a test network comes near."""
 BLOCKS_AT_ONCE = 20
 """Blocks read in one step, so that submitting goes on while a reader comes from behind."""
+SILENT = (Reason.NODE_UNREACHABLE, Reason.NODE_ANSWER_INVALID)
+"""No answer, or one that broke off as its node was killed."""
 KNOWN = (Reason.ALREADY_KNOWN, Reason.NONCE_TOO_LOW)
 """Refusals that say that a transaction waits or is final already."""
 
@@ -146,7 +148,7 @@ class Load:
         try:
             return self._clients[node % len(self._clients)].table(method, **params)
         except Refused as fault:
-            if fault.reason is not Reason.NODE_UNREACHABLE:
+            if fault.reason not in SILENT:
                 raise
             self.told.unreachable += 1
             return None

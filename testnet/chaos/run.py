@@ -175,6 +175,8 @@ def chaos(directory: Path, manifest: Manifest, *, seed: int, events: int, per_s:
                 done.append(hand.carry_out(event))
                 progress(f"{at}/{events} {event.told()}: whole after {done[-1].recovered_s:.1f} s at {done[-1].height}")
             drain(load)
+            if not thread.is_alive():
+                wrong.append("the load broke off: see the traceback above")
         except Refused as fault:
             wrong.append(str(fault))
         finally:
