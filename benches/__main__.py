@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterator
 
-from benches import gas, jobs, native, primitives, transfers, tree
+from benches import gas, jobs, native, pool, primitives, transfers, tree
 from benches.figures import Figure, machine, say, show
 
 BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -11,6 +11,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "tree": tree.run,
     "gas": gas.run,
     "native": native.run,
+    "pool": pool.run,
     "transfers": transfers.run,
     "jobs": jobs.run,
 }

@@ -150,6 +150,7 @@ class _Node:
             charter=self.charter,
             chain=self.part.chain,
             blobs=self.blobs,
+            pool=self.part.pool,
             facts=self._facts,
             now_ms=_now_ms,
             progress=self.part.progress,

@@ -101,8 +101,8 @@ class ComputeSection(_Section):
 class MempoolSection(_Section):
     """Transactions that wait."""
 
-    per_account: Annotated[Count, Meta(description="Of one account; a worker sends several for each job.")] = 256
-    total: Annotated[Count, Meta(description="Of all accounts.")] = 5_000
+    per_account: Annotated[Count, Meta(description="Of one account; a worker sends several for each job.")] = 64
+    total: Annotated[Count, Meta(description="Of all accounts.")] = 50_000
     total_bytes: Annotated[int, Meta(ge=1, le=2**30, description="Of all accounts, bytes.")] = 64 << 20
 
 

@@ -11,16 +11,16 @@ import trio
 
 from consensus.messages import Certificate
 from consensus.validators import Instance
-from ledger.apply import PASSING_REASONS, kept_place, precheck, receipts_root
+from ledger.apply import receipts_root
 from ledger.block import Block, Header, block_id, decode_block
 from ledger.chain import Chain, FinalBlock, ParentUnknown
 from ledger.genesis import Charter, Genesis, first_set, genesis_header, initial_rows
-from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TXS_MAX
 from ledger.proven import ProvenRows
 from ledger.stake import epochs
 from ledger.state import State
 from ledger.transaction import Receipt, Transaction, open_transaction
 from ledger.tree import tree_of
+from node.mempool import on_chain
 from node.mempool.pool import Pool
 from node.past_states import PastState, PastStates
 from node.ports import Head, TxState, TxStatus
@@ -123,6 +123,7 @@ class FinalChain:
         self._receipts: tuple[int, list[Receipt]] = (0, [])
         self._past = PastStates()
         self._head, self._state = self._look()
+        on_chain.settle(pool, [], self._state)
 
     def _look(self, changes: int = 0) -> tuple[Head, State]:
         """Return the last final block and the state after it, from the tree and the disk, and keep it to prove rows."""
@@ -224,7 +225,7 @@ class FinalChain:
         """
         await trio.lowlevel.checkpoint()
         with self._counting_refusals():
-            transaction = open_transaction(raw, self.genesis_hash, verified=self._pool.verified)
+            transaction = self._opened(raw)
             if self.transaction(transaction.id).state is TxState.UNKNOWN:
                 self._add(transaction, here=True)
                 self._spread(raw)
@@ -251,7 +252,12 @@ class FinalChain:
     def open(self, raw: bytes) -> Transaction:
         """Open an envelope from another node; raises Refused for one that no honest node sends."""
         with self._counting_refusals():
-            return open_transaction(raw, self.genesis_hash, verified=self._pool.verified)
+            return self._opened(raw)
+
+    def _opened(self, raw: bytes) -> Transaction:
+        transaction = open_transaction(raw, self.genesis_hash, verified=self._pool.verified)
+        self._pool.seen.note(raw)
+        return transaction
 
     def take(self, transaction: Transaction) -> None:
         """Take a transaction from another node into the pool; raises Refused."""
@@ -269,20 +275,7 @@ class FinalChain:
             raise
 
     def _add(self, transaction: Transaction, *, here: bool) -> None:
-        nonce = transaction.body.nonce
-        if here:
-            nonce = self.next_nonce(transaction.sender)
-        try:
-            precheck(self._charter, self._state, transaction, now_ms=self._now_ms(), next_nonce=nonce)
-        except Refused as fault:
-            if here or fault.reason not in PASSING_REASONS:
-                raise
-        self._pool.add(
-            transaction,
-            account_nonce=self._state.account(transaction.sender).nonce,
-            here=here,
-            kept=kept_place(self._state, transaction) is not None,
-        )
+        on_chain.admit(self._pool, self._charter, self._state, transaction, now_ms=self._now_ms(), here=here)
         self.pool_changed.set()
         self.pool_changed = trio.Event()
 
@@ -351,7 +344,8 @@ class FinalChain:
         """Tell whether a block on this one should come at once: a draw, a deadline or a transaction waits for it."""
         if self._chain.urgent(parent, now_ms=self._now_ms()):
             return True
-        return self._pool.has_ready(self._nonces_after(parent))
+        base_fee = self._chain.state(parent).clock().base_fee
+        return self._pool.has_ready(base_fee=base_fee, nonces=on_chain.moved_nonces(self._pool, self._chain, parent))
 
     def propose(self, parent: bytes, *, view: int, proposer: int, reveal_at: Callable[[int], bytes]) -> Block:
         """Build a block on an executed one from what waits in the pool; it is executed and held.
@@ -359,12 +353,8 @@ class FinalChain:
         `reveal_at` gives the proposer's layer after so many reveals. Raises ParentUnknown or TreeFull.
         """
         state = self._chain.state(parent)
-        raws = self._pool.select(
-            self._nonces_after(parent),
-            is_kept=lambda transaction: kept_place(state, transaction) is not None,
-            count_max=BLOCK_TXS_MAX,
-            bytes_max=BLOCK_BYTES_MAX,
-        )
+        moved = on_chain.moved_nonces(self._pool, self._chain, parent)
+        raws = self._pool.select(base_fee=state.clock().base_fee, nonces=moved)
         block = self._chain.propose(
             parent,
             view=view,
@@ -375,10 +365,6 @@ class FinalChain:
         )
         self.hold(block)
         return block
-
-    def _nonces_after(self, parent: bytes) -> Callable[[bytes], int]:
-        state = self._chain.state(parent)
-        return lambda address: state.account(address).nonce
 
     # --- final blocks
 
@@ -401,7 +387,7 @@ class FinalChain:
         self._store.finalize([_rows_of(final) for final in finals], certificate)
         self._head, self._state = self._look(sum(len(final.outcome.writes) for final in finals))
         self._held = {key: each for key, each in self._held.items() if each.header.view > self.head_view}
-        self._pool.settle(self._state.account, now_ms=self._head.timestamp_ms)
+        on_chain.settle(self._pool, finals, self._state)
         self._advanced.set()
         self._advanced = trio.Event()
         for final in finals:

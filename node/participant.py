@@ -55,7 +55,14 @@ class Participant:
         Raises Refused STORE_DAMAGED.
         """
         limits, times = config.mempool, config.consensus
-        self.pool = Pool(PoolLimits(per_account=limits.per_account, total=limits.total, total_bytes=limits.total_bytes))
+        self.pool = Pool(
+            PoolLimits(
+                per_account=limits.per_account,
+                total=limits.total,
+                total_bytes=limits.total_bytes,
+                base_fee_min=charter.parameters.base_fee_min,
+            )
+        )
         self._gossip = TransactionGossip(self.pool, network)
         self.chain = FinalChain(charter=charter, store=store, pool=self.pool, now_ms=now_ms, spread=self._gossip.spread)
         self.driver = None

@@ -35,6 +35,7 @@ class Reason(enum.IntEnum):
     MEMPOOL_FULL = 208  # this node holds as many waiting transactions as it can
     ALREADY_KNOWN = 209  # this node holds this transaction already
     ACCOUNT_LIMIT = 210  # too many transactions of this account are waiting
+    REPLACEMENT_TOO_CHEAP = 211  # a transaction with this nonce waits, and this one offers too little more
 
     # 3xx: blocks
     BLOCK_WRONG_PARENT = 301  # the block does not build on the parent that it should

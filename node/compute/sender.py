@@ -16,6 +16,8 @@ VALID_MS = 120_000
 """Far longer than a block takes, far shorter than the least deadline times the blocks in it."""
 LOOK_S = 10.0
 """How long to wait for a block before looking whether the pool still has a transaction."""
+HEADROOM = 16
+"""Times what is advised: a worker would rather pay than be late, and what is not needed is not paid."""
 TRIES_MAX = 20
 """Times that a transaction is signed anew, or refused for what a block may mend."""
 PASSING = (
@@ -24,10 +26,11 @@ PASSING = (
     Reason.MEMPOOL_FULL,
     Reason.ACCOUNT_LIMIT,
     Reason.FEE_TOO_LOW,
+    Reason.REPLACEMENT_TOO_CHEAP,
     Reason.EXPIRED,
     Reason.BUSY,
 )
-"""Reasons that lie in the moment, not in the payload; FEE_TOO_LOW is told where one with the same nonce waits."""
+"""Reasons that lie in the moment, not in the payload."""
 
 _log = logging.getLogger("assay.worker")
 
@@ -70,7 +73,7 @@ class Sender:
         body = Body(
             sender=self._public,
             nonce=self._chain.next_nonce(self.address),
-            fee_cap=suggested_cap(self._chain.state().clock().base_fee),
+            fee_cap=HEADROOM * suggested_cap(self._chain.state().clock().base_fee),
             tip=0,
             valid_until=self._chain.head.timestamp_ms + min(VALID_MS, genesis.parameters.validity_ms_max),
             payload=payload,

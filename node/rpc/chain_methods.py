@@ -151,7 +151,7 @@ async def chain_state_root(services: Services, params: ByHeight) -> StateRoot:
 async def chain_params(services: Services, _: Nothing) -> ParametersShape:
     """Return the numbers that genesis fixed: fees, shares, bonds and deadlines."""
     numbers = msgspec.structs.asdict(services.chain.genesis.parameters)
-    amounts = ("base_fee_min", "worker_bond_min", "verifier_fee")
+    amounts = ("base_fee_min", "validator_bond_min", "worker_bond_min", "verifier_fee")
     told = {name: str(value) if name in amounts else value for name, value in numbers.items()}
     return msgspec.convert({**told, "verifiers": VERIFIERS}, ParametersShape)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ledger.genesis import Charter
 from node.compute.worker import JobFailure
+from node.mempool.pool import Pool
 from node.ports import Blobs, ChainView
 from node.sync.progress import Progress
 from primitives.reasons import Reason
@@ -44,6 +45,7 @@ class Services:
     charter: Charter
     chain: ChainView
     blobs: Blobs
+    pool: Pool
     facts: Callable[[], NodeFacts]
     now_ms: Callable[[], int]
     """The wall clock, Unix milliseconds."""

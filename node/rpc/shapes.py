@@ -231,6 +231,15 @@ class ParametersShape(Shape):
     """Per gas; fee.estimate tells what it is now."""
     validity_ms_max: int
     unbonding_ms: int
+    validator_bond_min: Amount
+    churn_bps: int
+    slash_bps: int
+    bounty_bps: int
+    reward_ppm: int
+    absence_views_min: int
+    absence_bps: int
+    jail_ms: int
+    epoch_ms: int
     worker_bond_min: Amount
     verifier_fee: Amount
     owner_share_bps: int

@@ -135,7 +135,7 @@ def test_gas_ends_a_block_before_its_places_do_where_payloads_take_more(crowd: W
 def test_what_a_job_waits_for_pays_the_least_base_fee_and_moves_no_price(crowd: World) -> None:
     kit.publish(crowd)
     job = crowd.must("client", kit.a_submission(provider="worker 0"))
-    crowd.must("worker 0", JobAccept(job=job, price=kit.KARAT // 2))
+    crowd.must("worker 0", JobAccept(job=job, price=10**9 // 2))
     for _ in range(3):
         crowd.block(*flood(crowd, each=70, price=10 * LEAST))
     price = crowd.state.clock().base_fee

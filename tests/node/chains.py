@@ -16,7 +16,7 @@ from primitives import ed25519
 from testnet.kit.ledger_builders import GENESIS_MS, a_genesis, onion_of, seed_of
 
 CHARTER = charter_of(a_genesis())
-LIMITS = PoolLimits(per_account=64, total=200, total_bytes=100_000)
+LIMITS = PoolLimits(per_account=64, total=200, total_bytes=100_000, base_fee_min=CHARTER.parameters.base_fee_min)
 
 
 def certify(

@@ -12,19 +12,18 @@ from ledger.block import block_id
 from ledger.limits import BLOCK_TXS_MAX
 from ledger.transaction import FACTS_MAX, JobAccept, Receipt, sign_transaction
 from node.final_chain import FOLLOW_MAX, HELD_MAX
-from node.mempool.pool import PoolLimits
 from node.ports import ChainView, TxState, TxStatus
 from node.store.schema import RECEIPTS_BYTES_MAX
 from primitives.codec import encode
 from primitives.reasons import Reason, Refused
 from primitives.units import NUMBER_MAX
 from testnet.kit.ledger_builders import RICH, a_body, a_transfer, address, seed_of
-from tests.node.chains import CHARTER, Producer
+from tests.node.chains import CHARTER, LIMITS, Producer
 
 
 @pytest.fixture
 def producer(tmp_path: Path) -> Iterator[Producer]:
-    made = Producer(tmp_path / "state", limits=PoolLimits(per_account=300, total=600, total_bytes=1_000_000))
+    made = Producer(tmp_path / "state", limits=LIMITS)
     yield made
     made.close()
 

@@ -10,9 +10,9 @@ from node.mempool.pool import Pool
 from node.p2p.ipc import GOSSIP_BODY_MAX, Verdict
 from primitives.codec import decode, encode
 from primitives.reasons import Reason, Refused
-from testnet.kit.ledger_builders import a_genesis, a_transfer
+from testnet.kit.ledger_builders import GENESIS_MS, a_genesis, a_transfer
 from tests.node.chains import CHARTER, LIMITS
-from tests.node.mempool.test_pool import a_transaction
+from tests.node.mempool.test_pool import FRESH, a_transaction
 
 
 class Wall:
@@ -54,8 +54,8 @@ async def test_a_clients_transaction_that_still_waits_is_sent_again(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
     wall, pool = Wall(), Pool(LIMITS)
-    pool.add(a_transaction("ann", 0), account_nonce=0, here=True)
-    pool.add(a_transaction("ben", 0), account_nonce=0, here=False)
+    pool.add(a_transaction("ann", 0), account=FRESH, now_ms=GENESIS_MS, here=True)
+    pool.add(a_transaction("ben", 0), account=FRESH, now_ms=GENESIS_MS, here=False)
     nursery.start_soon(TransactionGossip(pool, wall).run)
     await trio.sleep(2.5 * REPEAT_S)
     assert wall.batches == [TransactionBatch(transactions=[a_transaction("ann", 0).raw])]

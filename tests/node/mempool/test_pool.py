@@ -1,54 +1,91 @@
-"""The pool: order, limits, and what a final block leaves of it."""
+"""The pool: order, limits, prices, and what a final block leaves of it."""
+
+from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from ledger.fees import gas
+from ledger.limits import ORDINARY_BYTES_MAX, ORDINARY_GAS_MAX, ORDINARY_TXS_MAX, SUBMISSIONS_MAX
+from ledger.parameters import Parameters
 from ledger.records import Account
-from ledger.transaction import Transaction, Transfer, open_transaction, sign_transaction
-from node.mempool.pool import Pool, PoolLimits
+from ledger.state import change
+from ledger.transaction import (
+    JobCommit,
+    Payload,
+    ProviderReveal,
+    Transaction,
+    Transfer,
+    open_transaction,
+    sign_transaction,
+)
+from node.mempool.pool import WAIT_MS_MAX, Pool, PoolLimits
 from primitives.reasons import Reason, Refused
-from testnet.kit.ledger_builders import GENESIS_MS, a_body, a_publication, address, seed_of
+from testnet.kit.ledger_builders import GENESIS_MS, a_body, a_publication, a_submission, address, least_fee, seed_of
 from tests.node.chains import CHARTER
 
-LIMITS = PoolLimits(per_account=4, total=10, total_bytes=10_000)
-NAMES = ("ann", "ben", "cy")
+LEAST = Parameters().base_fee_min
+LIMITS = PoolLimits(per_account=4, total=10, total_bytes=10_000, base_fee_min=LEAST)
+FRESH = Account(nonce=0, balance=10**12)
+JOB = bytes(range(32))
 
 
-def a_transaction(name: str, nonce: int, *, tip: int = 0, amount: int = 1) -> Transaction:
-    body = a_body(name, Transfer(to=address("payee"), amount=amount), nonce=nonce, tip=tip)
+def a_transaction(
+    name: str, nonce: int, *, tip: int = 0, cap: int | None = None, amount: int = 1, payload: Payload | None = None
+) -> Transaction:
+    """Return a transaction whose cap leaves room for the tip at the least base fee, or is `cap`."""
+    body = a_body(name, payload or Transfer(to=address("payee"), amount=amount), nonce=nonce, tip=tip)
+    body = body if cap is None else change(body, fee_cap=cap)
     return open_transaction(sign_transaction(seed_of(name), CHARTER.hash, body), CHARTER.hash, verified=lambda _: True)
+
+
+def a_commitment(name: str, nonce: int, *, tip: int = 0, cap: int | None = None) -> Transaction:
+    return a_transaction(name, nonce, tip=tip, cap=cap, payload=JobCommit(job=JOB, commitment=bytes(32)))
 
 
 def filled(*transactions: Transaction, limits: PoolLimits = LIMITS, here: bool = False) -> Pool:
     pool = Pool(limits)
     for transaction in transactions:
-        pool.add(transaction, account_nonce=0, here=here)
+        pool.add(transaction, account=FRESH, now_ms=GENESIS_MS, here=here)
     return pool
 
 
-def refusal(pool: Pool, transaction: Transaction, *, account_nonce: int = 0, here: bool = False) -> Reason:
+def add(pool: Pool, transaction: Transaction, *, kept: bool = False, here: bool = False) -> None:
+    pool.add(transaction, account=FRESH, now_ms=GENESIS_MS, here=here, kept=kept)
+
+
+def refusal(pool: Pool, transaction: Transaction, *, account: Account = FRESH, here: bool = False) -> Reason:
+    before = len(pool)
     with pytest.raises(Refused) as refused:
-        pool.add(transaction, account_nonce=account_nonce, here=here)
+        pool.add(transaction, account=account, now_ms=GENESIS_MS, here=here)
+    assert len(pool) == before
     return refused.value.reason
 
 
-def chosen(
+def chosen(pool: Pool, *, base_fee: int = LEAST, nonces: dict[str, int] | None = None) -> list[bytes]:
+    moved = {address(name): nonce for name, nonce in (nonces or {}).items()}
+    found = pool.select(base_fee=base_fee, nonces=moved)
+    assert pool.has_ready(base_fee=base_fee, nonces=moved) == bool(found)
+    return found
+
+
+def settle(
     pool: Pool,
+    accounts: Mapping[str, Account] | None = None,
     *,
-    count_max: int = 100,
-    bytes_max: int = 100_000,
-    nonces: dict[str, int] | None = None,
-    kept: Transaction | None = None,
-) -> list[bytes]:
-    at = {address(name): nonce for name, nonce in (nonces or {}).items()}
-    return pool.select(
-        lambda each: at.get(each, 0), is_kept=lambda each: each is kept, count_max=count_max, bytes_max=bytes_max
-    )
+    kept: bool | None = None,
+    base_fee: int = LEAST,
+    now_ms: int = GENESIS_MS,
+) -> None:
+    rows = {address(name): account for name, account in (accounts or {}).items()}
+    jobs = [] if kept is None else [JOB]
+    pool.settle(rows, rows.__getitem__, jobs=jobs, is_kept=lambda _: bool(kept), base_fee=base_fee, now_ms=now_ms)
+
+
+# --- order: N53
 
 
 def test_an_accounts_transactions_come_in_nonce_order_whatever_order_they_came_in() -> None:
-    ordered = [a_transaction("ann", nonce) for nonce in range(4)]
+    ordered = [a_transaction("ann", nonce) for nonce in range(3)]
     assert chosen(filled(*reversed(ordered))) == [each.raw for each in ordered]
 
 
@@ -57,116 +94,268 @@ def test_the_best_offer_comes_first_and_an_earlier_one_among_equals() -> None:
     assert chosen(filled(low, high, same)) == [high.raw, low.raw, same.raw]
 
 
-def test_what_a_block_keeps_a_place_for_comes_before_the_best_offer() -> None:
-    high, kept = a_transaction("ann", 0, tip=9), a_transaction("ben", 0)
-    assert chosen(filled(high, kept), kept=kept, count_max=1) == [kept.raw]
+def test_what_the_cap_leaves_of_the_tip_is_the_offer() -> None:
+    boaster = a_transaction("ann", 0, tip=500, cap=LEAST + 60)
+    modest = a_transaction("ben", 0, tip=20, cap=LEAST + 100)
+    pool = filled(modest, boaster)
+    assert chosen(pool) == [boaster.raw, modest.raw]
+    assert chosen(pool, base_fee=LEAST + 50) == [modest.raw, boaster.raw]
+
+
+def test_a_better_offer_waits_for_an_earlier_one_of_its_account() -> None:
+    first, second, other = a_transaction("ann", 0), a_transaction("ann", 1, tip=9), a_transaction("ben", 0, tip=5)
+    assert chosen(filled(first, second, other)) == [other.raw, first.raw, second.raw]
+
+
+def test_what_a_block_keeps_a_place_for_comes_before_the_best_offer_and_so_does_what_it_waits_for() -> None:
+    pool = filled(a_transaction("ann", 0, tip=9), a_transaction("ben", 0))
+    add(pool, a_commitment("ben", 1), kept=True)
+    high, before, kept = a_transaction("ann", 0, tip=9).raw, a_transaction("ben", 0).raw, a_commitment("ben", 1).raw
+    assert chosen(pool) == [before, kept, high]
+    settle(pool, kept=False)
+    assert chosen(pool) == [high, before, kept]
+    settle(pool, kept=True)
+    assert chosen(pool) == [before, kept, high]
+
+
+def test_one_whose_cap_is_below_the_base_fee_is_parked_with_all_behind_it_until_it_falls() -> None:
+    parked = [a_transaction("ann", 0, cap=LEAST + 5), a_transaction("ann", 1, cap=LEAST + 90)]
+    pool = filled(*parked, a_transaction("ben", 0, cap=LEAST + 9))
+    settle(pool, base_fee=LEAST + 9)
+    assert chosen(pool, base_fee=LEAST + 9) == [a_transaction("ben", 0, cap=LEAST + 9).raw]
+    assert (pool.counts().parked, len(pool)) == (1, 3)
+    assert chosen(pool, base_fee=LEAST + 10) == []
+    assert len(chosen(pool, base_fee=LEAST + 5)) == 3
+
+
+def test_what_a_job_waits_for_is_never_parked() -> None:
+    pool = filled()
+    add(pool, a_commitment("ben", 0), kept=True)
+    assert chosen(pool, base_fee=10 * LEAST) == [a_commitment("ben", 0).raw]
+    settle(pool, kept=False, base_fee=10 * LEAST)
+    assert chosen(pool, base_fee=10 * LEAST) == []
 
 
 def test_a_gap_holds_back_what_is_behind_it() -> None:
     first, third = a_transaction("ann", 0), a_transaction("ann", 2)
     pool = filled(third)
     assert chosen(pool) == []
-    assert not pool.has_ready(lambda _: 0)
-    pool.add(first, account_nonce=0, here=False)
+    assert pool.is_behind_gap(pool.content(limit=1)[0])
+    add(pool, first)
     assert chosen(pool) == [first.raw]
     assert pool.next_nonce(address("ann"), 0) == 1
-
-
-def test_a_block_takes_no_more_than_fits() -> None:
-    pool = filled(*(a_transaction("ann", nonce) for nonce in range(3)), a_transaction("ben", 0))
-    one = len(a_transaction("ann", 0).raw)
-    assert len(chosen(pool, count_max=2)) == 2
-    assert len(chosen(pool, bytes_max=2 * one + 1)) == 2
+    add(pool, a_transaction("ann", 1))
+    assert len(chosen(pool)) == 3
+    assert pool.counts().behind_gap == 0
 
 
 def test_a_block_on_an_unfinal_parent_begins_at_that_parents_nonces() -> None:
     pool = filled(*(a_transaction("ann", nonce) for nonce in range(3)))
     assert chosen(pool, nonces={"ann": 2}) == [a_transaction("ann", 2).raw]
+    assert chosen(pool, nonces={"ann": 3}) == []
+
+
+def test_a_block_takes_no_more_ordinary_ones_than_it_has_places_bytes_and_gas_for() -> None:
+    large = PoolLimits(per_account=10**6, total=10**6, total_bytes=10**9, base_fee_min=LEAST)
+    pool = filled(*(a_transaction("ann", nonce) for nonce in range(ORDINARY_TXS_MAX + 1)), limits=large)
+    add(pool, a_commitment("ben", 0), kept=True)
+    assert len(chosen(pool)) == ORDINARY_TXS_MAX + 1
+    reveal = ProviderReveal(job=JOB, salt=bytes(32), cut=bytes(12_000), outputs=bytes(12_000))
+    long = [a_transaction("ann", nonce, payload=reveal) for nonce in range(50)]
+    assert len(chosen(filled(*long, limits=large))) == ORDINARY_BYTES_MAX // len(long[0].raw)
+    dense = [a_transaction("ann", nonce, payload=change(reveal, cut=b"", outputs=bytes(200))) for nonce in range(1_600)]
+    assert len(chosen(filled(*dense, limits=large))) == ORDINARY_GAS_MAX // gas(dense[0]) < len(dense)
+    jobs = [a_transaction("ann", nonce, payload=a_submission()) for nonce in range(200)]
+    assert len(chosen(filled(*jobs, limits=large))) == SUBMISSIONS_MAX
+
+
+# --- limits: N51, N58
 
 
 def test_each_limit_has_its_reason() -> None:
     pool = filled(*(a_transaction("ann", nonce) for nonce in range(4)))
     assert refusal(pool, a_transaction("ann", 0)) is Reason.ALREADY_KNOWN
     assert refusal(pool, a_transaction("ann", 4)) is Reason.ACCOUNT_LIMIT
-    assert refusal(pool, a_transaction("ben", 3), account_nonce=4) is Reason.NONCE_TOO_LOW
+    assert refusal(pool, a_transaction("ben", 3), account=Account(nonce=4, balance=10**12)) is Reason.NONCE_TOO_LOW
     assert refusal(pool, a_transaction("ben", 4)) is Reason.NONCE_GAP
-    for nonce in range(4):
-        pool.add(a_transaction("ben", nonce), account_nonce=0, here=False)
-    assert refusal(pool, a_transaction("cy", 0)) is Reason.MEMPOOL_FULL
+    assert refusal(pool, a_transaction("ben", 0, cap=LEAST - 1)) is Reason.FEE_TOO_LOW
 
 
-def test_what_waits_behind_a_gap_and_pays_nothing_fills_half_of_the_pool_at_most() -> None:
-    pool = filled(
-        *(a_transaction("ann", nonce) for nonce in (1, 2, 3)), *(a_transaction("ben", nonce) for nonce in (1, 2))
-    )
+def test_an_account_can_pay_the_least_fee_of_all_that_it_has_waiting() -> None:
+    fee = least_fee(Transfer(to=address("payee"), amount=1))
+    pool, account = Pool(LIMITS), Account(nonce=0, balance=2 * fee)
+    for nonce in range(2):
+        pool.add(a_transaction("ann", nonce), account=account, now_ms=GENESIS_MS)
+    assert refusal(pool, a_transaction("ann", 2), account=account) is Reason.INSUFFICIENT_BALANCE
+    pool.add(a_transaction("ann", 1, tip=1, cap=2 * LEAST), account=account, now_ms=GENESIS_MS)
+    settle(pool, {"ann": Account(nonce=0, balance=2 * fee - 1)})
+    assert [each.nonce for each in pool.content(limit=9)] == [0]
+    assert pool.counts().dropped == {"replaced": 1, "unpayable": 1}
+
+
+def test_what_waits_behind_a_gap_and_pays_nothing_fills_a_quarter_of_the_pool_at_most() -> None:
+    pool = filled(*(a_transaction("ann", nonce) for nonce in (1, 2)))
     assert refusal(pool, a_transaction("ben", 3)) is Reason.MEMPOOL_FULL
-    pool.add(a_transaction("cy", 0), account_nonce=0, here=False)
+    add(pool, a_transaction("cy", 0))
 
 
-def test_a_quarter_of_the_pool_is_kept_for_what_a_block_keeps_a_place_for() -> None:
-    pool = filled(*(a_transaction(name, nonce) for name in ("ann", "ben") for nonce in range(4)))
-    assert refusal(pool, a_transaction("cy", 0)) is Reason.MEMPOOL_FULL
-    pool.add(a_transaction("cy", 0), account_nonce=0, here=False, kept=True)
+def a_full_pool() -> Pool:
+    """Return a pool of five accounts with two transactions each; the tips of the first are 1 to 5, of the others 10."""
+    return filled(
+        *(a_transaction(f"payer {at}", nonce, tip=10 if nonce else at) for at in range(1, 6) for nonce in (0, 1))
+    )
+
+
+def test_when_the_pool_is_full_the_cheapest_gives_way_from_its_accounts_end() -> None:
+    pool = a_full_pool()
+    assert refusal(pool, a_transaction("ann", 0, tip=1)) is Reason.MEMPOOL_FULL
+    add(pool, a_transaction("ann", 0, tip=2))
+    assert a_transaction("payer 1", 1, tip=10).id not in pool
+    assert len(pool) == LIMITS.total
+    assert refusal(pool, a_transaction("ben", 0, tip=1)) is Reason.MEMPOOL_FULL
+    assert pool.counts().dropped == {"evicted": 1}
+
+
+def test_a_good_tip_behind_a_bad_one_is_worth_no_more_than_that() -> None:
+    pool = a_full_pool()
+    assert refusal(pool, a_transaction("payer 1", 2, tip=9)) is Reason.MEMPOOL_FULL
+    add(pool, a_transaction("payer 5", 2, tip=9))
+    assert a_transaction("payer 1", 1, tip=10).id not in pool
+
+
+def test_what_is_behind_a_gap_gives_way_first_and_makes_nothing_give_way() -> None:
+    pool = filled(*(a_transaction(f"payer {at}", nonce) for at in range(4) for nonce in (0, 1)))
+    add(pool, a_transaction("ann", 1, tip=99))
+    add(pool, a_transaction("payer 4", 0))
+    assert refusal(pool, a_transaction("ben", 1, tip=99)) is Reason.MEMPOOL_FULL
+    add(pool, a_transaction("cy", 0))
+    assert not pool.holds_nonce(address("ann"), 1)
+
+
+def test_what_a_job_waits_for_makes_the_cheapest_give_way_and_never_gives_way_itself() -> None:
+    pool = filled(*(a_transaction(f"payer {at}", 0, tip=100) for at in range(5)))
+    for at in range(5):
+        add(pool, a_commitment(f"worker {at}", 0), kept=True)
+    for at in range(5, 10):
+        add(pool, a_commitment(f"worker {at}", 0), kept=True)
+    assert pool.counts().kept == LIMITS.total
+    assert refusal(pool, a_transaction("ann", 0, tip=10**6)) is Reason.MEMPOOL_FULL
+    with pytest.raises(Refused):
+        add(pool, a_commitment("worker 10", 0), kept=True)
+    settle(pool, kept=False)
+    add(pool, a_transaction("ann", 0, tip=1))
+
+
+def test_what_the_base_fee_parks_gives_way_before_what_it_does_not() -> None:
+    pool = filled(*(a_transaction(f"payer {at}", 0, cap=LEAST + 100 * at, tip=50) for at in range(10)))
+    settle(pool, base_fee=LEAST + 250)
+    add(pool, a_transaction("ann", 0, cap=LEAST + 251, tip=1))
+    assert not pool.holds_nonce(address("payer 0"), 0)
+    assert refusal(pool, a_transaction("ben", 0, cap=LEAST + 50, tip=0)) is Reason.MEMPOOL_FULL
 
 
 def test_the_pool_is_bounded_in_bytes() -> None:
     size = len(a_transaction("ann", 0).raw)
-    pool = filled(a_transaction("ann", 0), limits=PoolLimits(per_account=9, total=9, total_bytes=2 * size - 1))
+    limits = change_limits(total_bytes=2 * size - 1)
+    pool = filled(a_transaction("ann", 0), limits=limits)
     assert refusal(pool, a_transaction("ben", 0)) is Reason.MEMPOOL_FULL
+    add(pool, a_transaction("ben", 0, tip=1))
+    assert not pool.holds_nonce(address("ann"), 0)
 
 
 def test_a_replacement_is_bounded_in_bytes_too() -> None:
-    long = sign_transaction(seed_of("ann"), CHARTER.hash, a_body("ann", a_publication(), nonce=0, tip=9))
-    limits = PoolLimits(per_account=9, total=9, total_bytes=len(long) - 1)
-    pool = filled(a_transaction("ann", 0), limits=limits)
-    assert refusal(pool, open_transaction(long, CHARTER.hash)) is Reason.MEMPOOL_FULL
+    long = a_transaction("ann", 0, tip=99, payload=a_publication())
+    pool = filled(a_transaction("ann", 0), limits=change_limits(total_bytes=len(long.raw) - 1))
+    assert refusal(pool, long) is Reason.MEMPOOL_FULL
     assert pool.verified(a_transaction("ann", 0).raw)
 
 
-def test_a_client_of_this_node_gives_the_next_nonce_and_no_later_one() -> None:
+def change_limits(*, total_bytes: int) -> PoolLimits:
+    return PoolLimits(per_account=9, total=9, total_bytes=total_bytes, base_fee_min=LEAST)
+
+
+# --- clients, replacement, repeats
+
+
+def test_a_client_of_this_node_gives_the_next_nonce_and_no_later_one_or_replaces_one() -> None:
     pool = filled(a_transaction("ann", 0), here=True)
     assert refusal(pool, a_transaction("ann", 2), here=True) is Reason.NONCE_GAP
-    pool.add(a_transaction("ann", 1), account_nonce=0, here=True)
+    add(pool, a_transaction("ann", 1), here=True)
     assert pool.of_clients() == [a_transaction("ann", 0).raw, a_transaction("ann", 1).raw]
+    dearer = a_transaction("ann", 0, cap=2 * LEAST)
+    add(pool, dearer, here=True)
+    assert sorted(pool.of_clients()) == sorted([dearer.raw, a_transaction("ann", 1).raw])
 
 
-def test_a_replacement_pays_a_tenth_more() -> None:
-    old, cheap, dear = (a_transaction("ann", 0, tip=tip, amount=tip) for tip in (100, 110, 111))
+def test_a_replacement_offers_a_tenth_more_in_cap_and_tip() -> None:
+    old = a_transaction("ann", 0, tip=100, cap=1_000)
     pool = filled(old)
-    assert refusal(pool, cheap) is Reason.FEE_TOO_LOW
-    pool.add(dear, account_nonce=0, here=False)
+    for cap, tip in ((1_099, 200), (2_000, 109), (1_000, 100)):
+        assert refusal(pool, a_transaction("ann", 0, tip=tip, cap=cap, amount=2)) is Reason.REPLACEMENT_TOO_CHEAP
+    dear = a_transaction("ann", 0, tip=110, cap=1_100)
+    add(pool, dear)
     assert chosen(pool) == [dear.raw]
     assert not pool.verified(old.raw)
     assert len(pool) == 1
 
 
-def test_a_final_block_drops_what_has_no_chance_any_more() -> None:
-    used, kept, poor = a_transaction("ann", 0), a_transaction("ann", 1), a_transaction("ben", 0)
-    pool = filled(used, kept, poor)
-    accounts = {address("ann"): Account(nonce=1, balance=10**9), address("ben"): Account(nonce=0, balance=5)}
-    pool.settle(accounts.__getitem__, now_ms=GENESIS_MS)
-    assert kept.id in pool
-    assert len(pool) == 1
-    pool.settle(accounts.__getitem__, now_ms=kept.body.valid_until + 1)
-    assert len(pool) == 0
-    assert not pool.verified(kept.raw)
-
-
-@given(st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 6), st.integers(0, 3)), max_size=30))
-def test_whatever_comes_the_pool_keeps_its_limits_and_its_order(asked: list[tuple[str, int, int]]) -> None:
+def test_a_signature_that_was_found_good_is_known_for_a_while() -> None:
     pool = Pool(LIMITS)
-    for name, nonce, tip in asked:
-        try:
-            pool.add(a_transaction(name, nonce, tip=tip), account_nonce=1, here=False)
-        except Refused:
-            continue
-    assert len(pool) <= LIMITS.total
-    block = [
-        open_transaction(raw, CHARTER.hash, verified=pool.verified)
-        for raw in chosen(pool, nonces=dict.fromkeys(NAMES, 1))
-    ]
-    for name in NAMES:
-        mine = [each.body.nonce for each in block if each.sender == address(name)]
-        assert mine == list(range(1, 1 + len(mine)))
-        assert len(mine) <= LIMITS.per_account
-        assert pool.next_nonce(address(name), 1) == 1 + len(mine)
+    pool.seen.note(b"one")
+    assert pool.verified(b"one")
+    assert not pool.verified(b"two")
+
+
+# --- after a block (N54)
+
+
+def test_a_final_block_drops_used_nonces_and_those_whose_time_is_over() -> None:
+    used, left, other = a_transaction("ann", 0), a_transaction("ann", 1), a_transaction("ben", 0)
+    pool = filled(used, left, other)
+    settle(pool, {"ann": Account(nonce=1, balance=10**12)}, now_ms=left.body.valid_until)
+    assert left.id in pool
+    assert len(pool) == 2
+    assert chosen(pool) == [left.raw, other.raw]
+    settle(pool, now_ms=left.body.valid_until + 1)
+    assert len(pool) == 0
+    assert pool.counts().dropped == {"used": 1, "expired": 2}
+
+
+def test_a_final_block_drops_all_of_an_account_that_others_have_used() -> None:
+    pool = filled(*(a_transaction("ann", nonce) for nonce in (0, 1, 3)))
+    settle(pool, {"ann": Account(nonce=9, balance=10**12)})
+    assert (len(pool), pool.counts().behind_gap, pool.counts().bytes) == (0, 0, 0)
+    pool.add(a_transaction("ann", 9), account=Account(nonce=9, balance=10**12), now_ms=GENESIS_MS)
+    assert len(chosen(pool)) == 1
+
+
+def test_nothing_waits_longer_than_three_hours_whatever_it_allows_itself() -> None:
+    body = change(a_body("ann", Transfer(to=address("payee"), amount=1), nonce=0), valid_until=GENESIS_MS + 86_400_000)
+    raw = sign_transaction(seed_of("ann"), CHARTER.hash, body)
+    pool = filled(open_transaction(raw, CHARTER.hash))
+    settle(pool, now_ms=GENESIS_MS + WAIT_MS_MAX)
+    assert len(pool) == 1
+    settle(pool, now_ms=GENESIS_MS + WAIT_MS_MAX + 1)
+    assert len(pool) == 0
+
+
+def test_what_has_left_the_pool_leaves_no_list_that_grows() -> None:
+    pool = Pool(LIMITS)
+    for nonce in range(500):
+        pool.add(a_transaction("ann", nonce), account=Account(nonce=nonce, balance=10**12), now_ms=GENESIS_MS)
+        settle(pool, {"ann": Account(nonce=nonce + 1, balance=10**12)})
+    assert len(pool._expiries) <= 150
+
+
+# --- advice: N59
+
+
+def test_a_tip_is_advised_once_more_waits_than_the_next_block_holds() -> None:
+    large = PoolLimits(per_account=10**6, total=10**6, total_bytes=10**9, base_fee_min=LEAST)
+    pool = filled(*(a_transaction("ann", nonce, tip=30) for nonce in range(ORDINARY_TXS_MAX)), limits=large)
+    assert pool.advised_tip() == 0
+    add(pool, a_transaction("ben", 0, tip=7))
+    assert pool.advised_tip() == 8
+    add(pool, a_transaction("cy", 0, tip=90))
+    settle(pool)
+    assert pool.advised_tip() == 31

@@ -11,6 +11,7 @@ import trio
 
 from node.compute.duty import Duty
 from node.compute.worker import JobFailure
+from node.mempool.pool import Pool
 from node.rpc.server import open_rpc
 from node.rpc.services import NodeFacts, Services
 from node.sync.progress import Progress
@@ -18,6 +19,7 @@ from primitives.reasons import Reason, Refused
 from testnet.kit.fake_blobs import FakeBlobs
 from testnet.kit.fake_chain import FakeChain
 from testnet.kit.ledger_builders import address
+from tests.node.chains import LIMITS
 from vm.manifest import Port
 from vm.sandbox_protocol import Admitted, Operator
 from vm.tensor import DType, TensorType
@@ -63,6 +65,7 @@ class Node:
 
     at: str
     chain: FakeChain
+    pool: Pool
     blobs: FakeBlobs
     remote: FakeBlobs
 
@@ -119,11 +122,13 @@ async def admit(model: bytes, cut: list[bytes]) -> Admitted:
 async def served_rpc() -> AsyncIterator[Node]:
     """Serve the API over a fresh fake chain and two fake stores."""
     chain, remote = FakeChain(), FakeBlobs()
+    pool = Pool(LIMITS)
     blobs = FakeBlobs([remote])
     services = Services(
         charter=chain.world.charter,
         chain=chain,
         blobs=blobs,
+        pool=pool,
         facts=lambda: FACTS,
         now_ms=lambda: chain.world.now_ms + 5,
         progress=lambda: PROGRESS,
@@ -131,4 +136,4 @@ async def served_rpc() -> AsyncIterator[Node]:
         failures=lambda: (A_FAILURE,),
     )
     async with open_rpc(services, host="127.0.0.1", port=0) as at:
-        yield Node(at=at, chain=chain, blobs=blobs, remote=remote)
+        yield Node(at=at, chain=chain, pool=pool, blobs=blobs, remote=remote)

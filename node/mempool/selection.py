@@ -1,0 +1,79 @@
+"""Which waiting transactions a proposer tries first, up to what a block holds (N53)."""
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+
+from ledger.limits import (
+    BLOCK_BYTES_MAX,
+    BLOCK_GAS_MAX,
+    BLOCK_TXS_MAX,
+    ORDINARY_BYTES_MAX,
+    ORDINARY_GAS_MAX,
+    ORDINARY_TXS_MAX,
+    SUBMISSIONS_MAX,
+)
+from ledger.transaction import JobSubmit
+from node.mempool.waiting import ARRIVAL_BITS, Queue, Waiting
+
+
+class Room:
+    """What is left of a block (L29, L31, L36, L37)."""
+
+    def __init__(self) -> None:
+        self._all = [BLOCK_TXS_MAX, BLOCK_BYTES_MAX, BLOCK_GAS_MAX, SUBMISSIONS_MAX]
+        self._ordinary = [ORDINARY_TXS_MAX, ORDINARY_BYTES_MAX, ORDINARY_GAS_MAX, SUBMISSIONS_MAX]
+
+    def take(self, waiting: Waiting) -> bool:
+        """Take what a transaction needs, or return False."""
+        transaction = waiting.transaction
+        needs = (1, len(transaction.raw), waiting.gas, isinstance(transaction.body.payload, JobSubmit))
+        books = (self._all,) if waiting.kept else (self._all, self._ordinary)
+        if any(need > left for book in books for need, left in zip(needs, book, strict=True)):
+            return False
+        for book in books:
+            for at, need in enumerate(needs):
+                book[at] -= need
+        return True
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether no transaction at all fits any more."""
+        return self._all[0] == 0
+
+
+def select(lanes: Sequence[Iterable[Waiting]], queues: Mapping[bytes, Queue], base_fee: int) -> list[bytes]:
+    """Return envelopes for a block at `base_fee`: each account's in nonce order from its head on, best offers first.
+
+    `lanes` are the heads of accounts; all of the first lane, with what follows them, come before those of the next.
+    """
+    room, chosen = Room(), list[bytes]()
+    for heads in lanes:
+        ready = best_first(heads, base_fee)  # sorted, and so a heap
+        while ready and not room.is_full:
+            waiting = ready[0][1]
+            if not room.take(waiting):
+                heapq.heappop(ready)  # the account's later ones wait with it
+                continue
+            chosen.append(waiting.transaction.raw)
+            following = queues[waiting.transaction.sender].waiting.get(waiting.nonce + 1)
+            if following is None or following.is_parked(base_fee):
+                heapq.heappop(ready)
+            else:
+                heapq.heapreplace(ready, (following.order_of(following.offer(base_fee)), following))
+    return chosen
+
+
+def best_first(heads: Iterable[Waiting], base_fee: int) -> list[tuple[int, Waiting]]:
+    """Return, with what orders them, as many of the best as a block has places: no other head can be chosen.
+
+    There may be tens of thousands, hence no call for each.
+    """
+    open_ = [head for head in heads if head.cap >= base_fee or head.kept]
+    orders = [
+        head.order if head.full_tip_to >= base_fee else ((base_fee - head.cap) << ARRIVAL_BITS) + head.arrival
+        for head in open_
+    ]
+    if len(open_) <= BLOCK_TXS_MAX:
+        return sorted(zip(orders, open_, strict=True))
+    last = heapq.nsmallest(BLOCK_TXS_MAX, orders)[-1]
+    return sorted(pair for pair in zip(orders, open_, strict=True) if pair[0] <= last)
