@@ -1,7 +1,7 @@
 """What validators say to each other: votes, certificates, proposals and requests for certificates (C20, C21)."""
 
 import enum
-from typing import Annotated
+from typing import Annotated, assert_never
 
 import msgspec
 
@@ -94,6 +94,21 @@ class Certificates(Record, tag=5):
 
 
 Message = SignedVote | Certificate | Proposal | CertificateRequest | Certificates
+
+
+def epoch_of(message: Message) -> int | None:
+    """Return the epoch that a message is of; None for an empty list of certificates."""
+    match message:
+        case SignedVote() | Certificate():
+            return message.vote.epoch
+        case Proposal():
+            return message.vote.vote.epoch
+        case CertificateRequest():
+            return message.epoch
+        case Certificates():
+            return message.certificates[0].vote.epoch if message.certificates else None
+        case _:
+            assert_never(message)
 
 
 def sign_bytes(genesis_hash: bytes, vote: Vote) -> bytes:

@@ -173,7 +173,7 @@ class _Node:
             sandbox_pids=tuple(pid for pid in child_pids() if pid != self.network.pid),
             sandbox_layers=() if self.working is None else self.working.layers,
             worker=None if self.working is None else self.working.address,
-            voting=None if self.part.driver is None else self.part.driver.is_proven,
+            voting=None if self.part.epochs is None else self.part.epochs.is_proven,
         )
 
 

@@ -4,7 +4,7 @@ It is the `ChainView` of the other parts, and what the driver and catch-up act o
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 import trio
@@ -14,9 +14,10 @@ from consensus.validators import Instance
 from ledger.apply import receipts_root
 from ledger.block import Block, Header, block_id, decode_block
 from ledger.chain import Chain, FinalBlock, ParentUnknown
-from ledger.genesis import Charter, Genesis, first_set, genesis_header, initial_rows
+from ledger.genesis import Charter, Genesis, genesis_header, initial_rows
 from ledger.proven import ProvenRows
-from ledger.stake import epochs
+from ledger.stake.epochs import EpochSet, instance_of
+from ledger.stake.records import Evidence
 from ledger.state import State
 from ledger.transaction import Receipt, Transaction, open_transaction
 from ledger.tree import tree_of
@@ -34,19 +35,12 @@ FOLLOW_MAX = 256
 """Final blocks that a reader of `follow` may leave unread: some minutes of an idle chain."""
 HELD_MAX = 512
 """Bodies above the final block, as many as the ledger's tree takes."""
-INSTANCES_MAX = 4
-"""Of epochs whose certificates are being checked: the last, this and the next, and one for older evidence."""
-EPOCH = 0
-"""The only epoch, until validators change."""
+INSTANCES_MAX = 16
+"""Epochs whose validators are kept at hand: those that announcements and stragglers are of."""
 
 
 class DivergedError(Exception):
     """This node finds its own state wrong, or a certified block invalid: a bug or a damaged disk. It must stop."""
-
-
-def instance_of(charter: Charter) -> Instance:
-    """Return the instance of consensus that a network runs first."""
-    return epochs.instance_of(charter.hash, first_set(charter.genesis, EPOCH))
 
 
 def restore_chain(charter: Charter, store: Store, pool: Pool) -> Chain:
@@ -105,8 +99,6 @@ class FinalChain:
 
         Raises Refused STORE_DAMAGED.
         """
-        self.instance = instance_of(charter)
-        self._instances: dict[int, Instance] = {}
         self.pool_changed = trio.Event()
         """Set, and replaced, when a transaction comes into the pool."""
         self.refused: Counter[Reason] = Counter()
@@ -121,6 +113,7 @@ class FinalChain:
         self._followers: list[trio.MemorySendChannel[FinalBlock]] = []
         self._advanced = trio.Event()
         self._receipts: tuple[int, list[Receipt]] = (0, [])
+        self._instances: dict[int, Instance] = {}
         self._past = PastStates()
         self._head, self._state = self._look()
         on_chain.settle(pool, [], self._state)
@@ -158,24 +151,44 @@ class FinalChain:
         return self._head
 
     @property
+    def epoch(self) -> int:
+        """The epoch of the next block."""
+        return self._chain.head.child_epoch
+
+    @property
+    def instance(self) -> Instance:
+        """The validators of that epoch, as consensus needs them."""
+        found = self.instance_for(self.epoch)
+        assert found is not None, "the state holds the validators of the running epoch"
+        return found
+
+    @property
     def head_view(self) -> int:
-        """The view of the last final block."""
-        return self._chain.head.header.view
+        """The view of the last final block within the epoch of the next one: 0 where that has just begun."""
+        return self._chain.head.child_parent_view
 
     def instance_for(self, epoch: int) -> Instance | None:
-        """Return the instance of consensus of an epoch, with its validators.
-
-        None if the state after the last final block does not tell them: they are not fixed yet, or forgotten.
-        """
-        known = self._instances.get(epoch)
-        if known is None:
-            found = self._state.epoch_set(epoch)
-            if found is None:
+        """Return the validators of an epoch: of the running one, the next, and those that evidence may still name."""
+        found = self._instances.get(epoch)
+        if found is None:
+            members = self._state.epoch_set(epoch)
+            if members is None:
                 return None
-            known = self._instances[epoch] = epochs.instance_of(self.genesis_hash, found)
+            found = self._instances[epoch] = instance_of(self.genesis_hash, members)
             if len(self._instances) > INSTANCES_MAX:
                 del self._instances[min(self._instances)]
-        return known
+        return found
+
+    def epoch_set(self, epoch: int) -> EpochSet:
+        """Return the validators of the running epoch or the next."""
+        found = self._state.epoch_set(epoch)
+        assert found is not None, "the state holds the validators of the running epoch and the next"
+        return found
+
+    def end_of(self, epoch: int) -> Certificate | None:
+        """Return the certificate of the last block of an ended epoch, if it is held."""
+        height = self._store.last_height_of(epoch) if epoch < self.epoch else None
+        return None if height is None else self.certificate_at(height)
 
     def state(self) -> State:
         """Return the state after the last final block; it does not change under its reader."""
@@ -286,9 +299,13 @@ class FinalChain:
         name = block_id(block.header)
         if block.header.height > self._head.height:
             if len(self._held) >= HELD_MAX:
-                self._held.pop(min(self._held, key=lambda each: self._held[each].header.view))  # the newest are needed
+                self._held.pop(min(self._held, key=self._age))  # the newest are needed
             self._held[name] = block
         return name
+
+    def _age(self, name: bytes) -> tuple[int, int]:
+        header = self._held[name].header
+        return header.epoch, header.view
 
     def header(self, name: bytes) -> Header | None:
         """Return the header of a block above the final one, if its body is held."""
@@ -330,6 +347,10 @@ class FinalChain:
         self._chain.check(block, now_ms=self._now_ms())
         self.hold(block)
 
+    def ends_epoch(self, name: bytes) -> bool:
+        """Tell whether an executed block is the last of its epoch; raises ParentUnknown for one that is not (C23)."""
+        return self._chain.outcome(name).ends_epoch
+
     def is_after_parent(self, header: Header) -> bool:
         """Tell whether a block's time is later than that of its parent, which is executed."""
         return header.timestamp_ms > self._chain.outcome(header.parent).header.timestamp_ms
@@ -347,10 +368,18 @@ class FinalChain:
         base_fee = self._chain.state(parent).clock().base_fee
         return self._pool.has_ready(base_fee=base_fee, nonces=on_chain.moved_nonces(self._pool, self._chain, parent))
 
-    def propose(self, parent: bytes, *, view: int, proposer: int, reveal_at: Callable[[int], bytes]) -> Block:
+    def propose(
+        self,
+        parent: bytes,
+        *,
+        view: int,
+        proposer: int,
+        reveal_at: Callable[[int], bytes],
+        evidence: Iterable[Evidence] = (),
+    ) -> Block:
         """Build a block on an executed one from what waits in the pool; it is executed and held.
 
-        `reveal_at` gives the proposer's layer after so many reveals. Raises ParentUnknown or TreeFull.
+        `reveal_at` gives the proposer's layer after so many reveals. Raises ParentUnknown, TreeFull, RulesUnknownError.
         """
         state = self._chain.state(parent)
         moved = on_chain.moved_nonces(self._pool, self._chain, parent)
@@ -362,6 +391,7 @@ class FinalChain:
             now_ms=self._now_ms(),
             proposer=proposer,
             reveal=reveal_at(state.tip(state.validators().members[proposer].validator).reveals),
+            evidence=evidence,
         )
         self.hold(block)
         return block
@@ -386,7 +416,7 @@ class FinalChain:
         finals = self._chain.finalize(name)
         self._store.finalize([_rows_of(final) for final in finals], certificate)
         self._head, self._state = self._look(sum(len(final.outcome.writes) for final in finals))
-        self._held = {key: each for key, each in self._held.items() if each.header.view > self.head_view}
+        self._held = {key: each for key, each in self._held.items() if each.header.height > self._head.height}
         on_chain.settle(self._pool, finals, self._state)
         self._advanced.set()
         self._advanced = trio.Event()
@@ -400,6 +430,11 @@ class FinalChain:
             except (trio.WouldBlock, trio.BrokenResourceError):  # N81
                 follower.close()
                 self._followers.remove(follower)
+
+    async def wait_for_epoch(self, epoch: int) -> None:
+        """Wait until the next block is of `epoch` or a later one."""
+        while self.epoch < epoch:
+            await self._advanced.wait()
 
     async def wait_for_height(self, height: int) -> None:
         """Wait until the block at `height` is final."""

@@ -5,22 +5,20 @@ from collections.abc import Callable, Mapping
 
 import trio
 
-from consensus.ancestry import Point
-from consensus.core import Core
-from consensus.io import Certified, GuardRecord, Stored
-from consensus.scheme import Ed25519Scheme
-from consensus.timing import Timing
-from ledger.block import decode_block
+from consensus.messages import Certificate
+from ledger.block import Header
 from ledger.genesis import Charter
-from node.config import Config, ConsensusSection
+from node.config import Config
 from node.driver.driver import Driver
+from node.driver.epochs import Epochs
 from node.driver.witness import PROTOCOL as WITNESS_PROTOCOL
+from node.evidence import TOPIC as EVIDENCE_TOPIC
+from node.evidence import EvidencePool
 from node.final_chain import FinalChain
-from node.identity import ValidatorIdentity
+from node.identity import ValidatorKeys
 from node.mempool.gossip import TOPIC as TX_TOPIC
 from node.mempool.gossip import TransactionGossip
 from node.mempool.pool import Pool, PoolLimits
-from node.p2p.peer_id import peer_id_of
 from node.store.store import Store
 from node.sync import messages as sync_messages
 from node.sync.announcements import Announcements
@@ -47,10 +45,12 @@ class Participant:
         network: NetworkPort,
         now_ms: Callable[[], int],
         config: Config,
-        validator: ValidatorIdentity | None = None,
+        validator: ValidatorKeys | None = None,
         answers: Mapping[str, Answer] | None = None,
     ) -> None:
-        """Tie the parts together; `validator` is None for a follower, `answers` are those of other request protocols.
+        """Tie the parts together; `validator` is None for a node that only follows, whatever sets say.
+
+        `answers` are those of other request protocols.
 
         Raises Refused STORE_DAMAGED.
         """
@@ -65,31 +65,39 @@ class Participant:
         )
         self._gossip = TransactionGossip(self.pool, network)
         self.chain = FinalChain(charter=charter, store=store, pool=self.pool, now_ms=now_ms, spread=self._gossip.spread)
-        self.driver = None
+        self.evidence = EvidencePool(network, charter.hash)
+        self.epochs = None
         if validator is not None:
-            self.driver = _open_driver(self.chain, store, network, validator, times)
+            self.epochs = Epochs(
+                chain=self.chain,
+                guard=store.guard,
+                network=network,
+                keys=validator,
+                times=times,
+                evidence=self.evidence,
+                ahead=lambda peer: self._catch_up.peer_up(peer),  # noqa: PLW0108  # there is no catch-up yet
+            )
+        self._patience_s = PATIENCE_DELTAS * times.delta_ms / _MS_PER_S
         self._catch_up = CatchUp(
             self.chain,
             network,
-            patience_s=0 if self.driver is None else PATIENCE_DELTAS * times.delta_ms / _MS_PER_S,
-            synced=_nobody if self.driver is None else self.driver.synced,
+            patience_s=lambda: 0 if self.driver is None else self._patience_s,
+            synced=self._synced,
         )
         self._announcements = Announcements(
-            network,
-            self.chain.instance,
-            me=None if validator is None else validator.index,
-            heard=self._catch_up.heard,
+            network, instance_for=self.chain.instance_for, is_mine=self._is_mine, heard=self._catch_up.heard
         )
         self._traffic = Traffic(
             network,
-            direct={} if self.driver is None else {CONSENSUS_CHANNEL: self.driver.receive},
+            direct={} if self.epochs is None else {CONSENSUS_CHANNEL: self.epochs.receive},
             gossip={
                 TX_TOPIC: lambda message: self._gossip.receive(message.body, self.chain.open, self.chain.take),
                 sync_messages.FINAL_TOPIC: self._announcements.receive,
+                EVIDENCE_TOPIC: lambda message: self.evidence.receive(message, self.chain.state()),
             },
             answers={
                 sync_messages.PROTOCOL: SyncAnswers(self.chain).answer,
-                **({} if self.driver is None else {WITNESS_PROTOCOL: self.driver.testify}),
+                **({} if self.epochs is None else {WITNESS_PROTOCOL: self.epochs.testify}),
                 **(answers or {}),
             },
             peer_up=self._catch_up.peer_up,
@@ -106,58 +114,31 @@ class Participant:
             nursery.start_soon(self._gossip.run)
             nursery.start_soon(self._announcements.run)
             nursery.start_soon(self._catch_up.run)
-            if self.driver is not None:
-                nursery.start_soon(self.driver.run)
-                nursery.start_soon(self._announce_finals)
+            nursery.start_soon(self._follow_finals)
+            if self.epochs is not None:
+                nursery.start_soon(self.epochs.run)
 
-    async def _announce_finals(self) -> None:
-        """Make known each block that becomes final here, unless a later one already is."""
+    @property
+    def driver(self) -> Driver | None:
+        """This node's part in the running epoch, None if it has none."""
+        return None if self.epochs is None else self.epochs.driver
+
+    def _is_mine(self, header: Header) -> bool:
+        return self.epochs is not None and self.epochs.is_mine(header)
+
+    async def _synced(self, certificate: Certificate) -> None:
+        if self.epochs is not None:
+            await self.epochs.synced(certificate)
+
+    async def _follow_finals(self) -> None:
+        """Forget evidence that was heard by each final block; a validator makes it known, unless a later one is."""
         while True:
             async with self.chain.follow() as finals:
                 async for final in finals:
+                    self.evidence.settle(self.chain.state())
+                    if self.driver is None:
+                        continue
                     header = final.block.header
                     certificate = self.chain.certificate_at(header.height)
                     if certificate is not None and header.height == self.chain.head.height:
                         self._announcements.announce(header, certificate)
-
-
-def _open_driver(
-    chain: FinalChain,
-    store: Store,
-    network: NetworkPort,
-    me: ValidatorIdentity,
-    times: ConsensusSection,
-) -> Driver:
-    """Return the driver, with everything that this validator must not forget (N71)."""
-    recovered: list[GuardRecord] = store.guard.recall()
-    for record in recovered:
-        if isinstance(record, Stored):
-            chain.hold(decode_block(record.body))
-    certificate = chain.certificate_at(chain.head.height)
-    if certificate is not None:
-        recovered.insert(0, Certified(certificate=certificate))
-    scheme = Ed25519Scheme(chain.instance.validators, me.seed)
-    core = Core(
-        instance=chain.instance,
-        me=me.index,
-        scheme=scheme,
-        timing=Timing(delta_ms=times.delta_ms, idle_ms=times.idle_ms, retry_ms=2 * times.delta_ms),
-        start=Point(chain.head_view, chain.head.block_id),
-        recovered=recovered,
-        quarantine=True,
-    )
-    peers = [peer_id_of(each.peer) for each in chain.genesis.validators]
-    return Driver(
-        core=core,
-        chain=chain,
-        guard=store.guard,
-        network=network,
-        peers=peers,
-        onion=me.onion,
-        times=times,
-        scheme=scheme,
-    )
-
-
-async def _nobody(_: object) -> None:
-    """Tell nobody: a follower has no consensus core."""

@@ -59,6 +59,8 @@ class Builder:
         """Wait until the least interval is over, and there is something to do or the idle time is over too."""
         since_parent_ms = self._chain.age_ms(parent)
         await trio.sleep(max(0, self._min_interval_ms - since_parent_ms) / _MS_PER_S)
+        if self._chain.ends_epoch(parent):  # nothing stands on it but itself, unless it is final by now (C23)
+            return
         with trio.move_on_after(max(0, self._idle_ms - since_parent_ms) / _MS_PER_S):
             while not self._chain.has_work(parent):
                 await self._chain.pool_changed.wait()

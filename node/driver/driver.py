@@ -1,5 +1,6 @@
 """The shell around the consensus core: feeds it one input at a time and carries out its effects in order (N70)."""
 
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -31,16 +32,18 @@ from consensus.io import (
     Validated,
     Verdict,
 )
-from consensus.messages import Certificate, Proposal, decode_message, encode_message
-from consensus.scheme import Scheme
+from consensus.messages import Certificate, Message, Proposal, encode_message
+from consensus.scheme import Ed25519Scheme
 from ledger.block import block_id, decode_block
 from ledger.chain import ParentUnknown, TreeFull
 from ledger.onion import Onion, reveal
+from ledger.stake.records import Evidence as Accusation
 from node.config import ConsensusSection
 from node.driver import witness
 from node.driver.building import Builder
 from node.driver.fetching import Fetcher
 from node.driver.timer import Timer
+from node.evidence import EvidencePool
 from node.final_chain import FinalChain
 from node.store.guard import Guard
 from node.traffic import CONSENSUS_CHANNEL, NetworkPort
@@ -53,6 +56,8 @@ LAST_WORDS_S = 1.0
 """Between the core's halt and the node's end: the certificate that shows a fork is on its way to others (C11)."""
 FAULTS_LOGGED_MAX = 256
 """Bad messages that are written to the log: enough to see who and what; a liar must not fill the disk."""
+FAULT_WEIGHT = 1
+"""What a broken rule of consensus counts with the network, in invalid messages."""
 
 _log = logging.getLogger("assay.driver")
 
@@ -62,7 +67,7 @@ class ConsensusHaltedError(Exception):
 
 
 class Driver:
-    """A validator's part in consensus."""
+    """A validator's part in the consensus of one epoch."""
 
     def __init__(
         self,
@@ -74,7 +79,7 @@ class Driver:
         peers: Sequence[bytes],
         onion: Onion,
         times: ConsensusSection,
-        scheme: Scheme,
+        evidence: EvidencePool,
     ) -> None:
         """`peers` are the validators' peer ids by index; `onion` is this validator's."""
         self._core = core
@@ -84,28 +89,40 @@ class Driver:
         self._peers = list(peers)
         self._onion = onion
         self._times = times
-        self._scheme = scheme
+        self._evidence = evidence
         self._index_of = {peer: index for index, peer in enumerate(peers)}
         self._inbox_in, self._inbox = trio.open_memory_channel[Input](INBOX_MAX)
         self.faults = 0
         """Broken rules seen in others' messages."""
+        self.was_proven = not core.quarantined
+        """Whether this validator's record was known to be whole while blocks before the last one became final."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that this is a part in."""
+        return self._core.instance.epoch
 
     @property
     def view(self) -> int:
         """The current view."""
         return self._core.view
 
-    async def receive(self, peer: bytes, body: bytes) -> None:
-        """Take in a message from a validator's link; what does not decode is dropped."""
+    async def hear(self, peer: bytes, message: Message) -> None:
+        """Take in a message of this epoch from a validator's link."""
         sender = self._index_of.get(peer)
-        if sender is None:
-            return
-        try:
-            message = decode_message(body)
-        except Refused as fault:
-            self._note_fault("validator %d sent what is no message: %s", sender, fault)
-            return
-        await self._inbox_in.send(Received(sender=sender, message=message))
+        if sender is not None:
+            await self._give(Received(sender=sender, message=message))
+
+    async def _give(self, given: Input) -> None:
+        """Put an input in line; once the epoch is over nobody waits for it."""
+        with contextlib.suppress(trio.BrokenResourceError):
+            await self._inbox_in.send(given)
+
+    def hear_early(self, peer: bytes, message: Message) -> None:
+        """Take in a message that came before this epoch began here; there is room for as many as are kept (Early)."""
+        sender = self._index_of.get(peer)
+        if sender is not None:
+            self._inbox_in.send_nowait(Received(sender=sender, message=message))
 
     async def testify(self, body: bytes) -> bytes | None:
         """Answer another validator that asks for its past (C13)."""
@@ -121,20 +138,21 @@ class Driver:
         return witness.Asker(
             self._core,
             self._network,
-            scheme=self._scheme,
+            scheme=Ed25519Scheme(self._core.instance.validators, None),
             peers=self._peers,
             delta_ms=self._times.delta_ms,
-            give=self._inbox_in.send,
+            give=self._give,
         )
 
     async def synced(self, certificate: Certificate) -> None:
         """Tell consensus that catch-up brought the chain to the block of this certificate."""
-        await self._inbox_in.send(Synced(certificate=certificate))
+        if certificate.vote.epoch == self.epoch:
+            await self._give(Synced(certificate=certificate))
 
     async def run(self) -> None:
-        """Take part, for ever; raises ConsensusHaltedError."""
+        """Take part until the epoch is over; raises ConsensusHaltedError."""
+        give = self._give
         async with trio.open_nursery() as nursery:
-            give = self._inbox_in.send
             self._view_timer = Timer(nursery, give)
             self._retry_timer = Timer(nursery, give)
             self._builder = Builder(
@@ -152,18 +170,27 @@ class Driver:
                 await self._step(Start())
                 if self._core.quarantined:
                     nursery.start_soon(self._asker().run)
-                async for given in self._inbox:
-                    await self._step(given)
+                while not self._is_over:
+                    await self._step(await self._inbox.receive())
             except ConsensusHaltedError:
                 await trio.sleep(LAST_WORDS_S)
                 raise
+            nursery.cancel_scope.cancel()
+        self._inbox.close()
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the last block of the epoch is final here, by consensus or by catch-up (C24)."""
+        return self._chain.epoch != self.epoch
 
     async def _step(self, given: Input) -> None:
         """Feed an input, and the answers that its effects have at once."""
         waiting = deque([given])
-        while waiting:
+        while waiting and not self._is_over:
             for effect in self._core.step(waiting.popleft()):
                 answer = self._carry_out(effect)
+                if self._is_over:  # what follows the commit of the last block is of no more use (C24)
+                    break
                 if answer is not None:
                     waiting.append(answer)
             await trio.lowlevel.checkpoint()
@@ -172,7 +199,7 @@ class Driver:
         """Carry out an effect; return the answer if it is known at once."""
         match effect:
             case Persist():
-                self._guard.persist(effect.records)  # on disk before the sends that follow it (N71)
+                self._guard.persist(self.epoch, effect.records)  # on disk before the sends that follow it (N71)
             case Send():
                 self._send(effect)
             case SetTimer():
@@ -188,20 +215,26 @@ class Driver:
             case Commit():
                 return self._commit(effect)
             case Evidence():
-                self.faults += 1  # always in the log: once for a validator and view, and it convicts
-                _log.warning("validator %d signed two votes of one view: %s", effect.first.signer, effect)
+                self._accuse(effect)
             case Penalise():
-                self._note_fault("validator %s broke a rule: %s", effect.sender, effect.fault.name)
+                self._blame(effect)
             case Halt():
                 raise ConsensusHaltedError(effect.why)  # N75
             case _:
                 assert_never(effect)
         return None
 
-    def _note_fault(self, what: str, *facts: object) -> None:
+    def _accuse(self, effect: Evidence) -> None:
+        self.faults += 1  # always in the log: once for a validator and view, and it convicts
+        _log.warning("validator %d signed two votes of one view: %s", effect.first.signer, effect)
+        self._evidence.accuse(Accusation(first=effect.first, second=effect.second), self._chain.state())
+
+    def _blame(self, effect: Penalise) -> None:
         self.faults += 1
         if self.faults <= FAULTS_LOGGED_MAX:
-            _log.warning(what, *facts)
+            _log.warning("validator %s broke a rule: %s", effect.sender, effect.fault.name)
+        if effect.sender is not None:
+            self._network.penalise(self._peers[effect.sender], effect.fault.name, FAULT_WEIGHT)
 
     def _send(self, effect: Send) -> None:
         to = None if effect.to is None else [self._peers[effect.to]]
@@ -218,6 +251,8 @@ class Driver:
             block = decode_block(asked.body)
         except Refused:
             return Verdict.MISMATCHED
+        if asked.block == asked.parent:
+            return self._verdict_again(block_id(block.header), asked)
         header = block.header
         links = (header.view, header.parent_view, header.parent)
         if block_id(header) != asked.block or links != (asked.view, asked.parent_view, asked.parent):
@@ -235,6 +270,20 @@ class Driver:
             return Verdict.DECLINED
         return Verdict.VALID
 
+    def _verdict_again(self, name: bytes, asked: Validate) -> Verdict:
+        """Judge a block that is proposed on itself: it must be the last of its epoch (C23)."""
+        if name != asked.block:
+            return Verdict.MISMATCHED
+        try:
+            self._chain.execute(name)
+            return Verdict.VALID if self._chain.ends_epoch(name) else Verdict.INVALID
+        except Refused as fault:
+            _log.warning("block %s proposed again in view %d: %s", name.hex(), asked.view, fault)
+            return Verdict.INVALID
+        except (ParentUnknown, TreeFull) as fault:
+            _log.warning("no verdict on block %s proposed again in view %d: %r", name.hex(), asked.view, fault)
+            return Verdict.DECLINED
+
     def _commit(self, effect: Commit) -> Validated | None:
         """Make a block final; what is invalid here in spite of its certificate goes back to the core, which halts."""
         try:
@@ -244,14 +293,22 @@ class Driver:
             return Validated(view=effect.certificate.vote.view, block=effect.block, verdict=Verdict.INVALID)  # C11
         except (ParentUnknown, TreeFull) as fault:  # further behind than bodies are held: catch-up brings them (N63)
             _log.warning("final block %s waits for catch-up: %r", effect.block.hex(), fault)
+        # Proved by the last block alone it may be that an earlier life of this node, and nobody else, saw that block
+        # final and voted in the next epoch; a block before the last shows that nobody had.
+        self.was_proven = self.was_proven or (self.is_proven and not self._is_over)
         return None
 
     def _propose(self, wanted: Build) -> tuple[bytes, bytes]:
         assert self._core.me is not None, "only a validator builds"
-        try:
-            block = self._chain.propose(
-                wanted.parent, view=wanted.view, proposer=self._core.me, reveal_at=partial(reveal, self._onion)
-            )
-        except ValueError as fault:  # the onion is used up
-            raise Refused(Reason.BLOCK_WRONG_BEACON, why=str(fault)) from None
+        if self._chain.ends_epoch(wanted.parent):
+            body = self._chain.body(wanted.parent)
+            assert body is not None, "the core builds on what is held"
+            return wanted.parent, body  # C23
+        block = self._chain.propose(
+            wanted.parent,
+            view=wanted.view,
+            proposer=self._core.me,
+            reveal_at=partial(reveal, self._onion),
+            evidence=self._evidence.waiting(),
+        )
         return block_id(block.header), encode(block)

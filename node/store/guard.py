@@ -9,7 +9,7 @@ from typing import assert_never
 from consensus.guard import decode_record, encode_record
 from consensus.io import Certified, GuardRecord, Stored, Voted
 from node.store.database import Database
-from node.store.schema import GUARD, guard_key, guard_view
+from node.store.schema import GUARD, guard_key, guard_place, numbered
 
 _VOTED = 1
 _STORED = 2
@@ -22,40 +22,40 @@ class Guard:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def persist(self, records: Iterable[GuardRecord]) -> None:
-        """Write records in one batch; when this returns, votes and blocks are on disk.
+    def persist(self, epoch: int, records: Iterable[GuardRecord]) -> None:
+        """Write records of an epoch in one batch; when this returns, votes and blocks are on disk.
 
         Certificates alone are written without waiting for the disk: they are nobody's word but prove themselves, can be
         had again, and come to disk with the next batch that waits.
         """
         written = list(records)
         binding = any(not isinstance(record, Certified) for record in written)
-        self._database.write([(_key(record), encode_record(record)) for record in written], sync=binding)
+        self._database.write([(_key(epoch, record), encode_record(record)) for record in written], sync=binding)
 
-    def recall(self) -> list[GuardRecord]:
-        """Return all records, by view; raises Refused MALFORMED if one does not decode."""
-        rows = self._database.rows(GUARD).scan()
+    def recall(self, epoch: int) -> list[GuardRecord]:
+        """Return all records of an epoch, by view; raises Refused MALFORMED if one does not decode."""
+        rows = self._database.rows(numbered(GUARD, epoch)).scan()
         return [decode_record(raw) for _, raw in rows]
 
-    def forgotten(self, final_view: int) -> list[tuple[bytes, None]]:
-        """Return the deletions of all records up to `final_view`, for the batch that makes it final."""
+    def forgotten(self, epoch: int, final_view: int) -> list[tuple[bytes, None]]:
+        """Return the deletions of all records up to a view, those of earlier epochs too, for the batch of its block."""
         gone: list[tuple[bytes, None]] = []
         for key, _ in self._database.rows(b"").scan(GUARD):
-            if guard_view(key) > final_view:
+            if guard_place(key) > (epoch, final_view):
                 break
             gone.append((key, None))
         return gone
 
 
-def _key(record: GuardRecord) -> bytes:
+def _key(epoch: int, record: GuardRecord) -> bytes:
     match record:
         case Voted():
             vote = record.vote.vote
-            return guard_key(vote.view, _VOTED, bytes([vote.kind]))
+            return guard_key(epoch, vote.view, _VOTED, bytes([vote.kind]))
         case Stored():
-            return guard_key(record.view, _STORED, record.block)
+            return guard_key(epoch, record.view, _STORED, record.block)
         case Certified():
             vote = record.certificate.vote
-            return guard_key(vote.view, _CERTIFIED, bytes([vote.kind]) + vote.block)
+            return guard_key(epoch, vote.view, _CERTIFIED, bytes([vote.kind]) + vote.block)
         case _:
             assert_never(record)

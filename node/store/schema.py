@@ -12,7 +12,7 @@
 | `o` ‖ height                       | state root after a final block                           |
 | `t` ‖ transaction id               | height ‖ index (4 bytes) of a final transaction          |
 | `c` ‖ height                       | FINALIZE certificate of the block at that height         |
-| `g` ‖ view ‖ kind ‖ rest           | what consensus must remember (node.store.guard)          |
+| `g` ‖ epoch ‖ view ‖ kind ‖ rest   | what consensus must remember (node.store.guard)          |
 """
 
 from primitives.hashing import Hash
@@ -87,14 +87,15 @@ def number_of(key: bytes) -> int:
     return int.from_bytes(key[-_NUMBER_BYTES:], "big")
 
 
-def guard_key(view: int, kind: int, rest: bytes) -> bytes:
+def guard_key(epoch: int, view: int, kind: int, rest: bytes) -> bytes:
     """Return the key of what consensus must remember of a view."""
-    return numbered(GUARD, view) + bytes([kind]) + rest
+    return numbered(GUARD, epoch) + view.to_bytes(_NUMBER_BYTES, "big") + bytes([kind]) + rest
 
 
-def guard_view(key: bytes) -> int:
-    """Return the view of such a key."""
-    return int.from_bytes(key[1 : 1 + _NUMBER_BYTES], "big")
+def guard_place(key: bytes) -> tuple[int, int]:
+    """Return epoch and view of such a key."""
+    view_at = 1 + _NUMBER_BYTES
+    return int.from_bytes(key[1:view_at], "big"), int.from_bytes(key[view_at : view_at + _NUMBER_BYTES], "big")
 
 
 def encode_place(height: int, index: int) -> bytes:

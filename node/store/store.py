@@ -133,7 +133,7 @@ class Store:
         if certificate is not None:
             assert certificate.vote.block == last.block_id
             rows.append((schema.numbered(schema.CERTIFICATE, last.height), encode(certificate)))
-            rows += self.guard.forgotten(certificate.vote.view)
+            rows += self.guard.forgotten(certificate.vote.epoch, certificate.vote.view)
         head = HeadRow(height=last.height, block=last.block_id, state_root=last.state_root)
         rows.append((schema.HEAD, encode(head)))
         floor, gone = step(
@@ -191,6 +191,19 @@ class Store:
         """Return the epoch of the final block at `height`."""
         row = block_row(self._all, height)
         return None if row is None else row.epoch
+
+    def last_height_of(self, epoch: int) -> int | None:
+        """Return the height of the highest block of an epoch that is here."""
+        if self._head is None:
+            return None
+        low, high = self._floor.blocks, self._head.height
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._row(middle).epoch > epoch:
+                high = middle - 1
+            else:
+                low = middle
+        return low if self._row(low).epoch == epoch else None
 
     def receipts(self, height: int) -> bytes | None:
         """Return the encoded receipts of the final block at `height`."""

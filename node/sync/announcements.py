@@ -28,15 +28,18 @@ class Announcements:
     def __init__(
         self,
         network: Publisher,
-        instance: Instance,
         *,
-        me: int | None,
+        instance_for: Callable[[int], Instance | None],
+        is_mine: Callable[[Header], bool],
         heard: Callable[[Sequence[bytes], int], None],
     ) -> None:
-        """`me` is this validator's index; `heard` is told who should have a final block, and its height."""
+        """`instance_for` gives the validators of an epoch, `is_mine` tells whether this node proposed a block.
+
+        `heard` is told who should have a final block, and its height.
+        """
         self._network = network
-        self._instance = instance
-        self._me = me
+        self._instance_for = instance_for
+        self._is_mine = is_mine
         self._heard = heard
         self._known_height = 0
         self._announced_height = 0
@@ -46,7 +49,7 @@ class Announcements:
         """Make a block known that this node took part in finalizing."""
         self._known_height = max(self._known_height, header.height)
         announcement = Announcement(header=header, certificate=certificate)
-        if header.proposer == self._me:
+        if self._is_mine(header):
             self._publish(announcement)
             return
         try:
@@ -68,7 +71,11 @@ class Announcements:
             height = announcement.header.height
             if height + OLD_BLOCKS < self._known_height:
                 return Verdict.IGNORE
-            check_final(announcement.certificate, block_id(announcement.header), self._instance)
+            instance = self._instance_for(announcement.certificate.vote.epoch)
+            if instance is None:  # so far ahead, or made up: whoever passed it on may know more
+                self._heard((message.forwarder,), height)
+                return Verdict.IGNORE
+            check_final(announcement.certificate, block_id(announcement.header), instance)
         except Refused:
             return Verdict.REJECT
         self._known_height = max(self._known_height, height)

@@ -61,10 +61,10 @@ class CatchUp:
         chain: FinalChain,
         network: NetworkPort,
         *,
-        patience_s: float,
+        patience_s: Callable[[], float],
         synced: Callable[[Certificate], Awaitable[None]],
     ) -> None:
-        """`patience_s`: how long consensus may take to bring the next block before peers are asked, 0 for a follower.
+        """`patience_s`: how long consensus may take to bring the next block before peers are asked, 0 while following.
 
         `synced` is told each certificate up to which the chain was brought.
         """
@@ -169,8 +169,9 @@ class CatchUp:
             if lead <= 0:
                 await self._news.wait()
                 continue
-            if self._patience_s and lead < FAR_BLOCKS:
-                with trio.move_on_after(self._patience_s):
+            patience_s = self._patience_s()
+            if patience_s and lead < FAR_BLOCKS:
+                with trio.move_on_after(patience_s):
                     await self._chain.wait_for_height(height + 1)
                     continue
             return

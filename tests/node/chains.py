@@ -7,7 +7,7 @@ from consensus.messages import Certificate, SignedVote, Vote, VoteKind, sign_byt
 from ledger.block import Block, block_id
 from ledger.genesis import Charter, charter_of
 from ledger.onion import reveal
-from node.final_chain import EPOCH, FinalChain
+from node.final_chain import FinalChain
 from node.mempool.pool import Pool, PoolLimits
 from node.store.disk import Disk
 from node.store.pruning import Keep
@@ -20,10 +20,16 @@ LIMITS = PoolLimits(per_account=64, total=200, total_bytes=100_000, base_fee_min
 
 
 def certify(
-    charter: Charter, view: int, block: bytes, *, signers: int = 3, kind: VoteKind = VoteKind.FINALIZE
+    charter: Charter,
+    view: int,
+    block: bytes,
+    *,
+    signers: int = 3,
+    kind: VoteKind = VoteKind.FINALIZE,
+    epoch: int = 0,
 ) -> Certificate:
     """Return the certificate that the first `signers` validators make."""
-    vote = Vote(epoch=EPOCH, view=view, kind=kind, block=block)
+    vote = Vote(epoch=epoch, view=view, kind=kind, block=block)
     message = sign_bytes(charter.hash, vote)
     votes = {
         at: SignedVote(vote=vote, signer=at, signature=ed25519.sign(seed_of(f"validator {at}"), message))
@@ -68,7 +74,7 @@ class Producer:
         )
 
     def finalize(self, block: Block) -> Certificate:
-        certificate = certify(self.charter, block.header.view, block_id(block.header))
+        certificate = certify(self.charter, block.header.view, block_id(block.header), epoch=block.header.epoch)
         self.chain.finalize(certificate)
         return certificate
 

@@ -8,11 +8,13 @@ import trio
 
 from consensus.messages import Proposal as ProposalMessage
 from consensus.messages import SignedVote, decode_message
+from ledger.stake.epochs import EpochSet
 from node.config import Config, ConsensusSection
 from node.identity import ValidatorIdentity
 from node.p2p.peer_id import peer_id_of
 from node.participant import Participant
 from node.store.store import Store
+from primitives.ed25519 import public_key_of
 from testnet.kit.ledger_builders import GENESIS_MS, a_transfer, address, key_of, onion_of, seed_of
 from tests.node.chains import CHARTER
 from tests.node.memory_network import Hub
@@ -21,6 +23,22 @@ CONFIG = Config(consensus=ConsensusSection(idle_ms=400, delta_ms=100, min_block_
 VALIDATORS = len(CHARTER.genesis.validators)
 LIMIT_S = 300.0
 """Of virtual time, for anything that should take seconds."""
+
+
+class Keys:
+    """The secrets of one validator of the cluster, by the numbers that its keys are made of."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = numbers
+
+    async def place_in(self, epoch_set: EpochSet) -> ValidatorIdentity | None:
+        await trio.lowlevel.checkpoint()
+        for index, member in enumerate(epoch_set.members):
+            for number in self.numbers:
+                seed = seed_of(f"validator {number}")
+                if public_key_of(seed) == member.key:
+                    return ValidatorIdentity(index=index, seed=seed, onion=onion_of(number))
+        return None
 
 
 class Member:
@@ -41,8 +59,7 @@ class Member:
         self.store = Store(self._cluster.folder / self.name, CHARTER.hash)
         validator = None
         if self.index is not None:
-            seed = seed_of(f"validator {self.index}")
-            validator = ValidatorIdentity(index=self.index, seed=seed, onion=onion_of(self.index))
+            validator = Keys(self.index)
         self.part = Participant(
             charter=CHARTER,
             store=self.store,
@@ -96,8 +113,8 @@ class Cluster:
         self.nursery = nursery
         self.hub = Hub(nursery, loss=loss, seed=seed)
         self.hub.watch = self._see
-        self.votes: dict[tuple[int, int, int], bytes] = {}
-        """The block that a validator voted for, by (signer, view, kind)."""
+        self.votes: dict[tuple[int, int, int, int], bytes] = {}
+        """The block that a validator voted for, by (epoch, signer, view, kind)."""
         self.members: dict[str, Member] = {}
         self._began_s = trio.current_time()
         for at in range(VALIDATORS):
@@ -127,10 +144,11 @@ class Cluster:
             return
         (sender,) = [member for member in self.validators if member.peer == peer]
         assert vote.signer == sender.index
-        persisted = [record for record in sender.store.guard.recall() if getattr(record, "vote", None) == vote]
+        written = sender.store.guard.recall(vote.vote.epoch)
+        persisted = [record for record in written if getattr(record, "vote", None) == vote]
         is_old = vote.vote.view <= sender.part.chain.head_view
         assert persisted or is_old, f"{sender.name} sends what is not on its disk: {vote}"
-        name = (vote.signer, vote.vote.view, int(vote.vote.kind))
+        name = (vote.vote.epoch, vote.signer, vote.vote.view, int(vote.vote.kind))
         assert self.votes.setdefault(name, vote.vote.block) == vote.vote.block, f"{sender.name} signs twice"
 
     async def until(self, condition: Callable[[], bool]) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from consensus.certificate import check_final
 from ledger.block import block_id
-from ledger.genesis import charter_of
-from node.final_chain import instance_of
+from ledger.genesis import charter_of, first_set
+from ledger.stake.epochs import instance_of
 from node.p2p.names import topic_name
 from node.sync.messages import ANNOUNCEMENT_BYTES_MAX, Announcement
 from primitives.codec import decode
@@ -65,7 +65,8 @@ def test_a_stock_libp2p_host_receives_a_final_header_that_proves_itself(network:
         told = stock.stdout.readline()
         stock.kill()
     announcement = decode(Announcement, bytes.fromhex(told.decode()), at_most=ANNOUNCEMENT_BYTES_MAX)
-    check_final(announcement.certificate, block_id(announcement.header), instance_of(charter))
+    instance = instance_of(charter.hash, first_set(charter.genesis, 0))
+    check_final(announcement.certificate, block_id(announcement.header), instance)
     wait_until(lambda: host.height >= announcement.header.height, "the announced block")
     assert (
         host.call("chain.block", height=announcement.header.height)["id"] == announcement.certificate.vote.block.hex()

@@ -15,9 +15,11 @@ from consensus.io import (
     Built,
     Commit,
     Effect,
+    Fault,
     FetchBlock,
     Halt,
     Input,
+    Penalise,
     Persist,
     Received,
     RetryDue,
@@ -32,12 +34,13 @@ from consensus.io import (
     Voted,
 )
 from consensus.messages import CertificateRequest, SignedVote, Vote, VoteKind, encode_message
-from consensus.scheme import Ed25519Scheme
+from consensus.validators import Instance
 from ledger.block import Block, block_id, decode_block
 from ledger.onion import Onion, grow
 from ledger.state import change
 from node.config import ConsensusSection
 from node.driver.driver import FAULTS_LOGGED_MAX, ConsensusHaltedError, Driver
+from node.evidence import EvidencePool
 from node.p2p.ipc import Direct, Requested
 from node.p2p.peer_id import peer_id_of
 from node.sync.answers import SyncAnswers
@@ -54,8 +57,9 @@ TIMES = ConsensusSection(idle_ms=400, delta_ms=100, min_block_interval_ms=50)
 class ScriptedCore:
     """A core whose effects a test hands in, and whose inputs it looks at."""
 
-    def __init__(self, me: int) -> None:
+    def __init__(self, me: int, instance: Instance) -> None:
         self.me = me
+        self.instance = instance
         self.view = 1
         self.quarantined = False
         self.inputs: list[Input] = []
@@ -73,7 +77,7 @@ class Rig:
         self.producer = Producer(folder / "mine")
         self.chain = self.producer.chain
         self.me = self.chain.instance.validators.leader(1)
-        self.core = ScriptedCore(self.me)
+        self.core = ScriptedCore(self.me, self.chain.instance)
         self.hub = Hub(nursery)
         self.network = self.hub.join(PEERS[self.me], validator=True)
         self.driver = Driver(
@@ -83,8 +87,8 @@ class Rig:
             network=self.network,
             peers=PEERS,
             onion=onion or onion_of(self.me),
-            scheme=Ed25519Scheme(self.chain.instance.validators, None),
             times=TIMES,
+            evidence=EvidencePool(self.network, CHARTER.hash),
         )
         self.nursery = nursery
 
@@ -127,7 +131,7 @@ def a_vote(view: int) -> SignedVote:
 
 async def test_votes_are_on_disk_when_they_are_sent(rig: Rig, autojump_clock: Clock) -> None:
     on_disk: list[int] = []
-    rig.hub.watch = lambda _peer, _body: on_disk.append(len(rig.producer.store.guard.recall()))
+    rig.hub.watch = lambda _peer, _body: on_disk.append(len(rig.producer.store.guard.recall(0)))
     await rig.after(Persist(records=[Voted(vote=a_vote(1))]), Send(to=None, message=a_vote(1)))
     assert on_disk == [1]
 
@@ -144,22 +148,21 @@ async def test_a_message_for_one_goes_to_one(rig: Rig, autojump_clock: Clock) ->
 
 async def test_what_validators_say_is_given_with_their_index(rig: Rig, autojump_clock: Clock) -> None:
     await rig.after()
-    await rig.driver.receive(PEERS[3], encode_message(a_vote(7)))
-    await rig.driver.receive(PEERS[3], b"noise")
-    await rig.driver.receive(b"a stranger", encode_message(a_vote(8)))
+    await rig.driver.hear(PEERS[3], a_vote(7))
+    await rig.driver.hear(b"a stranger", a_vote(8))
     await trio.sleep(0.1)
     assert rig.core.inputs[1:] == [Received(sender=3, message=a_vote(7))]
-    assert rig.driver.faults == 1
 
 
-async def test_a_validator_that_talks_nonsense_does_not_fill_the_disk(
+async def test_a_validator_that_breaks_rules_is_reported_and_does_not_fill_the_disk(
     rig: Rig, autojump_clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    for _ in range(2 * FAULTS_LOGGED_MAX):
-        await rig.driver.receive(PEERS[3], b"noise")
-    assert rig.driver.faults == 2 * FAULTS_LOGGED_MAX
+    blame = Penalise(sender=3, fault=Fault.BAD_VOTE)
+    await rig.after(*[blame] * (2 * FAULTS_LOGGED_MAX), Penalise(sender=None, fault=Fault.BAD_VOTE))
+    assert rig.driver.faults == 2 * FAULTS_LOGGED_MAX + 1
     assert len(caplog.records) == FAULTS_LOGGED_MAX
+    assert rig.network.penalties == [(PEERS[3], "BAD_VOTE", 1)] * (2 * FAULTS_LOGGED_MAX)
 
 
 async def test_a_timer_that_is_set_anew_forgets_what_it_was_set_to(rig: Rig, autojump_clock: Clock) -> None:
@@ -348,6 +351,6 @@ async def test_a_core_that_halts_ends_the_driver(rig: Rig, autojump_clock: Clock
 async def test_whatever_can_be_said_between_validators_is_delivered(rig: Rig, autojump_clock: Clock) -> None:
     request = CertificateRequest(epoch=0, first_view=1, last_view=2)
     await rig.after()
-    await rig.driver.receive(PEERS[0], encode_message(request))
+    await rig.driver.hear(PEERS[0], request)
     await trio.sleep(0.1)
     assert rig.core.inputs[1:] == [Received(sender=0, message=request)]

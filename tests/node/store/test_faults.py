@@ -155,7 +155,7 @@ def whole(path: Path) -> list[object]:
     """Return all that a store tells, each thing refused by name if it is."""
     store, chain = opened(path)
     try:
-        told: list[object] = [chain.head, store.guard.recall()]
+        told: list[object] = [chain.head, store.guard.recall(0)]
         for height in range(chain.head.height + 1):
             told += [block_or_file(store, height), store.receipts(height)]
         return told

@@ -70,21 +70,21 @@ def test_what_consensus_persists_survives_a_crash(producer: Producer, tmp_path: 
     certified = Certified(certificate=certify(CHARTER, 8, sha256(b"parent"), kind=VoteKind.NOTARIZE))
     records: list[GuardRecord] = [certified, a_vote(9, VoteKind.NOTARIZE), a_vote(9, VoteKind.FINALIZE), stored]
     for at in range(len(records)):
-        producer.store.guard.persist(records[at : at + 1])
+        producer.store.guard.persist(0, records[at : at + 1])
         copy = tmp_path / f"copy{at}"
         shutil.copytree(producer.path, copy)
         (copy / "LOCK").unlink()
         opened = Store(copy, CHARTER.hash)
-        assert opened.guard.recall() == records[: at + 1]
+        assert opened.guard.recall(0) == records[: at + 1]
         opened.close()
 
 
 def test_what_a_final_view_has_closed_is_forgotten_with_it(producer: Producer) -> None:
     producer.store.guard.persist(
-        [a_vote(1, VoteKind.NOTARIZE), a_vote(1, VoteKind.FINALIZE), a_vote(2, VoteKind.NOTARIZE)]
+        0, [a_vote(1, VoteKind.NOTARIZE), a_vote(1, VoteKind.FINALIZE), a_vote(2, VoteKind.NOTARIZE)]
     )
     producer.finalize(producer.propose(view=1))
-    assert producer.store.guard.recall() == [a_vote(2, VoteKind.NOTARIZE)]
+    assert producer.store.guard.recall(0) == [a_vote(2, VoteKind.NOTARIZE)]
 
 
 def test_a_store_of_another_network_is_refused(tmp_path: Path) -> None:

@@ -44,10 +44,15 @@ class Listener(Announcements):
     def __init__(self, producer: Producer, me: int | None) -> None:
         self.wall = Wall()
         self.heard_of: list[int] = []
-        super().__init__(self.wall, producer.chain.instance, me=me, heard=self._note)
+        super().__init__(
+            self.wall,
+            instance_for=producer.chain.instance_for,
+            is_mine=lambda header: header.proposer == me,
+            heard=self._note,
+        )
 
     def _note(self, peers: Sequence[bytes], height: int) -> None:
-        assert list(peers) == [b"forwarder", b"author"]
+        assert peers[0] == b"forwarder"
         self.heard_of.append(height)
 
 
@@ -112,3 +117,12 @@ def test_what_is_not_proved_is_held_against_the_forwarder(producer: Producer) ->
     for body in (b"", encode(good)[:-1], encode(other), encode(weak), encode(notarized)):
         assert listener.receive(gossip(body)) is Verdict.REJECT
     assert listener.heard_of == []
+
+
+async def test_what_proves_itself_by_validators_that_are_not_known_here_is_a_hint_and_no_more(
+    producer: Producer,
+) -> None:
+    said = announcement(producer, 2, epoch=7)
+    listener = Listener(producer, None)
+    assert listener.receive(gossip(encode(said))) is Verdict.IGNORE
+    assert listener.heard_of == [2]

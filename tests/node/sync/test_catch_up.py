@@ -72,7 +72,7 @@ class Rig:
             self.synced.append(certificate)
 
         peers = Peers(self.nursery, answers)
-        catch_up = CatchUp(self.behind.chain, peers, patience_s=patience_s, synced=note)
+        catch_up = CatchUp(self.behind.chain, peers, patience_s=lambda: patience_s, synced=note)
         self.nursery.start_soon(catch_up.run)
         return catch_up, peers
 
