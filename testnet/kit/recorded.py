@@ -33,9 +33,9 @@ def main(arguments: list[str]) -> int:
     honest = Guard.persist
     with path.open("a") as record:
 
-        def persist(guard: Guard, records: Iterable[GuardRecord]) -> None:
+        def persist(guard: Guard, epoch: int, records: Iterable[GuardRecord]) -> None:
             written = list(records)
-            honest(guard, written)
+            honest(guard, epoch, written)
             for each in written:
                 if isinstance(each, Voted):
                     vote = each.vote.vote
