@@ -141,6 +141,7 @@ class Driver:
             scheme=Ed25519Scheme(self._core.instance.validators, None),
             peers=self._peers,
             delta_ms=self._times.delta_ms,
+            closed=self._guard.closed_in(self.epoch),
             give=self._give,
         )
 

@@ -50,9 +50,10 @@ class Asker:
         scheme: Scheme,
         peers: Sequence[bytes],
         delta_ms: int,
+        closed: int,
         give: Callable[[Input], Awaitable[None]],
     ) -> None:
-        """`peers` are the validators' peer ids by index."""
+        """`peers` are the validators' peer ids by index; up to view `closed` nothing may be signed in any case."""
         assert core.me is not None, "only a validator votes"
         self._core = core
         self._me = core.me
@@ -61,13 +62,14 @@ class Asker:
         self._peers = peers
         self._round_s = 2 * delta_ms / _MS_PER_S
         self._patience_s = PATIENCE_DELTAS * delta_ms / _MS_PER_S
+        self._closed = closed
         self._give = give
 
     async def run(self) -> None:
         """Ask, round after round, and tell the core; returns once this validator's record is proven."""
         validators = self._core.instance.validators
         if validators.weights[self._me] >= validators.quorum:
-            await self._give(Witnessed(mark=0, votes=[]))
+            await self._give(Witnessed(mark=self._closed, votes=[]))
             return
         mark = await self._first_mark()
         stalled_rounds, seen = 0, 0
@@ -94,7 +96,7 @@ class Asker:
             if told.everybody or (told.enough and (is_first or not patient)):
                 break
             await trio.sleep(self._round_s)
-        mark = 0 if is_first else view + 1
+        mark = max(0 if is_first else view + 1, self._closed)
         _log.info("this validator votes above view %d", mark)
         await self._give(Witnessed(mark=mark, votes=votes))
         return mark

@@ -8,8 +8,10 @@ from typing import assert_never
 
 from consensus.guard import decode_record, encode_record
 from consensus.io import Certified, GuardRecord, Stored, Voted
+from consensus.messages import SignedVote
 from node.store.database import Database
-from node.store.schema import GUARD, guard_key, guard_place, numbered
+from node.store.schema import CLOSED, GUARD, decode_closed, encode_closed, guard_key, guard_place, numbered
+from primitives.units import NUMBER_MAX
 
 _VOTED = 1
 _STORED = 2
@@ -36,6 +38,28 @@ class Guard:
         """Return all records of an epoch, by view; raises Refused MALFORMED if one does not decode."""
         rows = self._database.rows(numbered(GUARD, epoch)).scan()
         return [decode_record(raw) for _, raw in rows]
+
+    def votes(self) -> list[SignedVote]:
+        """Return the votes of all epochs that are held; raises Refused MALFORMED."""
+        records = [decode_record(raw) for _, raw in self._database.rows(GUARD).scan()]
+        return [record.vote for record in records if isinstance(record, Voted)]
+
+    def closed(self) -> tuple[int, int]:
+        """Return epoch and view at or below which nothing is ever signed, as an imported record says (N93)."""
+        raw = self._database.rows(CLOSED).get(b"")
+        return (0, 0) if raw is None else decode_closed(raw)
+
+    def closed_in(self, epoch: int) -> int:
+        """Return the view up to which nothing is ever signed in an epoch."""
+        closed, view = self.closed()
+        if closed == epoch:
+            return view
+        return NUMBER_MAX if closed > epoch else 0
+
+    def close_up_to(self, closed: tuple[int, int], votes: Iterable[SignedVote]) -> None:
+        """Take an imported record: sign nothing up to epoch and view, and know these votes; one synced batch."""
+        rows = [(_key(each.vote.epoch, Voted(vote=each)), encode_record(Voted(vote=each))) for each in votes]
+        self._database.write([(CLOSED, encode_closed(*closed)), *rows], sync=True)
 
     def forgotten(self, epoch: int, final_view: int) -> list[tuple[bytes, None]]:
         """Return the deletions of all records up to a view, those of earlier epochs too, for the batch of its block."""

@@ -13,6 +13,7 @@
 | `t` ‖ transaction id               | height ‖ index (4 bytes) of a final transaction          |
 | `c` ‖ height                       | FINALIZE certificate of the block at that height         |
 | `g` ‖ epoch ‖ view ‖ kind ‖ rest   | what consensus must remember (node.store.guard)          |
+| `w`                                | epoch ‖ view at or below which nothing is ever signed    |
 """
 
 from primitives.hashing import Hash
@@ -33,6 +34,7 @@ ROOT = b"o"
 TRANSACTION = b"t"
 CERTIFICATE = b"c"
 GUARD = b"g"
+CLOSED = b"w"
 
 ROW_BYTES_MAX = 256
 """Of the records of this page."""
@@ -96,6 +98,16 @@ def guard_place(key: bytes) -> tuple[int, int]:
     """Return epoch and view of such a key."""
     view_at = 1 + _NUMBER_BYTES
     return int.from_bytes(key[1:view_at], "big"), int.from_bytes(key[view_at : view_at + _NUMBER_BYTES], "big")
+
+
+def encode_closed(epoch: int, view: int) -> bytes:
+    """Return epoch and view as a value."""
+    return epoch.to_bytes(_NUMBER_BYTES, "big") + view.to_bytes(_NUMBER_BYTES, "big")
+
+
+def decode_closed(raw: bytes) -> tuple[int, int]:
+    """Return (epoch, view) of such a value."""
+    return int.from_bytes(raw[:_NUMBER_BYTES], "big"), int.from_bytes(raw[_NUMBER_BYTES:], "big")
 
 
 def encode_place(height: int, index: int) -> bytes:
