@@ -149,17 +149,11 @@ class Database:
             self._failed = True
             raise StoreFailedError(f"{self._path}: {fault.strerror or fault}") from None
 
-    def bytes_of(self, prefix: bytes) -> int:
-        """Return about how many bytes the rows under `prefix` take on disk; what came last is not counted yet."""
-        size: int = self._db.approximate_size(prefix, _behind(prefix) or b"\xff" * 9)
-        return size
+    def compact(self) -> None:
+        """Write all tables anew without what is deleted."""
+        with _failing(self._path):
+            self._db.compact_range()
 
     def close(self) -> None:
         """Let go of the files; idempotent."""
         self._db.close()
-
-
-def _behind(prefix: bytes) -> bytes | None:
-    """Return the least key behind all that begin with `prefix`; None: there is none."""
-    stem = prefix.rstrip(b"\xff")
-    return stem[:-1] + bytes([stem[-1] + 1]) if stem else None

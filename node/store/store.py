@@ -52,16 +52,17 @@ class Store:
         path.mkdir(parents=True, exist_ok=True)
         check_room(self._disk, path)
         self._database = Database(path, self._disk)
-        self._all = self._database.rows(b"")
+        self.rows = self._database.rows(b"")
+        """All rows, by the keys of node.store.schema."""
         self._segments = Segments(path / FOLDER, self._disk)
         self.state = self._database.rows(schema.STATE)
         """The state after the last final block, as it stands at each look."""
         self.guard = Guard(self._database)
         try:
             self._check_meta(Meta(version=schema.VERSION, genesis_hash=genesis_hash))
-            head = self._all.get(schema.HEAD)
+            head = self.rows.get(schema.HEAD)
             self._head = None if head is None else decode(HeadRow, head, at_most=schema.ROW_BYTES_MAX)
-            floor = self._all.get(schema.FLOOR)
+            floor = self.rows.get(schema.FLOOR)
             self._floor = (
                 FloorRow(blocks=0, history=0)
                 if floor is None
@@ -74,7 +75,7 @@ class Store:
 
     def _check_meta(self, wanted: Meta) -> None:
         """Mark a new store as `wanted`; raise Refused STORE_FOREIGN if an old one is marked otherwise (N43)."""
-        raw = self._all.get(schema.META)
+        raw = self.rows.get(schema.META)
         if raw is None:
             if self._segments.numbers():
                 raise damaged(self.path, what="there are blocks without the rows that tell of them")
@@ -103,7 +104,7 @@ class Store:
 
     def _row(self, height: int) -> BlockRow:
         """Return the index row of a block that must be there."""
-        row = block_row(self._all, height)
+        row = block_row(self.rows, height)
         if row is None:
             raise damaged(self.path, what="a row of the index is absent", height=height)
         return row
@@ -137,7 +138,7 @@ class Store:
         head = HeadRow(height=last.height, block=last.block_id, state_root=last.state_root)
         rows.append((schema.HEAD, encode(head)))
         floor, gone = step(
-            self._all,
+            self.rows,
             self._floor,
             self._keep,
             height=last.height,
@@ -160,7 +161,7 @@ class Store:
             return False
         height = self._head.height
         floor, gone = step(
-            self._all,
+            self.rows,
             self._floor,
             self._keep,
             height=height,
@@ -172,6 +173,10 @@ class Store:
             self._rise_to(floor)
         return bool(gone)
 
+    def compact(self) -> None:
+        """Have LevelDB give back the room of deleted rows; takes as long as writing them all anew."""
+        self._database.compact()
+
     @property
     def floor(self) -> FloorRow:
         """From which height on blocks, and receipts and places of transactions, are here."""
@@ -179,17 +184,17 @@ class Store:
 
     def block(self, height: int) -> bytes | None:
         """Return the encoded final block at `height`; raises Refused STORE_DAMAGED if it is not what was written."""
-        row = block_row(self._all, height)
+        row = block_row(self.rows, height)
         return None if row is None else self._segments.read(_spot(row), height)
 
     def id_at(self, height: int) -> bytes | None:
         """Return the id of the final block at `height`."""
-        row = block_row(self._all, height)
+        row = block_row(self.rows, height)
         return None if row is None else row.id
 
     def epoch_at(self, height: int) -> int | None:
         """Return the epoch of the final block at `height`."""
-        row = block_row(self._all, height)
+        row = block_row(self.rows, height)
         return None if row is None else row.epoch
 
     def last_height_of(self, epoch: int) -> int | None:
@@ -207,26 +212,26 @@ class Store:
 
     def receipts(self, height: int) -> bytes | None:
         """Return the encoded receipts of the final block at `height`."""
-        return self._all.get(schema.numbered(schema.RECEIPTS, height))
+        return self.rows.get(schema.numbered(schema.RECEIPTS, height))
 
     def state_root(self, height: int) -> bytes | None:
         """Return the state root after the final block at `height`."""
-        return self._all.get(schema.numbered(schema.ROOT, height))
+        return self.rows.get(schema.numbered(schema.ROOT, height))
 
     def height_of(self, block_id: bytes) -> int | None:
         """Return the height of a final block."""
-        raw = self._all.get(schema.HEIGHT + block_id)
+        raw = self.rows.get(schema.HEIGHT + block_id)
         return None if raw is None else int.from_bytes(raw, "big")
 
     def place_of(self, txid: bytes) -> tuple[int, int] | None:
         """Return (height, index) of a final transaction."""
-        raw = self._all.get(schema.TRANSACTION + txid)
+        raw = self.rows.get(schema.TRANSACTION + txid)
         return None if raw is None else schema.decode_place(raw)
 
     def certificate_from(self, height: int) -> tuple[int, Certificate] | None:
         """Return the first certificate at or above `height`, and the height of the block that it names."""
         after = schema.numbered(schema.CERTIFICATE, height - 1) if height else None
-        for key, raw in self._all.scan(schema.CERTIFICATE, 1, after=after):
+        for key, raw in self.rows.scan(schema.CERTIFICATE, 1, after=after):
             return schema.number_of(key), decode(Certificate, raw, at_most=CERTIFICATE_BYTES_MAX)
         return None
 

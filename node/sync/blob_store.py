@@ -71,6 +71,11 @@ class BlobStore:
             return None
         return raw
 
+    def damaged(self) -> list[Path]:
+        """Return the files that are not the content of their name; reads them all (B1)."""
+        whole = [path for path in sorted(self._folder.iterdir()) if not path.suffix]
+        return [path for path in whole if content_id(path.read_bytes()).root.hex() != path.name]
+
     def cut(self, content: ContentId, start: int, count: int) -> Slice | None:
         """Return up to `count` leaves from leaf `start` with their proof, or None if they are not here."""
         if not self.has(content) or start >= leaf_count(content.length):

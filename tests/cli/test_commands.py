@@ -35,7 +35,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("noun", [[], ["keys"], ["wallet"], ["model"], ["job"], ["chain"], ["testnet"]])
+@pytest.mark.parametrize("noun", [[], ["keys"], ["wallet"], ["model"], ["job"], ["chain"], ["testnet"], ["db"]])
 def test_every_noun_explains_itself(noun: list[str]) -> None:
     result = assay(*noun, "--help")
     assert result.exit_code == 0

@@ -54,7 +54,7 @@ def run_until_it_fails(path: Path, disk: Disk) -> tuple[int, list[int]]:
     try:
         height = 0
         for view in range(1, BLOCKS + 1):
-            producer.store.guard.persist([a_vote(view + 1)])
+            producer.store.guard.persist(0, [a_vote(view + 1)])
             votes.append(view + 1)
             producer.finalize(producer.propose(view=view))
             height = view
@@ -63,7 +63,7 @@ def run_until_it_fails(path: Path, disk: Disk) -> tuple[int, list[int]]:
     if failed is not None:
         assert str(path) in str(failed)
         with pytest.raises(StoreFailedError):
-            producer.store.guard.persist([a_vote(99)])
+            producer.store.guard.persist(0, [a_vote(99)])
     producer.close()
     return height, votes
 
@@ -83,7 +83,7 @@ def test_a_disk_that_is_full_at_any_step_ends_the_node_and_loses_nothing_that_wa
         producer = Producer(path)  # there is room again
         assert producer.chain.head.height in (height, height + 1, 0)
         assert producer.chain.head.height >= height
-        recalled = [each.vote.vote.view for each in producer.store.guard.recall() if isinstance(each, Voted)]
+        recalled = [each.vote.vote.view for each in producer.store.guard.recall(0) if isinstance(each, Voted)]
         assert {view for view in votes if view > producer.chain.head_view} <= set(recalled)
         assert 99 not in recalled
         producer.extend(2)
@@ -143,7 +143,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("stores")
     producer = Producer(folder / "in the log")
     producer.extend(BLOCKS)
-    producer.store.guard.persist([a_vote(view) for view in range(BLOCKS + 1, BLOCKS + 9)])
+    producer.store.guard.persist(0, [a_vote(view) for view in range(BLOCKS + 1, BLOCKS + 9)])
     producer.close()
     shutil.copytree(folder / "in the log", folder / "in tables")
     for _ in range(2):
