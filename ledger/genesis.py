@@ -136,8 +136,10 @@ def check_genesis(genesis: Genesis) -> None:
         for earlier, later in zip(sorted(names), sorted(names)[1:], strict=False):
             if earlier == later:
                 raise Refused(Reason.MALFORMED, what=what, why="named twice", seen=later)
-    if any(each.stake == 0 for each in genesis.validators):
-        raise Refused(Reason.MALFORMED, what="validators", why="a stake of 0")
+    least = max(1, genesis.parameters.validator_bond_min)
+    for each in genesis.validators:
+        if each.stake < least:  # it would fade from the sets at once (Q22)
+            raise Refused(Reason.MALFORMED, what="validators", why="a stake below the least bond", seen=each.stake)
     starts = [each.from_ms for each in genesis.versions]
     if starts[0] != 0 or starts != sorted(set(starts)):
         raise Refused(Reason.MALFORMED, what="rule versions", wanted="the first from 0 on, each later than the last")

@@ -15,6 +15,7 @@ from ledger.genesis import (
     total_supply,
 )
 from ledger.parameters import Parameters
+from ledger.stake.records import RuleVersion
 from ledger.state import MemoryReader, State, change
 from primitives import codec
 from primitives.reasons import Reason, Refused
@@ -22,6 +23,8 @@ from primitives.units import NUMBER_MAX
 from testnet.kit import ledger_builders as kit
 
 GENESIS = kit.a_genesis()
+
+OF_THE_FIRST = {field: getattr(GENESIS.validators[0], field) for field in ("operator", "key", "peer", "onion_tip")}
 
 
 def refusal(act: Callable[[], object]) -> Reason:
@@ -42,6 +45,8 @@ def test_every_part_of_a_genesis_is_in_its_hash() -> None:
         change(GENESIS, timestamp_ms=1),
         change(GENESIS, accounts=GENESIS.accounts[1:]),
         change(GENESIS, workers=GENESIS.workers[1:]),
+        change(GENESIS, rewards=1),
+        change(GENESIS, versions=[RuleVersion(protocol=1, vm=2, from_ms=0)]),
         change(GENESIS, validators=GENESIS.validators[1:]),
         change(GENESIS, parameters=Parameters(base_fee_min=1)),
     ]
@@ -77,7 +82,14 @@ def test_block_zero_is_a_function_of_the_genesis() -> None:
         change(GENESIS, accounts=[*GENESIS.accounts, GENESIS.accounts[0]]),
         change(GENESIS, validators=[*GENESIS.validators, GENESIS.validators[0]]),
         change(GENESIS, workers=[*GENESIS.workers, GENESIS.workers[0]]),
-        change(GENESIS, validators=[change(GENESIS.validators[0], stake=0)]),
+        change(
+            GENESIS, validators=[change(GENESIS.validators[0], stake=0)], parameters=Parameters(validator_bond_min=0)
+        ),
+        change(GENESIS, validators=[change(GENESIS.validators[0], stake=GENESIS.parameters.validator_bond_min - 1)]),
+        *(
+            change(GENESIS, validators=[GENESIS.validators[0], change(GENESIS.validators[1], **{field: value})])
+            for field, value in OF_THE_FIRST.items()
+        ),
         change(GENESIS, accounts=[GenesisAccount(address=bytes(20), balance=NUMBER_MAX)]),
         change(GENESIS, parameters=Parameters(owner_share_bps=9_000, protocol_share_bps=2_000)),
         change(GENESIS, parameters=Parameters(accept_ms=0)),
@@ -88,6 +100,8 @@ def test_block_zero_is_a_function_of_the_genesis() -> None:
         "validator twice",
         "worker twice",
         "no stake",
+        "too small a stake",
+        *(f"{field} of another" for field in OF_THE_FIRST),
         "too much money",
         "shares over all",
         "no time",

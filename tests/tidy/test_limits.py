@@ -20,6 +20,11 @@ FITS = {
     "two bundles of a reveal in a transaction": (2 * ledger.REVEAL_BYTES_MAX + ENVELOPE, ledger.TX_BYTES_MAX),
     "a transaction in what is left to ordinary ones": (ledger.TX_BYTES_MAX, ledger.ORDINARY_BYTES_MAX),
     "a transaction, in hexadecimal, in a request": (2 * ledger.TX_BYTES_MAX + ENVELOPE, rpc.BODY_BYTES_MAX),
+    "evidence of a block in its encoding": (
+        ledger.EVIDENCE_MAX * ledger.EVIDENCE_BYTES_MAX,
+        ledger.BLOCK_ENCODED_BYTES_MAX - ledger.BLOCK_BYTES_MAX,
+    ),
+    "a set of validators in a row of the state": (200 * ledger.VALIDATORS_MAX + ENVELOPE, ledger.STATE_ROW_BYTES_MAX),
     "a block in a proposal": (ledger.BLOCK_ENCODED_BYTES_MAX, consensus_messages.BODY_BYTES_MAX),
     "a proposal in a frame between validators": (consensus_messages.MESSAGE_BYTES_MAX, ipc.BODY_MAX),
     "a range of blocks in an answer": (sync.ANSWER_BYTES_MAX + ENVELOPE, ipc.BODY_MAX),
