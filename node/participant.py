@@ -8,7 +8,7 @@ import trio
 from consensus.messages import Certificate
 from ledger.block import Header
 from ledger.genesis import Charter
-from node.config import Config
+from node.config import Config, MempoolSection
 from node.driver.driver import Driver
 from node.driver.epochs import Epochs
 from node.driver.witness import PROTOCOL as WITNESS_PROTOCOL
@@ -54,15 +54,8 @@ class Participant:
 
         Raises Refused STORE_DAMAGED.
         """
-        limits, times = config.mempool, config.consensus
-        self.pool = Pool(
-            PoolLimits(
-                per_account=limits.per_account,
-                total=limits.total,
-                total_bytes=limits.total_bytes,
-                base_fee_min=charter.parameters.base_fee_min,
-            )
-        )
+        times = config.consensus
+        self.pool = Pool(_pool_limits(config.mempool, charter))
         self._gossip = TransactionGossip(self.pool, network)
         self.chain = FinalChain(charter=charter, store=store, pool=self.pool, now_ms=now_ms, spread=self._gossip.spread)
         self.evidence = EvidencePool(network, charter.hash)
@@ -142,3 +135,12 @@ class Participant:
                     certificate = self.chain.certificate_at(header.height)
                     if certificate is not None and header.height == self.chain.head.height:
                         self._announcements.announce(header, certificate)
+
+
+def _pool_limits(section: MempoolSection, charter: Charter) -> PoolLimits:
+    return PoolLimits(
+        per_account=section.per_account,
+        total=section.total,
+        total_bytes=section.total_bytes,
+        base_fee_min=charter.parameters.base_fee_min,
+    )

@@ -119,9 +119,9 @@ async def admit(model: bytes, cut: list[bytes]) -> Admitted:
 
 
 @asynccontextmanager
-async def served_rpc() -> AsyncIterator[Node]:
-    """Serve the API over a fresh fake chain and two fake stores."""
-    chain, remote = FakeChain(), FakeBlobs()
+async def served_rpc(fake: FakeChain | None = None) -> AsyncIterator[Node]:
+    """Serve the API over a fake chain, fresh if none is given, and two fake stores."""
+    chain, remote = fake or FakeChain(), FakeBlobs()
     pool = Pool(LIMITS)
     blobs = FakeBlobs([remote])
     services = Services(
