@@ -9,11 +9,24 @@ from ledger.apply import BlockRun
 from ledger.chain import start_chain
 from ledger.fees import KIND_GAS, gas
 from ledger.limits import WORKERS_MAX
-from ledger.transaction import JobDecline, Transfer, WorkerBond, WorkerExit, WorkerRegister, WorkerUpdate
+from ledger.stake.keys import prove
+from ledger.transaction import (
+    Delegate,
+    JobDecline,
+    Transfer,
+    Undelegate,
+    ValidatorExit,
+    ValidatorUpdate,
+    WorkerBond,
+    WorkerExit,
+    WorkerRegister,
+    WorkerUpdate,
+)
 from ledger.transaction import open_transaction as opened
 from primitives.reasons import Reason
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
+from testnet.kit import stake_builders as stakes
 
 TRIES = 7
 METHOD = f"signature and execution with {WORKERS_MAX} workers, best of {TRIES}; in gas by the table {{}}"
@@ -32,7 +45,7 @@ def run() -> Iterator[Figure]:
 
 
 def a_history() -> kit.World:
-    """Play blocks in which every kind of transaction of the market succeeds once at least."""
+    """Play blocks in which every kind of transaction but ValidatorUnjail succeeds once at least."""
     world = kit.a_world(kit.a_genesis(workers=WORKERS_MAX - 1))
     world.names = {kit.address(f"worker {at}"): f"worker {at}" for at in range(WORKERS_MAX)} | world.names
     kit.run_job(world)
@@ -44,6 +57,13 @@ def a_history() -> kit.World:
     world.must("client", WorkerBond(amount=5))
     world.must("client", WorkerUpdate(ask=9, capacity=0))
     world.must("client", WorkerExit(amount=None))
+    me = kit.address("publisher")
+    key = prove(kit.seed_of("another"), world.charter.hash, me)
+    world.must("publisher", stakes.a_registration(world, "publisher", onion=9))
+    world.must("publisher", ValidatorUpdate(key=key, peer=key, onion=kit.onion_of(10).tip, commission=1))
+    world.must("client", Delegate(validator=me, amount=20 * KARAT))
+    world.must("client", Undelegate(validator=me, amount=10 * KARAT))
+    world.must("publisher", ValidatorExit())
     return world
 
 

@@ -51,7 +51,7 @@ KIND_GAS: dict[type[Payload], int] = {
     ValidatorExit: 100,
     ValidatorUnjail: 100,
     Delegate: 100,
-    Undelegate: 150,
+    Undelegate: 100,
 }
 """By kind of payload: microseconds of checking and executing it on a slow machine, as benches/gas.py measures (L26)."""
 GAS_TARGET = ORDINARY_GAS_MAX // 2
