@@ -143,6 +143,13 @@ class Ancestry:
         skipped = all(between in self.nullified for between in range(parent.view + 1, view))
         return Standing.CERTIFIED if skipped else Standing.MISSING
 
+    def lacks(self, view: int, parent: Point) -> int:
+        """Return the first view of which a certificate is missing for a block of `view` on `parent` (C2)."""
+        if parent.view > self.final.view and parent.view not in self.notarized:
+            return parent.view
+        first = max(parent.view, self.final.view) + 1
+        return next((between for between in range(first, view) if between not in self.nullified), view - 1)
+
     def parent_for(self, view: int) -> Point | int:
         """Return the parent on which a block of `view` can stand, or the view whose certificate is missing (C1)."""
         for below in range(view - 1, self.final.view, -1):
@@ -189,7 +196,7 @@ class Ancestry:
         At most one message's worth, the earliest views first.
         """
         found = [] if self.final_certificate is None else [self.final_certificate]
-        for view in range(max(first, self.final.view + 1), last + 1):
+        for view in sorted(each for each in self.notarized | self.nullified if first <= each <= last):
             found += [known[view] for known in (self.notarized, self.nullified) if view in known]
             if len(found) >= JUSTIFICATION_MAX:
                 break

@@ -209,7 +209,7 @@ class Core:
         """Begin a view (C0)."""
         self.view = view
         self.leader = self._validators.leader(view)
-        self._proposer.begin()
+        self._proposer.begin(view)
         self._pending.forget(final=self.final.view, view=view)
         self._ballots.forget(view)
         if self.me is None:
@@ -266,7 +266,7 @@ class Core:
             return False
         standing = self.ancestry.standing(view, parent)  # C2
         if standing is Standing.MISSING:
-            self._exchange.request(self.leader, max(parent.view, self.final.view), view - 1)
+            self._exchange.request(self.leader, self.ancestry.lacks(view, parent), view - 1)
         elif standing is Standing.CONTRADICTED:
             self._nullify(view)
         return standing is Standing.CERTIFIED

@@ -10,6 +10,9 @@ from consensus.messages import Proposal, SignedVote, VoteKind
 from consensus.outbox import Outbox
 from consensus.voter import Voter
 
+GAP_VIEWS = 15
+"""Views of which a leader asks for certificates at once: an answer holds both of each, and what it always holds."""
+
 
 class Proposer:
     """This node's own block of the current view, if it leads it."""
@@ -24,9 +27,11 @@ class Proposer:
         self._exchange = exchange
         self._outbox = outbox
 
-    def begin(self) -> None:
-        """Begin a view."""
-        self.building = self.proposed = None
+    def begin(self, view: int) -> None:
+        """Begin a view, or begin it again when quarantine ends: what was proposed in it stays proposed."""
+        self.building = None
+        if self.proposed is not None and self.proposed.view != view:
+            self.proposed = None
 
     def recover(self, recovered: Sequence[GuardRecord], view: int) -> None:
         """Take up the block that this node proposed in `view` before it stopped, to propose no other."""
@@ -49,7 +54,7 @@ class Proposer:
             return
         parent = self._ancestry.parent_for(view)
         if isinstance(parent, int):
-            self._exchange.request(ask, parent, parent)
+            self._exchange.request(ask, max(self._ancestry.final.view + 1, parent - GAP_VIEWS + 1), parent)
         elif self._wanted.rooted(parent, self._ancestry):
             self.building = parent
             self._outbox.add(Build(view=view, parent_view=parent.view, parent=parent.block))

@@ -106,7 +106,7 @@ MANIFEST_BYTES_MAX = 1 << 16
 
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest; one of ours by its bare name too. Raises Refused FILE_UNREADABLE."""
-    found = path if path.exists() or path.parent != Path() else MANIFESTS / f"{path.stem}.toml"
+    found = path if path.is_file() or path.parent != Path() else MANIFESTS / f"{path.stem}.toml"
     try:
         with found.open("rb") as file:
             table = tomllib.loads(file.read(MANIFEST_BYTES_MAX).decode())

@@ -1,6 +1,6 @@
 """The people of a simulated market: a client, a publisher and workers, who act on what they see final."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ledger.genesis import Charter
 from ledger.records import Job, JobState
@@ -26,7 +26,6 @@ from testnet.kit.ledger_builders import (
     seed_of,
     values,
 )
-from testnet.sim.ledger_application import Pool
 from vm.manifest import model_id
 
 PROVIDER = "worker 0"
@@ -38,9 +37,9 @@ PATIENCE_MS = 30_000
 class Market:
     """Plays everybody, each by their own key, honestly. One job, from publication to its end."""
 
-    def __init__(self, charter: Charter, pool: Pool) -> None:
+    def __init__(self, charter: Charter, submit: Callable[[bytes], None]) -> None:
         self._charter = charter
-        self._pool = pool
+        self._submit = submit
         self._names = {address(name): name for name in [f"worker {index}" for index in range(WORKERS)]}
         self._tried: dict[tuple[str, str], int] = {}
 
@@ -52,7 +51,7 @@ class Market:
                 self._tried[wish] = now_ms
                 nonce = state.account(address(name)).nonce
                 body = a_body(name, payload, nonce=nonce, time_ms=GENESIS_MS + now_ms)
-                self._pool.add(sign_transaction(seed_of(name), self._charter.hash, body))
+                self._submit(sign_transaction(seed_of(name), self._charter.hash, body))
 
     def job(self, state: State) -> tuple[bytes, Job] | None:
         """Return the job, once it is submitted."""

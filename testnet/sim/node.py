@@ -28,13 +28,30 @@ from consensus.io import (
     TimedOut,
     Validate,
     Validated,
+    Verdict,
 )
-from consensus.messages import Message, encode_message
-from testnet.sim.application import Application
-from testnet.sim.disk import Disk
+from consensus.messages import Certificate, Certificates, Message, SignedVote, encode_message
+from consensus.scheme import Scheme
+from testnet.sim.application import Application, Final
+from testnet.sim.asking import Asking
+from testnet.sim.catch_up import CatchUp, Range, epoch_of
+from testnet.sim.committee import Committee
+from testnet.sim.disk import Disk, DiskDamagedError
 
 Act = Callable[["SimNode"], None]
 """What happens to a node at a moment of simulated time."""
+EARLY_MAX = 256
+"""Messages of the next epoch that are kept until it begins (C24)."""
+
+
+class CoreMaker(Protocol):
+    """Makes the core of a node, by the number of the validator that it stands for."""
+
+    def __call__(
+        self, committee: Committee, voice: int, start: Point, recovered: Sequence[GuardRecord], *, quarantine: bool
+    ) -> Core:
+        """Return the core for an epoch."""
+        ...
 
 
 class World(Protocol):
@@ -48,8 +65,12 @@ class World(Protocol):
         """Let something happen to a node; `name` stands for it in the digest."""
         ...
 
-    def carry(self, sender: int, to: int, name: bytes, act: Act) -> None:
-        """Put something on the network: it happens to `to` when it arrives."""
+    def carry(self, sender: int, to: int, kind: str, name: bytes, act: Act) -> None:
+        """Put something on the network: it happens to validator `to` when it arrives."""
+        ...
+
+    def reply(self, sender: int, to: int, kind: str, name: bytes, act: Act) -> None:
+        """Put something on the network that goes to one node, even if another stands for the same validator."""
         ...
 
     def work_ms(self) -> int:
@@ -64,24 +85,40 @@ class World(Protocol):
         """Return a number below `count`, by chance."""
         ...
 
-    def torn(self, node: int, records: list[GuardRecord]) -> None:
+    def sign(self, committee: Committee, voice: int, message: bytes) -> bytes:
+        """Return the signature of a validator on anything."""
+        ...
+
+    def scheme(self, committee: Committee) -> Scheme:
+        """Return what checks the signatures of an epoch."""
+        ...
+
+    def died(self, node: "SimNode", how: str, records: Sequence[GuardRecord]) -> None:
         """Tell that a node died amid a step, whose records may be half written."""
         ...
 
-    def sent(self, sender: int, message: Message) -> None:
-        """Tell the checkers what a node says."""
+    def stepped(self, node: "SimNode", given: Input, effects: Sequence[Effect]) -> None:
+        """Tell the checks what a node makes of an input."""
         ...
 
-    def committed(self, node: int, effect: Commit, news: list[Point]) -> None:
-        """Tell the checkers what a node committed."""
+    def sent(self, node: "SimNode", message: Message, receivers: int) -> None:
+        """Tell the checks what a node says, and to how many."""
         ...
 
-    def accused(self, node: int, culprit: int | None, why: str) -> None:
-        """Tell the checkers whom a node accuses."""
+    def committed(self, node: "SimNode", certificate: Certificate, news: Sequence[Final]) -> None:
+        """Tell the checks what a node committed."""
         ...
 
-    def halted(self, node: int, why: str) -> None:
-        """Tell the checkers that a node gave up."""
+    def accused(self, node: "SimNode", culprit: int | None, why: str) -> None:
+        """Tell the checks whom a node accuses."""
+        ...
+
+    def halted(self, node: "SimNode", why: str) -> None:
+        """Tell the checks that a node gave up."""
+        ...
+
+    def lost_disk(self, node: "SimNode") -> None:
+        """Tell the checks that a node's disk is lost."""
         ...
 
 
@@ -89,67 +126,142 @@ class SimNode:
     """A node that keeps the rules, as far as its core does."""
 
     liar = False
+    quiet = False
+    """Whether a run may pass in which it does nothing wrong that could be counted."""
 
     def __init__(
         self,
         *,
         index: int,
+        voice: int,
         nodes: int,
-        genesis_hash: bytes,
         world: World,
         application: Application,
-        make_core: Callable[[int, Point, list[GuardRecord]], Core],
+        make_core: CoreMaker,
+        skew_ms: int,
     ) -> None:
+        """`voice` is the validator that it stands for: itself, unless it is the second of twins."""
         self.index = index
+        self.voice = voice
         self.nodes = nodes
-        self.genesis_hash = genesis_hash
         self.world = world
         self.application = application
         self.disk = Disk()
         self.core: Core | None = None
         self.life = 0
+        self.epoch = 0
+        self.verdicts: dict[tuple[int, int, bytes], Verdict] = {}
+        """What the application said, by epoch, view and block."""
+        self.building = False
+        self.armed_ms = 0
+        """What the view's timer was last set to."""
         self._make_core = make_core
+        self._skew_ms = skew_ms
+        self._quarantine = True
         self._timers = 0
         self._retries = 0
         self._builds = 0
-        self._tears = False
+        self._dies = ""
+        self._early: list[tuple[int, Message]] = []
+        self._ends: dict[int, Certificate] = {}
+        self._ended_told: set[int] = set()
+        self.catch_up = CatchUp(self)
+        self.asking = Asking(self)
+
+    @property
+    def committee(self) -> Committee:
+        """Return the validators of the epoch that the node is in."""
+        found = self.application.committee(self.epoch)
+        assert found is not None, "who commits an epoch's end knows the next epoch's validators"
+        return found
+
+    @property
+    def me(self) -> int | None:
+        """Return the node's index in its epoch."""
+        return self.committee.index(self.voice)
+
+    def clock_ms(self) -> int:
+        """Return the time by this node's own clock."""
+        return max(0, self.world.now_ms() + self._skew_ms)
+
+    # Life and death.
 
     def start(self) -> None:
         """Come up, for the first time or again."""
-        self.life += 1
-        recovered = self.disk.recover()
+        last = self.application.head()
+        self.epoch = last.epoch + last.ends
+        recovered: list[GuardRecord] = []
+        try:
+            recovered = self.disk.recover(self.epoch)
+        except DiskDamagedError:
+            self.lose_disk()
         self.application.crash(recovered)
-        self.core = self._make_core(self.index, self.application.committed(), recovered)
+        self._quarantine = True
+        self._open(recovered)
+
+    def _open(self, recovered: Sequence[GuardRecord]) -> None:
+        """Begin the epoch that follows the last committed block, or go on in it."""
+        last = self.application.head()
+        self.life += 1
+        self.building = False
+        self.epoch = last.epoch + last.ends
+        start = Point(0 if last.ends else last.view, last.block)
+        self.core = self._make_core(self.committee, self.voice, start, recovered, quarantine=self._quarantine)
         self.take(Start())
+        self.asking.begin()
+        early, self._early = self._early, []
+        for sender, message in early:
+            self.hear(sender, message)
 
     def crash(self) -> None:
         """Die at once."""
         self.core = None
-        self._tears = False
+        self._early = []
 
-    def tear_next(self) -> None:
-        """Die amid the effects of the next step that writes."""
-        self._tears = True
+    def lose_disk(self) -> None:
+        """Begin anew with an empty disk when it comes up next."""
+        self.disk.wipe()
+        self.application.wipe()
+        self.catch_up.wipe()
+        self.epoch = 0
+        self.world.lost_disk(self)
 
-    def spare(self) -> None:
-        """Let the next step be whole after all."""
-        self._tears = False
+    def die_writing(self, how: str) -> None:
+        """Die amid the effects of the next step that writes: `torn`, `lost_tail` or `full_disk`."""
+        self._dies = how
+
+    def spare(self) -> str:
+        """Let the next step be whole after all; return what would have befallen it."""
+        spared, self._dies = self._dies, ""
+        return spared
+
+    # Bodies.
 
     def serve(self, asker: int, block: bytes) -> None:
         """Send a body to a node that asks for it, if it is held."""
         body = self.application.body(block)
         if self.core is not None and body is not None:
-            self.world.carry(self.index, asker, b"body" + block, lambda node: node.fetched(block, body))
+            self.world.reply(self.index, asker, "body", b"body" + block, lambda node: node.fetched(block, body))
 
     def fetched(self, block: bytes, body: bytes) -> None:
         """Take a body that another node sent."""
         links = None if self.core is None else self.application.adopt(block, body)
-        if links is not None:
+        if links is not None and links.epoch == self.epoch:
             at = links.parent
             self.take(BlockKnown(block=block, view=links.view, parent_view=at.view, parent=at.block))
 
+    def _fetch(self, effect: FetchBlock) -> None:
+        members = self.committee.nodes
+        others = [node for node in members if node != self.voice]
+        holder = others[self.world.pick(len(others))] if effect.hint is None else members[effect.hint]
+        asker, block = self.index, effect.block
+        self.world.carry(asker, holder, "fetch", b"fetch" + block, lambda node: node.serve(asker, block))
+
+    # Timers and work.
+
     def _set_timer(self, effect: SetTimer) -> None:
         self._timers += 1
+        self.armed_ms = effect.delay_ms
         set_at = (self.life, self._timers)
 
         def ring(node: SimNode) -> None:
@@ -164,22 +276,27 @@ class SimNode:
 
         def ring(node: SimNode) -> None:
             if set_at == (node.life, node._retries):
+                node._ended_told.clear()
+                node.catch_up.renew()
                 node.take(RetryDue())
 
         self.world.later(effect.delay_ms, self.index, b"retry", ring)
 
     def _build(self, wish: Build) -> None:
         self._builds += 1
+        self.building = True
         set_at = (self.life, self._builds)
 
         def build(node: SimNode) -> None:
             if set_at != (node.life, node._builds) or node.core is None:
                 return
+            node.building = False
             parent = Point(wish.parent_view, wish.parent)
-            made = node.application.build(wish.view, node.index, parent, node.world.now_ms())
+            made = node.application.build(wish.view, node.voice, parent, node.clock_ms())
             if made is None:
                 node.take(BuildFailed(view=wish.view))
             else:
+                node.verdicts[node.epoch, wish.view, made[0]] = Verdict.VALID
                 node.take(Built(view=wish.view, block=made[0], body=made[1]))
 
         self.world.later(self.world.work_ms(), self.index, b"build", build)
@@ -191,39 +308,51 @@ class SimNode:
             if life != node.life or node.core is None:
                 return
             parent = Point(wish.parent_view, wish.parent)
-            verdict = node.application.validate(wish.view, wish.block, wish.body, parent, node.world.now_ms())
+            verdict = node.application.validate(wish.view, wish.block, wish.body, parent, node.clock_ms())
+            node.verdicts[node.epoch, wish.view, wish.block] = verdict
             node.take(Validated(view=wish.view, block=wish.block, verdict=verdict))
 
         self.world.later(self.world.work_ms(), self.index, b"judge" + wish.block, judge)
+
+    # The core and its effects.
 
     def take(self, given: Input) -> None:
         """Feed the core, and carry out its effects in order."""
         if self.core is None:
             return
         effects = self.core.step(given)
-        if self._tears and any(isinstance(effect, Persist) for effect in effects):
+        if self._dies and any(isinstance(effect, Persist) for effect in effects):
             self._die_amid(effects)
             return
+        self.world.stepped(self, given, effects)
         for effect in effects:
-            self._execute(effect)
+            if not self._execute(effect):
+                return
 
     def _die_amid(self, effects: list[Effect]) -> None:
         """Carry out some of the effects, and half of the next, and die."""
-        last = len(effects) - 1
-        done = last if self.world.pick(2) else self.world.pick(len(effects))
+        how, done = self._dies, 0
+        self._dies = ""
+        if how == "torn":
+            last = len(effects) - 1
+            done = last if self.world.pick(2) else self.world.pick(len(effects))
+        life = self.life
         for effect in effects[:done]:
             self._execute(effect)
+            if self.life != life:  # an epoch has ended within the step
+                break
         half = effects[done]
         self.crash()
-        self.world.torn(self.index, half.records if isinstance(half, Persist) else [])
+        self.world.died(self, how, half.records if isinstance(half, Persist) else [])
 
-    def _execute(self, effect: Effect) -> None:
+    def _execute(self, effect: Effect) -> bool:
+        """Carry out an effect; tell whether the core that asked for it is still the one that runs."""
         world = self.world
         match effect:
             case Send():
-                self.send(effect.to, effect.message)
+                self.send(None if effect.to is None else self.committee.nodes[effect.to], effect.message)
             case Persist():
-                self.disk.write(effect.records)
+                self.disk.write(self.epoch, effect.records)
             case SetTimer():
                 self._set_timer(effect)
             case SetRetry():
@@ -235,28 +364,82 @@ class SimNode:
             case FetchBlock():
                 self._fetch(effect)
             case Commit():
-                world.committed(self.index, effect, self.application.commit(effect.block))
+                return self.finalize(effect.block, effect.certificate)
             case Evidence():
-                world.accused(self.index, effect.first.signer, "evidence")
+                self.application.convict(effect)
+                world.accused(self, self.committee.nodes[effect.first.signer], "evidence")
             case Penalise():
-                world.accused(self.index, effect.sender, effect.fault.name)
+                blamed = None if effect.sender is None else self.committee.nodes[effect.sender]
+                world.accused(self, blamed, effect.fault.name)
             case Halt():
-                world.halted(self.index, effect.why)
+                world.halted(self, effect.why)
+        return True
 
-    def _fetch(self, effect: FetchBlock) -> None:
-        others = [node for node in range(self.nodes) if node != self.index]
-        holder = others[self.world.pick(len(others))] if effect.hint is None else effect.hint
-        asker, block = self.index, effect.block
-        self.world.carry(asker, holder, b"fetch" + block, lambda node: node.serve(asker, block))
+    def finalize(self, block: bytes, certificate: Certificate) -> bool:
+        """Make a block final; tell whether its epoch goes on."""
+        news = self.application.commit(block)
+        self.catch_up.note(news, certificate)
+        self.world.committed(self, certificate, news)
+        if not news:
+            return True
+        last = news[-1]
+        if not last.ends:
+            return True
+        self._ends[last.epoch] = certificate
+        # Who knows all its votes of an epoch that goes on has cast none of the next.
+        self._quarantine = not self.asking.proven
+        self._open([])
+        return False
+
+    # Messages.
 
     def send(self, to: int | None, message: Message) -> None:
-        """Send a message to one node or to all others."""
-        self.say([node for node in range(self.nodes) if node != self.index] if to is None else [to], message)
+        """Send a message to one validator or to all others of the epoch."""
+        self.say([node for node in self.committee.nodes if node != self.voice] if to is None else [to], message)
 
     def say(self, to: Sequence[int], message: Message) -> None:
         """Put a message on the network."""
-        self.world.sent(self.index, message)
+        self.world.sent(self, message, len(to))
         raw = encode_message(message)
-        given = Received(sender=self.index, message=message)
+        kind = kind_of(message)
+        sender = self.voice
         for other in to:
-            self.world.carry(self.index, other, raw, lambda node: node.take(given))
+            self.world.carry(self.index, other, kind, raw, lambda node: node.hear(sender, message))
+
+    def hear(self, sender: int, message: Message) -> None:
+        """Take in a message of whatever epoch."""
+        if self.core is None:
+            return
+        epoch = epoch_of(message)
+        if epoch == self.epoch:
+            self.take(Received(sender=self.committee.index(sender), message=message))
+        elif epoch > self.epoch:  # C24: no fault, and it tells that this node is behind
+            if len(self._early) < EARLY_MAX and epoch == self.epoch + 1:
+                self._early.append((sender, message))
+            self.catch_up.ask(sender)
+        elif not isinstance(message, Certificate | Certificates):
+            self._answer_ended(sender, epoch)
+
+    def _answer_ended(self, sender: int, epoch: int) -> None:
+        """Tell whoever is still in an epoch that it is over, seldom (C24)."""
+        certificate = self._ends.get(epoch)
+        if certificate is not None and sender not in self._ended_told:
+            self._ended_told.add(sender)
+            self.say([sender], certificate)
+
+    def take_range(self, told: Range) -> None:
+        """Take final blocks that another node gave, with the certificate of the last."""
+        if self.core is not None and self.catch_up.take(told):
+            self.catch_up.more(told.holder)
+
+
+KINDS = {1: "notarize", 2: "nullify", 3: "finalize"}
+
+
+def kind_of(message: Message) -> str:
+    """Return the word by which a manifest's script names a kind of message."""
+    if isinstance(message, SignedVote):
+        return KINDS[message.vote.kind]
+    return {"Certificates": "answer", "CertificateRequest": "request"}.get(
+        type(message).__name__, type(message).__name__.lower()
+    )

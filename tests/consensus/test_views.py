@@ -99,7 +99,7 @@ def test_c1_a_leader_asks_for_the_certificate_that_it_lacks() -> None:
     view = a_view_led_by(bench.instance, 0, after=3)
     effects = bench.hear(1, bench.certificate(S, view - 1))
     (request,) = messages(CertificateRequest, effects)
-    assert (request.first_view, request.last_view) == (view - 2, view - 2)
+    assert (request.first_view, request.last_view) == (max(1, view - 16), view - 2)
     assert not of(Build, effects)
 
 
@@ -139,7 +139,7 @@ def test_c2_a_proposal_over_a_view_without_its_certificate_waits_for_it() -> Non
     effects = bench.propose(view, A, START)
     assert not of(Validate, effects)
     (request,) = messages(CertificateRequest, effects)
-    assert (request.first_view, request.last_view) == (0, view - 1)
+    assert (request.first_view, request.last_view) == (1, view - 1)
     assert of(Validate, bench.hear(2, bench.certificate(S, 1)))
 
 

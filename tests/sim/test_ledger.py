@@ -1,55 +1,54 @@
 """The real ledger under the simulated consensus: a job settles through crashes, and over a day without a quorum."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from consensus.ancestry import Point
 from consensus.core import Core
-from consensus.io import GuardRecord
 from consensus.timing import Timing
-from consensus.validators import Instance
+from ledger.parameters import Parameters
 from ledger.records import Job, JobState, Outcome
 from ledger.state import State
+from testnet.faults import Faults
 from testnet.kit.ledger_builders import supply_of
-from testnet.sim.application import Application
-from testnet.sim.keyring import KeyedScheme
-from testnet.sim.ledger_application import LedgerApplication, Pool, ledger_ground
+from testnet.manifest import Manifest
+from testnet.sim.ledger import ledger_charter, ledger_ground
 from testnet.sim.market import WORKERS, Market
-from testnet.sim.network import DELAY_MS
-from testnet.sim.profile import PROFILES, Profile
-from testnet.sim.run import FAULTS_DELAYS, Simulation, make_core
+from testnet.sim.run import Simulation
+from testnet.sim.town import ledger_of
 
 STEP_MS = 200
 DAY_MS = 86_400_000
+LONG_EPOCHS = Parameters(epoch_ms=30 * DAY_MS)
 PATIENT = Timing(delta_ms=150, idle_ms=200, cap_ms=60_000, retry_ms=30_000)
 """A day of simulated time in few events: what is stuck is said again each half minute."""
 
 
-def patient_core(instance: Instance, me: int, start: Point, recovered: Sequence[GuardRecord]) -> Core:
-    return Core(instance=instance, me=me, scheme=KeyedScheme(me), timing=PATIENT, start=start, recovered=recovered)
+def patient_core(**given: object) -> Core:
+    return Core(**{**given, "timing": PATIENT})  # type: ignore[arg-type]  # what a core is made of, with other times
 
 
-def ledger(application: Application) -> LedgerApplication:
-    assert isinstance(application, LedgerApplication)
-    return application
-
-
-class Town:
+class JobTown:
     """A network of four with a market on it."""
 
-    def __init__(self, seed: int, profile: Profile, *, patient: bool) -> None:
-        pool = Pool()
-        ground, charter = ledger_ground(4, pool)
-        self.market = Market(charter, pool)
-        core = patient_core if patient else make_core
-        self.sim = Simulation(seed=seed, nodes=4, profile=profile, core=core, ground=ground)
-        self.ledgers = [ledger(node.application) for node in self.sim.nodes]
+    def __init__(self, seed: int, faults: Faults, *, patient: bool) -> None:
+        manifest = Manifest(name="jobs", delta_ms=150, idle_ms=100, faults=faults, parameters=LONG_EPOCHS)
+        charter = ledger_charter(4, waiting=0, stakes=(), parameters=LONG_EPOCHS)
+        ground = ledger_ground(charter, 4, waiting=0, heard=lambda *_: None)
+        self.sim = Simulation(manifest, seed, core=patient_core if patient else Core, ground=ground)
+        self.ledgers = [ledger_of(node) for node in self.sim.nodes]
+        self.market = Market(charter, self.submit)
+
+    def submit(self, raw: bytes) -> None:
+        """Hand a transaction to everybody."""
+        for each in self.ledgers:
+            each.submit(raw, self.sim.now_ms())
 
     @property
     def state(self) -> State:
         """What the node that is furthest ahead holds final."""
-        return max(self.ledgers, key=lambda each: each.head.height).state
+        return max(self.ledgers, key=lambda each: each.header.height).state
 
     def job(self) -> Job:
         found = self.market.job(self.state)
@@ -79,7 +78,7 @@ class Town:
 
 @pytest.mark.parametrize("reached", [JobState.COMMITTED, JobState.VERIFYING, JobState.CHECKING])
 def test_two_of_four_stop_for_a_day_and_a_job_in_flight_settles_without_a_penalty(reached: JobState) -> None:
-    town = Town(1, PROFILES["calm"], patient=True)
+    town = JobTown(1, Faults(), patient=True)
     town.sim.start()
     town.until(lambda: town.stands(reached), within_ms=60_000)
     town.sim.stop(0)
@@ -93,17 +92,18 @@ def test_two_of_four_stop_for_a_day_and_a_job_in_flight_settles_without_a_penalt
     town.until(lambda: town.job().outcome is not None, within_ms=600_000)
     town.assert_paid_and_nobody_penalised()
     assert town.state.clock().live_ms - live_ms < 600_000
-    town.until(lambda: len({each.head.height for each in town.ledgers}) == 1, within_ms=60_000)
-    assert len({each.head.state_root for each in town.ledgers}) == 1
+    town.until(lambda: len({each.header.height for each in town.ledgers}) == 1, within_ms=60_000)
+    assert len({each.header.state_root for each in town.ledgers}) == 1
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_a_job_settles_while_validators_crash(seed: int) -> None:
-    town = Town(seed, PROFILES["crash"], patient=False)
+    faults = Faults(loss=0.02, crashes=5, torn=5)
+    town = JobTown(seed, faults, patient=False)
     town.sim.start()
-    town.sim.schedule_faults()
-    over_ms = FAULTS_DELAYS * DELAY_MS
-    town.until(lambda: town.stands(JobState.SETTLED) and town.sim.now_ms() >= over_ms, within_ms=60_000)
+    town.sim.weather.schedule()
+    settled = partial(town.stands, JobState.SETTLED)
+    town.until(lambda: settled() and town.sim.now_ms() >= faults.for_ms, within_ms=60_000)
     town.assert_paid_and_nobody_penalised()
     assert town.sim.faults["torn"] > 0
     assert town.sim.faults["crashes"] > 0
