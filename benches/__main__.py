@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterator
 
-from benches import gas, jobs, native, pool, primitives, transfers, tree
+from benches import floods, gas, jobs, native, pool, primitives, transfers, tree
 from benches.figures import Figure, machine, say, show
 
 BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -14,6 +14,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "pool": pool.run,
     "transfers": transfers.run,
     "jobs": jobs.run,
+    "floods": floods.run,
 }
 
 

@@ -35,6 +35,9 @@ SERVED_TO_ONE = Rate(per_s=400.0, burst=1_600.0)
 SERVED_TO_STRANGERS = Rate(per_s=1_600.0, burst=6_400.0)
 """To all of them together."""
 
+UNREAD_MAX = 64 << 20
+"""Bytes of answers that peers have not read yet; beyond it, and a quarter of it each, a peer has one at a time."""
+
 OwnAnswer = Callable[[bytes, bytes], Awaitable[bytes | None]]
 """Takes a peer and a question's body; for what the program answers without the node."""
 
@@ -65,7 +68,8 @@ class _Idle:
 class _Waiting:
     """A peer's question that the node has not answered yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, peer: bytes) -> None:
+        self.peer = peer
         self.done = trio.Event()
         self.body: bytes | None = None
 
@@ -93,6 +97,8 @@ class Requests:
         self._strangers = Bucket(SERVED_TO_STRANGERS, trio.current_time())
         self._waiting: dict[int, _Waiting] = {}
         self._serving: Counter[bytes] = Counter()
+        self._unread: Counter[bytes] = Counter()
+        """Bytes of answers under way, by peer."""
         self._idle: dict[bytes, list[_Idle]] = {}
         self._slots: dict[bytes, trio.CapacityLimiter] = {}
         host.set_stream_handler(protocol, self._serve)
@@ -105,9 +111,15 @@ class Requests:
     def respond(self, request_id: int, body: bytes | None) -> None:
         """Take the node's answer to a peer's question; one that comes too late is dropped."""
         waiting = self._waiting.get(request_id)
-        if waiting is not None:
+        if waiting is None or waiting.done.is_set():
+            return
+        size, own = len(body or b""), self._unread[waiting.peer]
+        if own and (own + size > UNREAD_MAX // 4 or self._unread.total() + size > UNREAD_MAX):
+            counts["answers_refused"] += 1
+        else:
             waiting.body = body
-            waiting.done.set()
+            self._unread[waiting.peer] += size
+        waiting.done.set()
 
     async def ask(self, request: Request) -> Responded:
         """Put the node's question to a peer and return its answer, or why there is none."""
@@ -161,9 +173,7 @@ class Requests:
         try:
             while True:
                 question = await _read(reader, Question, REQUEST_BODY_MAX)
-                answer = await self._answer(peer, question)
-                await self._pause(peer, answer)
-                await stream.write(_frame(Answer(body=answer)))
+                await self._answer(peer, question, stream)
         except _ENDINGS:
             await stream.reset()
         finally:
@@ -181,21 +191,26 @@ class Requests:
             counts["answers_delayed"] += 1
             await trio.sleep(pause_s)
 
-    async def _answer(self, peer: bytes, question: Question) -> bytes | None:
+    async def _answer(self, peer: bytes, question: Question, stream: Stream) -> None:
         own = self._own_answers.get(question.protocol)
         if own is not None:
-            return await own(peer, question.body)
+            await stream.write(_frame(Answer(body=await own(peer, question.body))))
+            return
         number = self._next_id
         self._next_id += 1
-        waiting = self._waiting[number] = _Waiting()
+        waiting = self._waiting[number] = _Waiting(peer)
         try:
             asked = Requested(id=number, peer=peer, protocol=question.protocol, body=question.body)
             if self._tell_node(asked):
                 with trio.move_on_after(REQUEST_S):
                     await waiting.done.wait()
+            await self._pause(peer, waiting.body)
+            await stream.write(_frame(Answer(body=waiting.body)))
         finally:
             del self._waiting[number]
-        return waiting.body
+            self._unread[peer] -= len(waiting.body or b"")
+            if not self._unread[peer]:
+                del self._unread[peer]
 
 
 async def _exchange(used: _Idle, raw: bytes, deadline: float) -> Answer:

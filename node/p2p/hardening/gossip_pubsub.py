@@ -18,7 +18,7 @@ from node.p2p.tally import counts
 
 MESSAGES_PER_RPC = 256
 """Checked signatures of one RPC: 13 ms."""
-COST_BYTES = 16 << 10
+COST_BYTES = 1 << 10
 """So many bytes of an RPC cost as much as a message."""
 AUTHOR_BYTES_MAX = 64
 SEQNO_BYTES_MAX = 16
