@@ -121,6 +121,8 @@ class Load:
             self._send_again()
             self._read()
         self.told.seconds = time.monotonic() - began
+        for client in self._clients:
+            client.close()
 
     def quiet(self) -> None:
         """Send nothing new; what is on its way is followed on."""

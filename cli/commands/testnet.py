@@ -153,20 +153,19 @@ def chaos(
 
     import msgspec
 
-    from testnet.chaos.plan import plan
-    from testnet.chaos.run import CHAOTIC, bears, lines_of
+    from testnet.chaos.run import CHAOTIC, lines_of, plan_for
     from testnet.chaos.run import chaos as run_chaos
     from testnet.manifest import read_manifest
 
     network = CHAOTIC if manifest is None else read_manifest(manifest)
+    todo = plan_for(network, seed=seed, events=events)
     if show:
-        todo = plan(seed, events, [f"validator{at}" for at in range(network.validators)], bears(network))
         told: list[Json] = [each.told() for each in todo]
         cli.out.result(told, *map(str, told))
         return
     place = Path(tempfile.mkdtemp(prefix="assay-chaos-")) / "net" if directory is None else directory
     cli.out.note(f"{events} events of the plan of seed {seed} on a network in {place}")
-    report = run_chaos(place, network, seed=seed, events=events, per_s=rate, progress=cli.out.note)
+    report = run_chaos(place, network, todo, seed=seed, per_s=rate, progress=cli.out.note)
     cli.out.result(msgspec.to_builtins(report), *lines_of(report))
     if report.wrong:
         cli.out.note(f"homes, logs and votes are kept in {place}")

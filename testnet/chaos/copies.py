@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 KEPT_MAX = 3
-"""Copies of each node; the first one, of a home that has never run, is always kept."""
+"""Copies of each node; the first one, of a home that has never run, is soon among those that go."""
 
 
 class Copies:
@@ -27,7 +27,7 @@ class Copies:
         kept = self._kept.setdefault(name, [])
         kept.append(place)
         if len(kept) > KEPT_MAX:
-            shutil.rmtree(kept.pop(1))
+            shutil.rmtree(kept.pop(0))
 
     def put_back(self, name: str, chance: random.Random) -> None:
         """Put one of the copies in the place of a node's home."""

@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -37,23 +38,35 @@ def judge(
 ) -> Findings:
     """Judge a network that nobody hurts any more; `seen` and `acknowledged` is what nodes said on the way."""
     found = Findings()
-    clients = {node.name: RpcClient(node.rpc) for node in network.nodes}
+    with ExitStack() as opened:
+        clients = {node.name: opened.enter_context(RpcClient(node.rpc)) for node in network.nodes}
+        _judge_chains(clients, found, seen=seen, acknowledged=acknowledged, chance=random.Random(seed))
+    found.votes = judge_votes(directory, network.nodes, found.wrong)
+    return found
+
+
+def _judge_chains(
+    clients: dict[str, RpcClient],
+    found: Findings,
+    *,
+    seen: dict[int, str],
+    acknowledged: dict[str, Place],
+    chance: random.Random,
+) -> None:
+    """Compare the chains of all nodes with each other, and with what was told of them."""
     common = _common_height(clients, max(seen, default=0), found)
     if common is None:
-        return found
+        return
     found.height = common
     first, *others = clients
     ids = _walk(clients[first], common, acknowledged, found)
     for height, name in seen.items():
         if height <= common and ids.get(height) != name:
             found.wrong.append(f"fork: block {height} was told final as {name} and is {ids.get(height)}")
-    chance = random.Random(seed)
     for other in others:
         _compare(clients[other], other, ids, common, found)
         sample = chance.sample(sorted(acknowledged), min(SAMPLED, len(acknowledged)))
         _look_up(clients[other], other, {txid: acknowledged[txid] for txid in sample}, found)
-    found.votes = judge_votes(directory, network.nodes, found.wrong)
-    return found
 
 
 def _common_height(clients: dict[str, RpcClient], least: int, found: Findings) -> int | None:

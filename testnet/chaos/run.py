@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import assert_never
@@ -155,11 +155,16 @@ def bears(manifest: Manifest) -> int:
     return (manifest.validators - 1) // 3
 
 
-def chaos(directory: Path, manifest: Manifest, *, seed: int, events: int, per_s: float, progress: Progress) -> Report:
-    """Make a network in `directory`, hurt it by the plan of `seed`, and judge it; its processes are ended."""
+def plan_for(manifest: Manifest, *, seed: int, events: int) -> list[Event]:
+    """Return the plan of a seed for the validators of a network."""
+    return plan(seed, events, [f"validator{at}" for at in range(manifest.validators)], bears(manifest))
+
+
+def chaos(
+    directory: Path, manifest: Manifest, todo: Sequence[Event], *, seed: int, per_s: float, progress: Progress
+) -> Report:
+    """Make a network in `directory`, hurt it as `todo` says, and judge it; its processes are ended."""
     network, lines = write_chaotic(directory, manifest)
-    validators = [node.name for node in network.nodes if node.role == "validator"]
-    todo = plan(seed, events, validators, bears(manifest))
     began = time.monotonic()
     wrong: list[str] = []
     done: list[Done] = []
@@ -173,7 +178,9 @@ def chaos(directory: Path, manifest: Manifest, *, seed: int, events: int, per_s:
         try:
             for at, event in enumerate(todo, start=1):
                 done.append(hand.carry_out(event))
-                progress(f"{at}/{events} {event.told()}: whole after {done[-1].recovered_s:.1f} s at {done[-1].height}")
+                progress(
+                    f"{at}/{len(todo)} {event.told()}: whole after {done[-1].recovered_s:.1f} s at {done[-1].height}"
+                )
             drain(load)
             if not thread.is_alive():
                 wrong.append("the load broke off: see the traceback above")

@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 
 from testnet.chaos.plan import Fault
-from testnet.chaos.run import CHAOTIC, chaos, lines_of
+from testnet.chaos.run import CHAOTIC, chaos, lines_of, plan_for
 
 EVENTS = 7
 """One of each kind but the halt of all."""
 
 
 def test_a_network_survives_one_of_each_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report = chaos(tmp_path / "net", CHAOTIC, seed=5, events=EVENTS, per_s=5.0, progress=print)
+    todo = plan_for(CHAOTIC, seed=5, events=EVENTS)
+    report = chaos(tmp_path / "net", CHAOTIC, todo, seed=5, per_s=5.0, progress=print)
     with capsys.disabled():
         print("", *lines_of(report), sep="\n")
     assert report.wrong == []
