@@ -8,7 +8,9 @@ import trio
 import trio.testing
 
 from consensus.messages import Certificate, VoteKind
-from ledger.block import Block, block_id
+from ledger.block import Block, block_id, decode_block
+from ledger.genesis import Charter, charter_of
+from ledger.parameters import Parameters
 from node.network import PeerUnavailableError
 from node.sync.answers import SyncAnswers
 from node.sync.catch_up import CatchUp
@@ -24,6 +26,7 @@ from node.sync.messages import (
 )
 from node.sync.spans import SPAN_BLOCKS_MAX, STRAGGLE_S
 from primitives.codec import decode, encode
+from testnet.kit.ledger_builders import a_genesis
 from tests.node.chains import CHARTER, Producer, certify
 from tests.node.memory_network import Hub, MemoryNetwork
 
@@ -60,9 +63,9 @@ class Peers(MemoryNetwork):
 class Rig:
     """A node that is behind, and a producer that is ahead."""
 
-    def __init__(self, folder: Path, nursery: trio.Nursery) -> None:
-        self.ahead = Producer(folder / "ahead")
-        self.behind = Producer(folder / "behind")
+    def __init__(self, folder: Path, nursery: trio.Nursery, charter: Charter = CHARTER) -> None:
+        self.ahead = Producer(folder / "ahead", charter=charter)
+        self.behind = Producer(folder / "behind", charter=charter)
         self.honest = SyncAnswers(self.ahead.chain).answer
         self.synced: list[Certificate] = []
         self.nursery = nursery
@@ -271,7 +274,7 @@ def is_status(body: bytes) -> bool:
 async def test_all_peers_are_asked_at_once_and_the_slow_and_the_lying_hold_nobody_up_n66(
     rig: Rig, autojump_clock: Clock
 ) -> None:
-    rig.ahead.extend_by_groups(2_048)
+    rig.ahead.extend_by_groups(1_280)
 
     async def slow(body: bytes) -> bytes | None:
         await trio.sleep(0 if is_status(body) else 25)
@@ -283,14 +286,14 @@ async def test_all_peers_are_asked_at_once_and_the_slow_and_the_lying_hold_nobod
     honest = [b"honest 1", b"honest 2", b"honest 3"]
     answers: dict[bytes, Answer] = dict.fromkeys(honest, rig.honest)
     catch_up, peers = rig.catch_up({b"forger": forger, b"slow": slow} | answers)
-    catch_up.heard([b"forger", b"slow", *honest], 2_048)
+    catch_up.heard([b"forger", b"slow", *honest], 1_280)
     began_s = trio.current_time()
     await rig.arrival()
     assert trio.current_time() - began_s < 2 * STRAGGLE_S
-    assert all(peers.asked_of.count(peer) > 3 for peer in honest)
+    assert all(peers.asked_of.count(peer) > 1 for peer in honest)
     assert set(peers.penalised) == {b"forger"}
     progress = catch_up.progress()
-    assert progress.height == 2_048
+    assert progress.height == 1_280
     assert progress.left_s is None
 
 
@@ -369,3 +372,27 @@ async def test_a_block_that_is_damaged_on_the_disk_is_not_given_out_n45(rig: Rig
     names = [rig.ahead.store.id_at(height) for height in range(1, 21)]
     bodies = [await rig.honest(encode(BodyRequest(block=name))) for name in names if name is not None]
     assert bodies.count(None) == 1
+
+
+SHORT_EPOCHS = charter_of(a_genesis(parameters=Parameters(epoch_ms=5_000)))
+
+
+async def test_ranges_end_with_their_epoch_and_are_checked_by_its_validators_n62(
+    tmp_path: Path, nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    rig = Rig(tmp_path, nursery, SHORT_EPOCHS)
+    rig.ahead.extend(60)
+    chain = rig.ahead.chain
+    assert chain.epoch >= 10
+    raw = await rig.honest(encode(RangeRequest(first=1, last=60)))
+    assert raw is not None
+    told = [decode_block(each).header for each in told_in(raw).blocks]
+    assert {header.epoch for header in told} == {0}
+    assert chain.epoch_at(told[-1].height + 1) == 1
+    catch_up, peers = rig.catch_up(dict.fromkeys([b"one", b"two"], rig.honest))
+    catch_up.heard([b"one", b"two"], 60)
+    await rig.arrival()
+    assert peers.penalised == []
+    assert rig.behind.chain.epoch == chain.epoch
+    rig.ahead.close()
+    rig.behind.close()
