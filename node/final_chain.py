@@ -347,9 +347,10 @@ class FinalChain:
         self._chain.check(block, now_ms=self._now_ms())
         self.hold(block)
 
-    def ends_epoch(self, name: bytes) -> bool:
-        """Tell whether an executed block is the last of its epoch; raises ParentUnknown for one that is not (C23)."""
-        return self._chain.outcome(name).ends_epoch
+    def ends_epoch(self, name: bytes, epoch: int) -> bool:
+        """Tell whether an executed block is the last of `epoch`; raises ParentUnknown for one that is not (C23)."""
+        outcome = self._chain.outcome(name)
+        return outcome.header.epoch == epoch and outcome.ends_epoch
 
     def is_after_parent(self, header: Header) -> bool:
         """Tell whether a block's time is later than that of its parent, which is executed."""

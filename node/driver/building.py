@@ -25,6 +25,7 @@ class Builder:
         nursery: trio.Nursery,
         give: Callable[[Input], Awaitable[None]],
         propose: Callable[[Build], tuple[bytes, bytes]],
+        epoch: int,
         idle_ms: int,
         min_interval_ms: int,
     ) -> None:
@@ -33,6 +34,7 @@ class Builder:
         self._nursery = nursery
         self._give = give
         self._propose = propose
+        self._epoch = epoch
         self._idle_ms = idle_ms
         self._min_interval_ms = min_interval_ms
         self._scope = trio.CancelScope()
@@ -59,7 +61,9 @@ class Builder:
         """Wait until the least interval is over, and there is something to do or the idle time is over too."""
         since_parent_ms = self._chain.age_ms(parent)
         await trio.sleep(max(0, self._min_interval_ms - since_parent_ms) / _MS_PER_S)
-        if self._chain.ends_epoch(parent):  # nothing stands on it but itself, unless it is final by now (C23)
+        if self._chain.ends_epoch(
+            parent, self._epoch
+        ):  # nothing stands on it but itself, unless it is final by now (C23)
             return
         with trio.move_on_after(max(0, self._idle_ms - since_parent_ms) / _MS_PER_S):
             while not self._chain.has_work(parent):

@@ -161,6 +161,7 @@ class Driver:
                 nursery=nursery,
                 give=give,
                 propose=self._propose,
+                epoch=self.epoch,
                 idle_ms=self._times.idle_ms,
                 min_interval_ms=self._times.min_block_interval_ms,
             )
@@ -277,7 +278,7 @@ class Driver:
             return Verdict.MISMATCHED
         try:
             self._chain.execute(name)
-            return Verdict.VALID if self._chain.ends_epoch(name) else Verdict.INVALID
+            return Verdict.VALID if self._chain.ends_epoch(name, self.epoch) else Verdict.INVALID
         except Refused as fault:
             _log.warning("block %s proposed again in view %d: %s", name.hex(), asked.view, fault)
             return Verdict.INVALID
@@ -301,7 +302,7 @@ class Driver:
 
     def _propose(self, wanted: Build) -> tuple[bytes, bytes]:
         assert self._core.me is not None, "only a validator builds"
-        if self._chain.ends_epoch(wanted.parent):
+        if self._chain.ends_epoch(wanted.parent, self.epoch):
             body = self._chain.body(wanted.parent)
             assert body is not None, "the core builds on what is held"
             return wanted.parent, body  # C23
