@@ -3,13 +3,14 @@
 import argparse
 from collections.abc import Callable, Iterator
 
-from benches import floods, gas, jobs, native, pool, primitives, transfers, tree
+from benches import floods, gas, jobs, native, pool, primitives, sync, transfers, tree
 from benches.figures import Figure, machine, say, show
 
 BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "primitives": primitives.run,
     "tree": tree.run,
     "gas": gas.run,
+    "sync": sync.run,
     "native": native.run,
     "pool": pool.run,
     "transfers": transfers.run,

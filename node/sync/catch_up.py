@@ -6,6 +6,7 @@ ahead at once; they are checked and executed in order, each as soon as all below
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 import trio
 
@@ -17,7 +18,6 @@ from node.network import PeerUnavailableError
 from node.sync.messages import PROTOCOL, NotHere, RangeRequest, Status, StatusRequest, decode_range_answer
 from node.sync.progress import Progress, Rate
 from node.sync.spans import STRAGGLE_S, Claim, Fetched, Span, Spans, lead_of
-from node.traffic import NetworkPort
 from primitives.codec import decode, encode
 from primitives.reasons import Reason, Refused
 
@@ -49,6 +49,20 @@ _STATUS_BYTES_MAX = 64
 _log = logging.getLogger("assay.sync")
 
 
+class PeersPort(Protocol):
+    """What catching up uses of the network."""
+
+    @property
+    def peers(self) -> list[bytes]:
+        """The ids of all connected peers."""
+
+    async def request(self, peer: bytes, protocol: str, body: bytes) -> bytes:
+        """Ask a connected peer; raises PeerUnavailableError."""
+
+    def penalise(self, peer: bytes, why: str, weight: int) -> None:
+        """Count a broken rule against a peer."""
+
+
 class _TooLong(Exception):
     """No certificate came soon for a span that is not the first; nobody is at fault."""
 
@@ -59,7 +73,7 @@ class CatchUp:
     def __init__(
         self,
         chain: FinalChain,
-        network: NetworkPort,
+        network: PeersPort,
         *,
         patience_s: Callable[[], float],
         synced: Callable[[Certificate], Awaitable[None]],
