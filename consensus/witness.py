@@ -27,7 +27,7 @@ from primitives.units import U32, U64
 REQUEST_BYTES_MAX = 32
 VOTES_MAX = 9
 """Three kinds of votes in three views: the answerer's and those beside it."""
-TESTIMONY_BYTES_MAX = CERTIFICATE_BYTES_MAX + VOTES_MAX * 200
+STATEMENT_BYTES_MAX = CERTIFICATE_BYTES_MAX + VOTES_MAX * 200
 
 
 class Inquiry(Record):
@@ -37,7 +37,7 @@ class Inquiry(Record):
     signer: U32
 
 
-class Testimony(Record):
+class Statement(Record):
     """A validator's epoch, the certificate of the highest view that it knows to be over, and the asker's latest votes.
 
     In another epoch than the asker's it has no more to say.
@@ -48,13 +48,13 @@ class Testimony(Record):
     votes: Annotated[list[SignedVote], msgspec.Meta(max_length=VOTES_MAX)]
 
 
-def testify(core: Core, inquiry: Inquiry) -> Testimony:
+def testify(core: Core, inquiry: Inquiry) -> Statement:
     """Return what a running core knows of the asker."""
     if core.instance.epoch != inquiry.epoch:
-        return Testimony(epoch=core.instance.epoch, certificate=None, votes=[])
+        return Statement(epoch=core.instance.epoch, certificate=None, votes=[])
     votes = core.ballots.cast_by(inquiry.signer, range(max(1, core.view - 1), core.view + 2))
     over = core.ancestry.certificate_of(core.ancestry.next_view() - 1)
-    return Testimony(epoch=inquiry.epoch, certificate=over, votes=votes[:VOTES_MAX])
+    return Statement(epoch=inquiry.epoch, certificate=over, votes=votes[:VOTES_MAX])
 
 
 def decode_inquiry(raw: bytes) -> Inquiry:
@@ -77,7 +77,7 @@ class Witnesses:
 
         One of a later epoch counts for nothing: this node is behind, and sync brings it to where it can ask again.
         """
-        told = codec.decode(Testimony, raw, at_most=TESTIMONY_BYTES_MAX)
+        told = codec.decode(Statement, raw, at_most=STATEMENT_BYTES_MAX)
         if told.epoch > self._instance.epoch:
             return
         view = 1  # in an earlier epoch it has cast no vote of this one, so it can't have let anybody past view 1
