@@ -8,19 +8,21 @@ import trio
 
 from consensus.messages import Proposal as ProposalMessage
 from consensus.messages import SignedVote, decode_message
+from ledger.genesis import Charter
 from ledger.stake.epochs import EpochSet
+from ledger.transaction import Payload, sign_transaction
 from node.config import Config, ConsensusSection
 from node.identity import ValidatorIdentity
 from node.p2p.peer_id import peer_id_of
 from node.participant import Participant
+from node.ports import TxState
 from node.store.store import Store
 from primitives.ed25519 import public_key_of
-from testnet.kit.ledger_builders import GENESIS_MS, a_transfer, address, key_of, onion_of, seed_of
+from testnet.kit.ledger_builders import GENESIS_MS, a_body, a_transfer, address, key_of, onion_of, seed_of
 from tests.node.chains import CHARTER
 from tests.node.memory_network import Hub
 
 CONFIG = Config(consensus=ConsensusSection(idle_ms=400, delta_ms=100, min_block_interval_ms=50))
-VALIDATORS = len(CHARTER.genesis.validators)
 LIMIT_S = 300.0
 """Of virtual time, for anything that should take seconds."""
 
@@ -44,9 +46,9 @@ class Keys:
 class Member:
     """One node of the cluster, which can be killed and started again on its store."""
 
-    def __init__(self, cluster: "Cluster", name: str, index: int | None, only: Sequence[str] | None) -> None:
+    def __init__(self, cluster: "Cluster", name: str, keys: Sequence[int], only: Sequence[str] | None) -> None:
         self.name = name
-        self.index = index
+        self.keys = keys
         self.peer = peer_id_of(key_of(f"peer of {name}"))
         self._cluster = cluster
         self._only = None if only is None else [peer_id_of(key_of(f"peer of {each}")) for each in only]
@@ -56,17 +58,14 @@ class Member:
         self.part: Participant
 
     def start(self) -> None:
-        self.store = Store(self._cluster.folder / self.name, CHARTER.hash)
-        validator = None
-        if self.index is not None:
-            validator = Keys(self.index)
+        self.store = Store(self._cluster.folder / self.name, self._cluster.charter.hash)
         self.part = Participant(
-            charter=CHARTER,
+            charter=self._cluster.charter,
             store=self.store,
-            network=self._cluster.hub.join(self.peer, validator=self.index is not None, only=self._only),
+            network=self._cluster.hub.join(self.peer, validator=False, only=self._only),
             now_ms=self._cluster.now_ms,
             config=CONFIG,
-            validator=validator,
+            validator=Keys(*self.keys) if self.keys else None,
         )
         self._scope = trio.CancelScope()
         self._gone = trio.Event()
@@ -108,8 +107,11 @@ class Member:
 class Cluster:
     """Four validators, and whoever else joins; every vote that is sent is looked at."""
 
-    def __init__(self, folder: Path, nursery: trio.Nursery, *, loss: float = 0.0, seed: int = 1) -> None:
+    def __init__(
+        self, folder: Path, nursery: trio.Nursery, *, charter: Charter = CHARTER, loss: float = 0.0, seed: int = 1
+    ) -> None:
         self.folder = folder
+        self.charter = charter
         self.nursery = nursery
         self.hub = Hub(nursery, loss=loss, seed=seed)
         self.hub.watch = self._see
@@ -117,20 +119,21 @@ class Cluster:
         """The block that a validator voted for, by (epoch, signer, view, kind)."""
         self.members: dict[str, Member] = {}
         self._began_s = trio.current_time()
-        for at in range(VALIDATORS):
-            self.join(f"validator {at}", index=at)
+        for at in range(len(charter.genesis.validators)):
+            self.join(f"validator {at}", keys=[at])
 
     def now_ms(self) -> int:
         return GENESIS_MS + 1_000 + int((trio.current_time() - self._began_s) * 1_000)
 
-    def join(self, name: str, *, index: int | None = None, only: Sequence[str] | None = None) -> Member:
-        member = self.members[name] = Member(self, name, index, only)
+    def join(self, name: str, *, keys: Sequence[int] = (), only: Sequence[str] | None = None) -> Member:
+        """Start a node; with `keys` it is a validator as soon as a set names it."""
+        member = self.members[name] = Member(self, name, keys, only)
         member.start()
         return member
 
     @property
     def validators(self) -> list[Member]:
-        return [self.members[f"validator {at}"] for at in range(VALIDATORS)]
+        return [self.members[f"validator {at}"] for at in range(len(self.charter.genesis.validators))]
 
     def close(self) -> None:
         for member in self.members.values():
@@ -142,11 +145,16 @@ class Cluster:
         vote = message.vote if isinstance(message, ProposalMessage) else message
         if not isinstance(vote, SignedVote):
             return
-        (sender,) = [member for member in self.validators if member.peer == peer]
-        assert vote.signer == sender.index
+        (sender,) = [member for member in self.members.values() if member.peer == peer]
+        epoch_set = sender.part.chain.state().epoch_set(vote.vote.epoch)
+        assert epoch_set is not None
+        if isinstance(message, ProposalMessage) and peer_id_of(epoch_set.members[vote.signer].peer) != peer:
+            return  # a relay passes it on (N14)
+        assert peer_id_of(epoch_set.members[vote.signer].peer) == peer
         written = sender.store.guard.recall(vote.vote.epoch)
         persisted = [record for record in written if getattr(record, "vote", None) == vote]
-        is_old = vote.vote.view <= sender.part.chain.head_view
+        final = (sender.part.chain.epoch, sender.part.chain.head_view)
+        is_old = (vote.vote.epoch, vote.vote.view) <= final
         assert persisted or is_old, f"{sender.name} sends what is not on its disk: {vote}"
         name = (vote.vote.epoch, vote.signer, vote.vote.view, int(vote.vote.kind))
         assert self.votes.setdefault(name, vote.vote.block) == vote.vote.block, f"{sender.name} signs twice"
@@ -164,8 +172,18 @@ class Cluster:
 
     async def transfer(self, through: Member, *, amount: int = 1) -> bytes:
         nonce = through.part.chain.next_nonce(address("client"))
-        raw = a_transfer(CHARTER, payer="client", payee="publisher", amount=amount, nonce=nonce)
+        raw = a_transfer(self.charter, payer="client", payee="publisher", amount=amount, nonce=nonce)
         return await through.part.chain.submit(raw)
+
+    async def act(self, name: str, payload: Payload, *, through: Member) -> None:
+        """Send a transaction of somebody by name, and wait until it is final; it must not fail."""
+        chain = through.part.chain
+        body = a_body(name, payload, nonce=chain.next_nonce(address(name)), time_ms=self.now_ms())
+        txid = await chain.submit(sign_transaction(seed_of(name), self.charter.hash, body))
+        await self.until(lambda: chain.transaction(txid).state is TxState.FINAL)
+        receipt = chain.transaction(txid).receipt
+        assert receipt is not None
+        assert receipt.reason == 0, receipt
 
     def check_agreement(self) -> None:
         """Assert that all have the same blocks and state roots at every height that two of them hold."""

@@ -167,6 +167,5 @@ class MemoryNetwork:
             waiting[0].set()
         return True
 
-    async def events(self) -> AsyncIterator[Event]:
-        async for event in self._events:
-            yield event
+    def events(self) -> AsyncIterator[Event]:
+        return self._events

@@ -74,7 +74,7 @@ async def test_a_validator_that_was_killed_catches_up_and_votes_again(cluster: C
         await cluster.grow(2, *cluster.validators)
     since = victim.part.chain.head_view
     await cluster.grow(4, *cluster.validators)
-    assert any(view > since for _, signer, view, _ in cluster.votes if signer == victim.index)
+    assert any(view > since for _, signer, view, _ in cluster.votes if signer == victim.keys[0])
 
 
 async def test_two_of_four_halt_the_chain_and_bring_it_back(cluster: Cluster, autojump_clock: Clock) -> None:
@@ -101,12 +101,12 @@ async def test_a_validator_that_lost_its_disk_is_silent_until_its_votes_cannot_m
     await victim.kill()
     victim.lose_disk()
     height = others[0].height
-    voted = {view for _, signer, view, _ in cluster.votes if signer == victim.index}
+    voted = {view for _, signer, view, _ in cluster.votes if signer == victim.keys[0]}
     victim.start()
     await cluster.until(
-        lambda: any(signer == victim.index and view not in voted for _, signer, view, _ in cluster.votes)
+        lambda: any(signer == victim.keys[0] and view not in voted for _, signer, view, _ in cluster.votes)
     )
-    again = min(view for _, signer, view, _ in cluster.votes if signer == victim.index and view not in voted)
+    again = min(view for _, signer, view, _ in cluster.votes if signer == victim.keys[0] and view not in voted)
     assert victim.height >= height
     assert again > max(voted)
 
