@@ -6,6 +6,7 @@ Everything here blocks; node.sync.blobs calls the longer parts in threads.
 import os
 from pathlib import Path
 
+from node.store.disk import FREE_BYTES_MIN, Disk
 from primitives.content import LEAF_BYTES, ContentId, Slice, content_id, leaf_count, tree_of
 from primitives.limits import CONTENT_BYTES_MAX
 from primitives.merkle import Tree
@@ -13,6 +14,8 @@ from primitives.reasons import Reason, Refused
 
 STORE_BYTES_MAX = 16 << 30
 """All pieces together; a model with its inputs is far smaller, and a full disk stops a node."""
+ROOM_BYTES_MIN = 4 * FREE_BYTES_MIN
+"""What content leaves free of the disk: others can hand it in, and a node whose store finds no room ends."""
 PARTS_MAX = 16
 """Unfinished fetches that are kept over a restart, the newest."""
 TREE_LEAVES_MAX = 2 * CONTENT_BYTES_MAX // LEAF_BYTES
@@ -22,8 +25,9 @@ TREE_LEAVES_MAX = 2 * CONTENT_BYTES_MAX // LEAF_BYTES
 class BlobStore:
     """The content that one node holds, below a folder."""
 
-    def __init__(self, folder: Path, *, at_most: int = STORE_BYTES_MAX) -> None:
+    def __init__(self, folder: Path, *, at_most: int = STORE_BYTES_MAX, disk: Disk | None = None) -> None:
         self._folder = folder
+        self._disk = disk or Disk()
         self._at_most = at_most
         self._trees: dict[bytes, Tree] = {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -48,6 +52,9 @@ class BlobStore:
             raise Refused(Reason.TOO_LARGE, seen=length, wanted=CONTENT_BYTES_MAX)
         if self.used + length > self._at_most:
             raise Refused(Reason.STORE_FULL, seen=self.used + length, wanted=self._at_most)
+        room = self._disk.free_bytes(self._folder) - ROOM_BYTES_MIN
+        if length > room:  # N45
+            raise Refused(Reason.STORE_FULL, seen=length, wanted=max(0, room), what="room on the disk")
 
     def put(self, raw: bytes) -> ContentId:
         """Keep `raw` and return its id; raises Refused as `check_room` does."""

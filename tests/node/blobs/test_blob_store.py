@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from node.sync.blob_store import PARTS_MAX, BlobStore
+from node.sync.blob_store import PARTS_MAX, ROOM_BYTES_MIN, BlobStore
 from primitives.content import LEAF_BYTES, ContentId, check_slice, content_id
 from primitives.reasons import Reason, Refused
+from testnet.kit.faulty_disk import FaultyDisk
 
 
 def a_text(length: int, *, salt: int = 1) -> bytes:
@@ -113,3 +114,22 @@ def test_a_restart_keeps_a_bounded_number_of_parts_and_no_half_written_file(tmp_
     (tmp_path / f"{99:064x}.new").write_bytes(b"x")
     assert BlobStore(tmp_path).used == PARTS_MAX
     assert not list(tmp_path.glob("*.new"))
+
+
+def test_content_leaves_room_for_the_store_n45(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    store = BlobStore(tmp_path, disk=disk)
+    disk.free = ROOM_BYTES_MIN + 5
+    store.put(b"12345")
+    with pytest.raises(Refused) as refused:
+        store.put(b"123456")
+    assert refused.value.reason is Reason.STORE_FULL
+
+
+def test_damaged_files_are_told_and_parts_of_fetches_are_not_among_them(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path)
+    content = store.put(b"text")
+    (tmp_path / "abc.part").write_bytes(b"tex")
+    assert store.damaged() == []
+    (tmp_path / content.root.hex()).write_bytes(b"tent")
+    assert store.damaged() == [tmp_path / content.root.hex()]
