@@ -11,6 +11,7 @@ from ledger.genesis import Charter
 from node.config import Config, MempoolSection
 from node.driver.driver import Driver
 from node.driver.epochs import Epochs
+from node.driver.relay import PROTOCOL as PROPOSAL_PROTOCOL
 from node.driver.witness import PROTOCOL as WITNESS_PROTOCOL
 from node.evidence import TOPIC as EVIDENCE_TOPIC
 from node.evidence import EvidencePool
@@ -90,7 +91,7 @@ class Participant:
             },
             answers={
                 sync_messages.PROTOCOL: SyncAnswers(self.chain).answer,
-                **({} if self.epochs is None else {WITNESS_PROTOCOL: self.epochs.testify}),
+                **({} if self.epochs is None else _answers_of_validator(self.epochs)),
                 **(answers or {}),
             },
             peer_up=self._catch_up.peer_up,
@@ -135,6 +136,10 @@ class Participant:
                     certificate = self.chain.certificate_at(header.height)
                     if certificate is not None and header.height == self.chain.head.height:
                         self._announcements.announce(header, certificate)
+
+
+def _answers_of_validator(epochs: Epochs) -> dict[str, Answer]:
+    return {WITNESS_PROTOCOL: epochs.testify, PROPOSAL_PROTOCOL: epochs.repeat_proposal}
 
 
 def _pool_limits(section: MempoolSection, charter: Charter) -> PoolLimits:

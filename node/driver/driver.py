@@ -32,7 +32,7 @@ from consensus.io import (
     Validated,
     Verdict,
 )
-from consensus.messages import Certificate, Message, Proposal, encode_message
+from consensus.messages import Certificate, Message, Proposal, SignedVote, encode_message
 from consensus.scheme import Ed25519Scheme
 from ledger.block import block_id, decode_block
 from ledger.chain import ParentUnknown, TreeFull
@@ -42,6 +42,7 @@ from node.config import ConsensusSection
 from node.driver import witness
 from node.driver.building import Builder
 from node.driver.fetching import Fetcher
+from node.driver.relay import Relay
 from node.driver.timer import Timer
 from node.evidence import EvidencePool
 from node.final_chain import FinalChain
@@ -92,6 +93,16 @@ class Driver:
         self._evidence = evidence
         self._index_of = {peer: index for index, peer in enumerate(peers)}
         self._inbox_in, self._inbox = trio.open_memory_channel[Input](INBOX_MAX)
+        self._nursery: trio.Nursery | None = None
+        self._relay = Relay(
+            core.instance,
+            me=core.me,
+            network=network,
+            peers=self._peers,
+            delta_ms=times.delta_ms,
+            current=lambda: core.view,
+            give=lambda sender, proposal: self._give(Received(sender=sender, message=proposal)),
+        )
         self.faults = 0
         """Broken rules seen in others' messages."""
         self.was_proven = not core.quarantined
@@ -110,8 +121,16 @@ class Driver:
     async def hear(self, peer: bytes, message: Message) -> None:
         """Take in a message of this epoch from a validator's link."""
         sender = self._index_of.get(peer)
-        if sender is not None:
+        if sender is not None and self._is_to_be_heard(sender, message):
             await self._give(Received(sender=sender, message=message))
+
+    def _is_to_be_heard(self, sender: int, message: Message) -> bool:
+        """Pass on what is to be passed on, and tell whether consensus is to hear a message (N14)."""
+        if isinstance(message, Proposal):
+            return self._relay.take(sender, message)
+        if isinstance(message, SignedVote) and self._nursery is not None:
+            self._relay.note_vote(message, self._nursery)
+        return True
 
     async def _give(self, given: Input) -> None:
         """Put an input in line; once the epoch is over nobody waits for it."""
@@ -121,8 +140,12 @@ class Driver:
     def hear_early(self, peer: bytes, message: Message) -> None:
         """Take in a message that came before this epoch began here; there is room for as many as are kept (Early)."""
         sender = self._index_of.get(peer)
-        if sender is not None:
+        if sender is not None and self._is_to_be_heard(sender, message):
             self._inbox_in.send_nowait(Received(sender=sender, message=message))
+
+    def repeat_proposal(self, body: bytes) -> bytes | None:
+        """Answer another validator that has missed a proposal (N14)."""
+        return self._relay.answer(body)
 
     async def testify(self, body: bytes) -> bytes | None:
         """Answer another validator that asks for its past (C13)."""
@@ -153,7 +176,8 @@ class Driver:
     async def run(self) -> None:
         """Take part until the epoch is over; raises ConsensusHaltedError."""
         give = self._give
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as self._nursery:
+            nursery = self._nursery
             self._view_timer = Timer(nursery, give)
             self._retry_timer = Timer(nursery, give)
             self._builder = Builder(
@@ -239,6 +263,9 @@ class Driver:
             self._network.penalise(self._peers[effect.sender], effect.fault.name, FAULT_WEIGHT)
 
     def _send(self, effect: Send) -> None:
+        if isinstance(effect.message, Proposal) and effect.to is None:
+            self._relay.spread(effect.message)
+            return
         to = None if effect.to is None else [self._peers[effect.to]]
         # Votes and certificates overtake bodies, which take the longest on a line.
         urgent = not isinstance(effect.message, Proposal)

@@ -191,6 +191,11 @@ class Epochs:
             return None
         return await self.driver.testify(body)
 
+    async def repeat_proposal(self, body: bytes) -> bytes | None:
+        """Answer a validator that has missed a proposal (N14)."""
+        await trio.lowlevel.checkpoint()
+        return None if self.driver is None else self.driver.repeat_proposal(body)
+
     async def synced(self, certificate: Certificate) -> None:
         """Tell consensus that catch-up brought the chain to the block of this certificate."""
         if self.driver is not None:
