@@ -49,6 +49,7 @@ def test_what_is_taken_out_is_paid_to_the_grain_when_the_unbonding_time_is_over(
     world.must("client", Delegate(validator=ZERO, amount=50 * KARAT))
     world.must("client", Undelegate(validator=ZERO, amount=20 * KARAT))
     taken_ms, balance = world.now_ms, world.balance("client")
+    assert world.state.totals().staked == 4_030 * KARAT
     ((due_ms, who, validator, claim),) = world.state.claims()
     assert (due_ms, who, validator) == (taken_ms + world.charter.parameters.unbonding_ms, kit.address("client"), ZERO)
     assert claim.shares == 20 * KARAT

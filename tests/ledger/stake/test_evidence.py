@@ -227,6 +227,7 @@ def test_one_culprit_loses_the_base_and_several_of_an_epoch_three_times_their_pa
     assert slash_bps(parameters, [10, 1], 1_000) == 500
     assert slash_bps(parameters, [10, 10], 100) == 6_000
     assert slash_bps(parameters, [33], 100) == 500
+    assert slash_bps(parameters, [1], 3) == BASIS
     assert slash_bps(parameters, [34], 100) == BASIS
     assert slash_bps(parameters, [20, 20], 100) == BASIS
 

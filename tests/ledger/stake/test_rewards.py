@@ -1,8 +1,10 @@
 import pytest
 
+from ledger.moment import Moment
 from ledger.parameters import Parameters
 from ledger.stake.epochs import instance_of
 from ledger.stake.records import ValidatorState
+from ledger.stake.rewards import jail_absent
 from ledger.state import change
 from ledger.transaction import Delegate, ValidatorExit, ValidatorUnjail, ValidatorUpdate
 from primitives.reasons import Reason
@@ -111,9 +113,41 @@ def test_who_is_in_jail_earns_nothing_and_returns_when_its_time_is_over(world: W
     world.block(proposer=2)
     stakes.epochs(world, 2)
     assert stakes.validator(world, "validator 2").stake == stake
-    world.block(passed_ms=stakes.validator(world, "validator 2").jailed_until_ms - world.now_ms)
-    world.must("validator 2", ValidatorUnjail())
+    left_ms = stakes.validator(world, "validator 2").jailed_until_ms - world.now_ms
+    assert world.block(world.sign("validator 2", ValidatorUnjail()), passed_ms=left_ms).outcome.receipts[0].ok
     assert stakes.validator(world, "validator 2").state is ValidatorState.READY
+
+
+def jailed(world: World, *, proposed: list[int], missed: list[int]) -> list[int]:
+    """Return who is jailed after an epoch with these counts, by index."""
+    state, clock = world.state.child(), world.state.clock()
+    moment = Moment(
+        charter=world.charter,
+        state=state,
+        height=clock.height,
+        time_ms=clock.time_ms,
+        live_ms=clock.live_ms,
+        beacon=clock.beacon,
+        base_fee=clock.base_fee,
+        events=[],
+    )
+    epoch = change(state.epoch(), proposed=proposed, missed=missed)
+    jail_absent(moment, epoch, state.validators())
+    rows = [state.validator(each.validator) for each in state.validators().members]
+    assert state.totals().staked == sum(row.stake for row in rows if row is not None)
+    return [at for at, row in enumerate(rows) if row is not None and row.state is ValidatorState.JAILED]
+
+
+def test_absence_is_more_than_half_of_the_views_and_at_least_a_few(world: World) -> None:
+    for one, wanted in {(2, 3): [1], (3, 3): [], (0, 2): [], (0, 3): [1], (99, 100): [1], (100, 99): []}.items():
+        assert jailed(world, proposed=[9, one[0], 9, 9], missed=[0, one[1], 0, 0]) == wanted, one
+
+
+def test_absence_of_a_third_is_punished_and_of_more_than_a_third_is_not() -> None:
+    three = kit.a_world(stakes.a_stake_genesis(validators=3, parameters=PARAMETERS))
+    assert jailed(three, proposed=[9, 9, 0], missed=[0, 0, 9]) == [2]
+    four = kit.a_world(stakes.a_stake_genesis(validators=4, parameters=PARAMETERS))
+    assert jailed(four, proposed=[9, 9, 0, 0], missed=[0, 0, 9, 9]) == []
 
 
 def test_a_few_missed_views_are_forgiven() -> None:

@@ -2,12 +2,14 @@ import pytest
 
 from ledger.chain import Chain
 from ledger.limits import REGISTERED_VALIDATORS_MAX
+from ledger.records import Tip
 from ledger.stake.keys import prove
 from ledger.stake.records import ValidatorState
-from ledger.state import TOTALS, change
+from ledger.state import TOTALS, change, tip_key
 from ledger.transaction import (
     Delegate,
     Payload,
+    ProvenKey,
     Undelegate,
     ValidatorExit,
     ValidatorRegister,
@@ -75,6 +77,11 @@ def test_keys_need_a_proof_for_this_very_validator_and_network(world: World) -> 
     for proven in (prove(seed, hash_, kit.address("ann")), prove(seed, bytes(32), me)):
         assert refused(world, NAME, a_registration(world, key=proven)) is Reason.BAD_SIGNATURE
         assert refused(world, NAME, a_registration(world, peer=proven)) is Reason.BAD_SIGNATURE
+
+
+def test_a_key_that_proves_nothing_is_refused(world: World) -> None:
+    weak = ProvenKey(key=bytes(32), proof=bytes(64))  # a point of small order
+    assert refused(world, NAME, a_registration(world, key=weak)) is Reason.BAD_KEY
 
 
 def test_a_key_that_another_validator_ever_named_is_taken(world: World) -> None:
@@ -151,6 +158,7 @@ def test_who_leaves_fades_from_the_sets_is_paid_out_and_forgotten(world: World) 
         stakes.next_epoch(world)
     assert seen == [1_000, 1_000, 600, 240]
     assert world.state.validator(kit.address("validator 3")) is None
+    assert world.state.find(Tip, tip_key(kit.address("validator 3"))) is None
     stakes.epochs(world, 5)
     assert world.balance("validator 3") > 999 * KARAT
     assert world.state.totals().validators == 3
