@@ -53,7 +53,7 @@ def bundle_of_file(raw: bytes) -> bytes:
             raise Refused(Reason.INPUT_UNREADABLE, wanted="JSON, or an encoded bundle", why=str(fault)) from None
         return raw
     told = _json(raw)
-    tensors = [NamedTensor(name=name.encode(), tensor=_tensor(name, each)) for name, each in told.items()]
+    tensors = [NamedTensor(name=name_bytes(name), tensor=_tensor(name, each)) for name, each in told.items()]
     encoded = codec.encode(Bundle(tensors=tensors))
     decode_bundle(encoded)
     return encoded
@@ -72,13 +72,21 @@ def ports_of_json(told: Json) -> list[Port]:
         if not isinstance(each, dict) or sorted(each) != ["dtype", "name", "shape"]:
             raise Refused(Reason.INPUT_UNREADABLE, what="interface", wanted="objects with name, dtype, shape")
         shape = _shape(each["shape"], least=FREE)
-        ports.append(Port(name=str(each["name"]).encode(), dtype=_dtype(each["dtype"]), shape=shape))
+        ports.append(Port(name=name_bytes(str(each["name"])), dtype=_dtype(each["dtype"]), shape=shape))
     return ports
+
+
+def name_bytes(name: str) -> bytes:
+    """Return a name as models have it. Raises Refused INPUT_UNREADABLE for half a character, which JSON can write."""
+    try:
+        return name.encode()
+    except UnicodeEncodeError as fault:
+        raise Refused(Reason.INPUT_UNREADABLE, what="name", why=str(fault)) from None
 
 
 def bundle_of_one(name: str, dtype: DType, shape: list[int], data: list[int] | list[float]) -> bytes:
     """Return the encoded bundle of one tensor."""
-    return codec.encode(Bundle(tensors=[NamedTensor(name=name.encode(), tensor=tensor_of(dtype, shape, data))]))
+    return codec.encode(Bundle(tensors=[NamedTensor(name=name_bytes(name), tensor=tensor_of(dtype, shape, data))]))
 
 
 def tensor_of(dtype: DType, shape: list[int], data: list[int] | list[float]) -> Tensor:

@@ -153,7 +153,7 @@ def parse_config(text: str) -> Config:
     """Read a configuration from TOML; raises Refused CONFIG_INVALID naming the key, and the nearest right one."""
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
+    except (ValueError, RecursionError) as fault:  # of a number with thousands of digits it is no TOMLDecodeError
         raise Refused(Reason.CONFIG_INVALID, why=str(fault)) from None
     _refuse_unknown_keys(tables, Config, "")
     try:

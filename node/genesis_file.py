@@ -26,7 +26,7 @@ def parse_genesis(text: str) -> Genesis:
     """Read the text of the file; raises Refused GENESIS_MISMATCH or MALFORMED naming the place."""
     try:
         file = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as fault:
+    except (ValueError, RecursionError) as fault:  # of a number with thousands of digits it is no JSONDecodeError
         raise Refused(Reason.MALFORMED, what="genesis file", why=str(fault)) from None
     if not isinstance(file, dict) or set(file) != {"hash", "genesis"}:
         raise Refused(Reason.MALFORMED, what="genesis file", wanted="an object with hash and genesis")

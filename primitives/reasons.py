@@ -169,7 +169,7 @@ Fact = str | int | bytes | None
 class Refused(Exception):
     """Somebody's data is wrong: a reason and the facts that show it, such as what was seen and what was wanted."""
 
-    def __init__(self, reason: Reason, **facts: Fact) -> None:
+    def __init__(self, reason: Reason, /, **facts: Fact) -> None:
         self.reason = reason
         self.facts: Mapping[str, Fact] = facts
         super().__init__(reason, facts)

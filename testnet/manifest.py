@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from consensus.messages import VALIDATORS_MAX
 from ledger.parameters import Parameters
 from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
@@ -76,7 +77,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A whole network. Nodes are named by role and number: validator0, worker0, follower0."""
 
     name: Annotated[str, Meta(min_length=1, max_length=64)] = "assay-testnet"
-    validators: Annotated[int, Meta(ge=1, le=NODES_MAX)] = 4
+    validators: Annotated[int, Meta(ge=1, le=VALIDATORS_MAX)] = 4
+    """More than NODES_MAX nodes run in virtual time alone."""
     workers: Annotated[list[Worker], Meta(max_length=NODES_MAX)] = []
     followers: Annotated[list[Follower], Meta(max_length=NODES_MAX)] = []
     parameters: Parameters = Parameters()
@@ -113,12 +115,14 @@ def read_manifest(path: Path) -> Manifest:
         told = table.pop("parameters", {})
         manifest = msgspec.convert({"name": found.stem, **table}, Manifest)
         return msgspec.structs.replace(manifest, parameters=_parameters(told))
-    except (OSError, ValueError, msgspec.ValidationError) as fault:
+    except (OSError, ValueError, RecursionError, msgspec.ValidationError) as fault:
         raise Refused(Reason.FILE_UNREADABLE, file=str(path), why=str(fault)) from None
 
 
-def _parameters(told: dict[str, object]) -> Parameters:
+def _parameters(told: object) -> Parameters:
     """Return parameters of which a manifest tells some, each checked as when it is decoded."""
+    if not isinstance(told, dict):
+        raise ValueError("parameters are a table")
     unknown = sorted(set(told) - set(Parameters.__struct_fields__))
     if unknown:
         raise ValueError(f"there is no parameter {unknown[0]}")

@@ -63,7 +63,7 @@ def publish(
 ) -> None:
     """Publish a model, and wait until that is final."""
     from cli.admission import admit
-    from cli.bundles import ports_of_file
+    from cli.bundles import name_bytes, ports_of_file
     from cli.client import Client, model_record
     from cli.wallet_keys import open_key, read_limited
     from primitives.reasons import Reason, Refused
@@ -82,7 +82,7 @@ def publish(
         signer = open_key(cli, key, password_file, network=client.network.prefix)
         content = node.put_blob(raw)
         model = model_record(content, inputs=inputs, outputs=outputs, licence=licence, publisher=signer.info.address)
-        txid = client.publish(signer, model, [name.encode() for name in cut])
+        txid = client.publish(signer, model, [name_bytes(name) for name in cut])
     told: dict[str, Json] = {
         "model": model_id(model).hex(),
         "transaction": txid.hex(),

@@ -90,7 +90,7 @@ class RpcClient:
     def _parse(self, status: int, raw: bytes) -> dict[str, Json]:
         try:
             answer = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             raise Refused(Reason.NODE_ANSWER_INVALID, node=self.url, status=status, wanted="a JSON object")

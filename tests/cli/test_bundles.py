@@ -62,6 +62,7 @@ def changed(**fields: Any) -> bytes:
         changed(data=[1, 2, 2**40]),
         changed(more=1),
         b'{"x": 5}',
+        changed().replace(b'"x"', b'"\\ud800"'),
     ],
 )
 def test_what_describes_no_tensor_is_refused(raw: bytes) -> None:

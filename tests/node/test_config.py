@@ -58,6 +58,8 @@ def test_an_unknown_key_is_named_with_the_nearest_right_one(text: str, key: str,
         '[network]\npeers = ["x@127.0.0.1:1"]',
         "[mempool]\ntotal = 0",
         "network = 3",
+        "x = " + "[" * 5_000,
+        "x = " + "9" * 5_000,
     ],
 )
 def test_what_is_no_configuration_is_refused(text: str) -> None:

@@ -56,7 +56,17 @@ def test_a_manifest_is_read_from_toml_and_named_after_its_file(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "text", ["validators = 0", "speed = 1", "[parameters]\nsped = 1", "[faults]\nloss = 2.0", "= 1"]
+    "text",
+    [
+        "validators = 0",
+        "speed = 1",
+        "[parameters]\nsped = 1",
+        "[faults]\nloss = 2.0",
+        "= 1",
+        "parameters = 3",
+        "x = " + "[" * 5_000,
+        "x = " + "9" * 5_000,
+    ],
 )
 def test_a_manifest_that_says_what_nobody_understands_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "odd.toml"

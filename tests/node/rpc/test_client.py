@@ -81,6 +81,8 @@ def test_nobody_there_is_told_with_what_was_tried() -> None:
         b'{"result": [1]}',
         b'{"error": "no"}',
         b'{"error": {"code": -32000, "message": "x"}}',
+        b"[" * 100_000,
+        b'{"error": {"code": -32000, "message": "x", "data": {"reason": [1], "facts": {"reason": 1, "self": 2}}}}',
     ],
 )
 def test_what_is_no_answer_is_told_as_such(body: bytes) -> None:
