@@ -118,13 +118,9 @@ async def admit(model: bytes, cut: list[bytes]) -> Admitted:
     )
 
 
-@asynccontextmanager
-async def served_rpc(fake: FakeChain | None = None) -> AsyncIterator[Node]:
-    """Serve the API over a fake chain, fresh if none is given, and two fake stores."""
-    chain, remote = fake or FakeChain(), FakeBlobs()
-    pool = Pool(LIMITS)
-    blobs = FakeBlobs([remote])
-    services = Services(
+def services_of(chain: FakeChain, *, pool: Pool, blobs: FakeBlobs) -> Services:
+    """Return what the API needs, over fakes."""
+    return Services(
         charter=chain.world.charter,
         chain=chain,
         blobs=blobs,
@@ -135,5 +131,14 @@ async def served_rpc(fake: FakeChain | None = None) -> AsyncIterator[Node]:
         admit=admit,
         failures=lambda: (A_FAILURE,),
     )
+
+
+@asynccontextmanager
+async def served_rpc(fake: FakeChain | None = None) -> AsyncIterator[Node]:
+    """Serve the API over a fake chain, fresh if none is given, and two fake stores."""
+    chain, remote = fake or FakeChain(), FakeBlobs()
+    pool = Pool(LIMITS)
+    blobs = FakeBlobs([remote])
+    services = services_of(chain, pool=pool, blobs=blobs)
     async with open_rpc(services, host="127.0.0.1", port=0) as at:
         yield Node(at=at, chain=chain, pool=pool, blobs=blobs, remote=remote)
