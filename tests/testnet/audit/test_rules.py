@@ -5,16 +5,17 @@ import random
 
 import pytest
 
+from ledger.parameters import Parameters
 from ledger.transaction import Transfer, WorkerUpdate, sign_transaction
 from node.genesis_file import render_genesis
 from primitives.codec import encode
-from testnet.audit.rules import BeyondError, Books, WrongError
+from testnet.audit.rules import NEVER_ABSENT, BeyondError, Books, WrongError
 from testnet.kit.ledger_builders import World, a_body, a_genesis, a_world, address, seed_of
 from tests.testnet.audit.random_transfers import PEOPLE, random_blocks
 
 
-def a_market_of_nothing_but_money() -> World:
-    return a_world(a_genesis(workers=0, accounts=PEOPLE))
+def a_market_of_nothing_but_money(**parameters: int) -> World:
+    return a_world(a_genesis(workers=0, accounts=PEOPLE, parameters=Parameters(**parameters)))
 
 
 def opened(world: World) -> Books:
@@ -72,6 +73,32 @@ def test_what_it_has_no_rules_for_is_refused_and_not_guessed() -> None:
     world.block(sign_transaction(seed_of(PEOPLE[0]), world.charter.hash, body))
     with pytest.raises(BeyondError, match="kind"):
         opened(world).take(raw_blocks(world)[-1])
+
+
+def over_epochs(absence_views_min: int) -> World:
+    world = a_market_of_nothing_but_money(epoch_ms=4_000, absence_views_min=absence_views_min)
+    random_blocks(world, random.Random(1), 20)
+    assert world.chain.head.header.epoch > 1
+    return world
+
+
+def entered(world: World) -> Books:
+    books = opened(world)
+    for raw in raw_blocks(world):
+        books.take(raw)
+    return books
+
+
+def test_ends_of_epochs_at_which_nobody_is_paid_or_fined_are_within_its_rules() -> None:
+    world = over_epochs(NEVER_ABSENT)
+    books = entered(world)
+    assert all(world.state.account(each).balance == books.balances[each] for each in books.balances)
+
+
+def test_ends_of_epochs_at_which_absence_costs_something_are_not() -> None:
+    world = over_epochs(8)
+    with pytest.raises(BeyondError, match="epoch"):
+        entered(world)
 
 
 def test_a_transfer_of_more_than_one_has_costs_its_fee_alone() -> None:
