@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterator
 
-from benches import floods, gas, jobs, native, pool, primitives, sync, transfers, tree
+from benches import finality, floods, gas, jobs, native, pool, primitives, sync, transfers, tree
 from benches.figures import Figure, machine, say, show
 
 BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -13,6 +13,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "sync": sync.run,
     "native": native.run,
     "pool": pool.run,
+    "finality": finality.run,
     "transfers": transfers.run,
     "jobs": jobs.run,
     "floods": floods.run,

@@ -33,7 +33,7 @@ from node.keys.files import DEVELOPMENT_PREFIX, SUFFIX, Key, KeyKind, create_key
 from node.p2p.peer_id import peer_id_of, peer_id_text
 from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
-from testnet.manifest import Manifest, Worker, connections, names, stake_of
+from testnet.manifest import NODES_MAX, Manifest, Worker, connections, names, stake_of
 from testnet.ports import free_ports
 from vm.manifest import MODEL_BYTES_MAX
 
@@ -88,6 +88,8 @@ def write_network(directory: Path, manifest: Manifest) -> Network:
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise Refused(Reason.TESTNET_EXISTS, directory=str(directory))
     everyone = names(manifest)
+    if len(everyone) > NODES_MAX:
+        raise Refused(Reason.REQUEST_INVALID, seen=len(everyone), wanted=f"at most {NODES_MAX} nodes on one machine")
     homes = {name: Home(directory / name) for name in everyone}
     for home in homes.values():
         home.make()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from consensus.certificate import check
 from consensus.io import Synced
-from consensus.messages import Certificate, CertificateRequest, Certificates, Message, Proposal, SignedVote, VoteKind
+from consensus.messages import Certificate, VoteKind
 from primitives.reasons import Refused
 from testnet.sim.application import Final
 
@@ -33,21 +33,6 @@ class Range(NamedTuple):
     holder: int
     blocks: Sequence[Archived]
     certificate: Certificate
-
-
-def epoch_of(message: Message) -> int:
-    """Return the epoch that a message is of; 0 for an empty answer."""
-    match message:
-        case SignedVote():
-            return message.vote.epoch
-        case Certificate():
-            return message.vote.epoch
-        case Proposal():
-            return message.vote.vote.epoch
-        case CertificateRequest():
-            return message.epoch
-        case Certificates():
-            return message.certificates[0].vote.epoch if message.certificates else 0
 
 
 class CatchUp:

@@ -30,11 +30,12 @@ from consensus.io import (
     Validated,
     Verdict,
 )
-from consensus.messages import Certificate, Certificates, Message, SignedVote, encode_message
+from consensus.messages import Certificate, Message, SignedVote, encode_message, epoch_of
+from consensus.parting import last_word
 from consensus.scheme import Scheme
 from testnet.sim.application import Application, Final
 from testnet.sim.asking import Asking
-from testnet.sim.catch_up import CatchUp, Range, epoch_of
+from testnet.sim.catch_up import CatchUp, Range
 from testnet.sim.committee import Committee
 from testnet.sim.disk import Disk, DiskDamagedError
 
@@ -101,8 +102,8 @@ class World(Protocol):
         """Tell the checks what a node makes of an input."""
         ...
 
-    def sent(self, node: "SimNode", message: Message, receivers: int) -> None:
-        """Tell the checks what a node says, and to how many."""
+    def sent(self, node: "SimNode", message: Message, *, receivers: int, size: int) -> None:
+        """Tell the checks what a node says, to how many, and how many bytes it is."""
         ...
 
     def committed(self, node: "SimNode", certificate: Certificate, news: Sequence[Final]) -> None:
@@ -386,8 +387,7 @@ class SimNode:
         if not last.ends:
             return True
         self._ends[last.epoch] = certificate
-        # Who knows all its votes of an epoch that goes on has cast none of the next.
-        self._quarantine = not self.asking.proven
+        self._quarantine = self._quarantine and not self.asking.proven  # as node.driver.epochs does
         self._open([])
         return False
 
@@ -399,8 +399,8 @@ class SimNode:
 
     def say(self, to: Sequence[int], message: Message) -> None:
         """Put a message on the network."""
-        self.world.sent(self, message, len(to))
         raw = encode_message(message)
+        self.world.sent(self, message, receivers=len(to), size=len(raw))
         kind = kind_of(message)
         sender = self.voice
         for other in to:
@@ -411,21 +411,24 @@ class SimNode:
         if self.core is None:
             return
         epoch = epoch_of(message)
+        if epoch is None:
+            return
         if epoch == self.epoch:
             self.take(Received(sender=self.committee.index(sender), message=message))
         elif epoch > self.epoch:  # C24: no fault, and it tells that this node is behind
             if len(self._early) < EARLY_MAX and epoch == self.epoch + 1:
                 self._early.append((sender, message))
             self.catch_up.ask(sender)
-        elif not isinstance(message, Certificate | Certificates):
-            self._answer_ended(sender, epoch)
+        else:
+            self._answer_ended(sender, epoch, message)
 
-    def _answer_ended(self, sender: int, epoch: int) -> None:
+    def _answer_ended(self, sender: int, epoch: int, message: Message) -> None:
         """Tell whoever is still in an epoch that it is over, seldom (C24)."""
-        certificate = self._ends.get(epoch)
-        if certificate is not None and sender not in self._ended_told:
+        end = self._ends.get(epoch)
+        said = None if end is None else last_word(message, end)
+        if said is not None and sender not in self._ended_told:
             self._ended_told.add(sender)
-            self.say([sender], certificate)
+            self.say([sender], said)
 
     def take_range(self, told: Range) -> None:
         """Take final blocks that another node gave, with the certificate of the last."""

@@ -54,6 +54,8 @@ class Report(Record):
     """How long after the faults all honest nodes had committed anew."""
     messages: int
     """What honest nodes sent, each receiver counted."""
+    bytes: int
+    """In these messages."""
     faults: dict[str, int]
     caught: int
     digest: str

@@ -26,6 +26,7 @@ from testnet.sim.limits import Limits
 from testnet.sim.memory import check_memory
 from testnet.sim.network import Network, network_of
 from testnet.sim.node import Act, CoreMaker, SimNode
+from testnet.sim.obligations.watch import Watch
 from testnet.sim.report import Moment, Report
 from testnet.sim.town import Town
 from testnet.sim.weather import Weather
@@ -61,8 +62,12 @@ class Simulation:
         mutant: str = "",
         ground: Ground | None = None,
         traced: bool = False,
+        watched: bool = False,
     ) -> None:
-        """`core` is what honest nodes run; `ground` what they agree on, if not what the manifest says."""
+        """`core` is what honest nodes run; `ground` what they agree on, if not what the manifest says.
+
+        With `watched` all obligations of the rules are checked at each step, which takes twice as long.
+        """
         self.manifest = manifest
         self.seed = seed
         self._mutant = mutant
@@ -76,6 +81,8 @@ class Simulation:
         self._spared: set[str] = set()
         """Deaths that would still have come when the faults were over."""
         self.faults: Counter[str] = Counter()
+        self.bytes = 0
+        """What honest nodes sent, each receiver counted."""
         self.moments: list[Moment] | None = [] if traced else None
         """The timeline, if one is wanted."""
         self.limits = Limits(self._random if manifest.faults.shrunken else None)
@@ -94,6 +101,7 @@ class Simulation:
         )
         self.checks = Checks(self.ground, nodes=manifest.validators, liars=liars, committee=self.committee)
         self.conduct = Conduct(liars)
+        self._watch = Watch(self.scheme) if watched and not self.limits.chosen else None
         self.nodes = [self._make_node(index, voice, core) for index, voice in enumerate(voices)]
         self.honest = [node.index for node in self.nodes if not node.liar]
         unlucky = (self.ground.validators - 1) // 3 - len(liars)
@@ -198,11 +206,15 @@ class Simulation:
     def stepped(self, node: SimNode, given: Input, effects: Sequence[Effect]) -> None:
         """Show the checks what a node makes of an input."""
         self.conduct.stepped(node, given, effects)
+        if self._watch is not None:
+            self._watch.stepped(node, given, effects)
 
-    def sent(self, node: SimNode, message: Message, receivers: int) -> None:
+    def sent(self, node: SimNode, message: Message, *, receivers: int, size: int) -> None:
         """Show the checks what a node says."""
         self.checks.sent(node.voice, message)
         self.conduct.said(node, message, receivers)
+        if not node.liar:
+            self.bytes += receivers * size
         if self.moments is not None and isinstance(message, Proposal | Certificate):
             vote = message.vote.vote if isinstance(message, Proposal) else message.vote
             what = "proposes" if isinstance(message, Proposal) else f"{vote.kind.name.lower()} certificate"
@@ -321,6 +333,7 @@ class Simulation:
             heal_ms=heal_ms,
             heal_views=max(0, heal_views),
             messages=self.conduct.messages,
+            bytes=self.bytes,
             faults=dict(sorted((name, count) for name, count in self.faults.items() if count)),
             caught=len(self.checks.caught | self.checks.convicted),
             digest=self._digest.hexdigest(),
