@@ -44,6 +44,19 @@ class Order:
     provider: bytes | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What somebody offers instead of what the node advises; cap and tip in grains per gas."""
+
+    fee_cap: int | None = None
+    tip: int | None = None
+    nonce: int | None = None
+    """Of a transaction that waits and shall be replaced."""
+
+
+ADVISED = Offer()
+
+
 class Client:
     """One user's dealings with one network through one node."""
 
@@ -69,14 +82,17 @@ class Client:
         """Return an account's balance, grains."""
         return int(str(self.rpc.table("account.get", address=address)["balance"]))
 
-    def sign(self, key: Key, payload: Payload) -> bytes:
+    def sign(self, key: Key, payload: Payload, *, offer: Offer = ADVISED) -> bytes:
         """Return a signed transaction, with the account's next nonce and what the node advises to offer."""
-        account, offer = self.rpc.table("account.get", address=key.info.address_text), self.rpc.table("fee.estimate")
+        account = self.rpc.table("account.get", address=key.info.address_text)
+        advice = self.rpc.table("fee.estimate")
+        tip = int(str(advice["tip"])) if offer.tip is None else offer.tip
+        cap = int(str(advice["fee_cap"])) + tip if offer.fee_cap is None else offer.fee_cap
         body = Body(
             sender=key.info.public,
-            nonce=int(str(account["next_nonce"])),
-            fee_cap=int(str(offer["fee_cap"])),
-            tip=int(str(offer["tip"])),
+            nonce=int(str(account["next_nonce"])) if offer.nonce is None else offer.nonce,
+            fee_cap=cap,
+            tip=tip,
             valid_until=int(str(self.rpc.table("chain.head")["timestamp_ms"])) + VALID_MS,
             payload=payload,
         )
@@ -90,9 +106,9 @@ class Client:
         """Hand in a signed transaction and return its id. Raises Refused."""
         return bytes.fromhex(str(self.rpc.table("tx.submit", raw=raw.hex())["id"]))
 
-    def send(self, key: Key, payload: Payload, *, wait_s: float = FINAL_S) -> bytes:
+    def send(self, key: Key, payload: Payload, *, wait_s: float = FINAL_S, offer: Offer = ADVISED) -> bytes:
         """Sign, submit and wait until final; return the transaction's id. Raises Refused, also if the chain did."""
-        txid = self.submit(self.sign(key, payload))
+        txid = self.submit(self.sign(key, payload, offer=offer))
         self.final(txid, wait_s=wait_s)
         return txid
 
@@ -111,9 +127,9 @@ class Client:
             raise Refused(Reason(int(str(receipt["reason"]))), transaction=txid, **_facts(receipt.get("facts")))
         return status
 
-    def transfer(self, key: Key, *, to: bytes, amount: int) -> bytes:
+    def transfer(self, key: Key, *, to: bytes, amount: int, offer: Offer = ADVISED) -> bytes:
         """Send grains and return the final transaction's id. Raises Refused."""
-        return self.send(key, Transfer(to=to, amount=amount))
+        return self.send(key, Transfer(to=to, amount=amount), offer=offer)
 
     def publish(self, key: Key, model: Model, cut: list[bytes]) -> bytes:
         """Publish a model whose file the node holds; return the final transaction's id. Raises Refused."""

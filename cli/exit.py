@@ -26,6 +26,8 @@ _SINGLED_OUT = {
     Reason.MODEL_UNKNOWN: Exit.NOT_FOUND,
     Reason.JOB_UNKNOWN: Exit.NOT_FOUND,
     Reason.PROVIDER_UNKNOWN: Exit.NOT_FOUND,
+    Reason.VALIDATOR_UNKNOWN: Exit.NOT_FOUND,
+    Reason.DELEGATION_UNKNOWN: Exit.NOT_FOUND,
     Reason.NOT_FOUND: Exit.NOT_FOUND,
     Reason.CONTENT_NOT_FOUND: Exit.NOT_FOUND,
     Reason.KEY_UNKNOWN: Exit.NOT_FOUND,
@@ -38,10 +40,10 @@ _SINGLED_OUT = {
     Reason.STILL_PENDING: Exit.PENDING,
     Reason.JOB_VOID: Exit.PROBLEMS,
 }
-_RULES = range(200, 700)
-"""Reasons that the network's own rules give: transactions, blocks, market, models, runs."""
+_RULES = (range(200, 700), range(1_100, 1_200))
+"""Reasons that the network's own rules give: transactions, blocks, market, models, runs; stake."""
 
 
 def exit_of(reason: Reason) -> Exit:
     """Return the exit status for a refusal."""
-    return _SINGLED_OUT.get(reason, Exit.REJECTED if reason in _RULES else Exit.FAILED)
+    return _SINGLED_OUT.get(reason, Exit.REJECTED if any(reason in rules for rules in _RULES) else Exit.FAILED)

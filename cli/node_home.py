@@ -8,13 +8,20 @@ from node.config import Config, NetworkSection, RolesSection, parse_peer, render
 from node.genesis_file import read_genesis, write_genesis
 from node.home import Home, write_whole
 from node.keys.files import KeyKind, create_key
+from node.keys.onions import create_onion
 from node.p2p.peer_id import peer_id_of, peer_id_text
 from node.rpc.json_value import Json
 from primitives.reasons import Reason, Refused
 
 
 def make_home(
-    root: Path, *, genesis: Path, peers: list[str], worker: bool, password: bytes | None, password_file: Path | None
+    root: Path,
+    *,
+    genesis: Path,
+    peers: list[str],
+    roles: RolesSection,
+    password: bytes | None,
+    password_file: Path | None,
 ) -> dict[str, Json]:
     """Make a home and tell what is in it. Raises Refused HOME_IN_USE if there is one, and KEY_NOT_ENCRYPTED."""
     home = Home(root)
@@ -24,7 +31,7 @@ def make_home(
     for peer in peers:
         parse_peer(peer)
     home.make()
-    config = Config(network=NetworkSection(peers=peers), roles=RolesSection(worker=worker))
+    config = Config(network=NetworkSection(peers=peers), roles=roles)
     if password_file is not None:
         keys = msgspec.structs.replace(config.keys, password_file=str(password_file.resolve()))
         config = msgspec.structs.replace(config, keys=keys)
@@ -36,11 +43,16 @@ def make_home(
         "network": network.name.decode(errors="replace"),
         "peer_id": peer_id_text(peer_id_of(identity.info.public)),
     }
-    if worker:
+    if roles.worker:
         account = create_key(
             home.path_of(config.keys.worker), kind=KeyKind.WORKER, network=network.prefix, password=password
         )
         told["worker"] = account.info.address_text
+    if roles.validator:
+        create_key(
+            home.path_of(config.keys.validator), kind=KeyKind.VALIDATOR, network=network.prefix, password=password
+        )
+        create_onion(home.path_of(config.keys.onion), network=network.prefix, password=password)
     write_genesis(home.genesis, network)
     write_whole(home.config, render_config(config).encode())
     return told

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
-from cli.out import facts
+from cli.money import karat
+from cli.options import Limit
+from cli.out import facts, table
 from cli.verb import Cli, verb
-from node.rpc.json_value import Json
+from node.rpc.json_value import Json, records
 
 app = typer.Typer(name="chain", help="The chain: its head, blocks, transactions.", no_args_is_help=True)
 
@@ -31,6 +33,74 @@ def block(cli: Cli, which: Annotated[str, typer.Argument(help="A height or a blo
 def tx(cli: Cli, id_: Annotated[str, typer.Argument(metavar="ID", help="The transaction's id.")]) -> None:
     """Show where a transaction stands."""
     _show(cli, "chain.tx", id=id_)
+
+
+@verb(app)
+def epoch(
+    cli: Cli, number: Annotated[int | None, typer.Argument(min=0, help="Its number; none: the running one.")] = None
+) -> None:
+    """Show an epoch and its validators."""
+    asked: dict[str, Json] = {} if number is None else {"epoch": number}
+    with cli.node() as node:
+        told = node.table("epoch.get", **asked)
+    members = records(told["members"])
+    heads = ("INDEX", "VALIDATOR", "WEIGHT", "BLOCKS", "MISSED")
+    rows = [
+        (
+            each["index"],
+            each["validator"],
+            karat(int(str(each["weight"]))),
+            _or_dash(each["proposed"]),
+            _or_dash(each["missed"]),
+        )
+        for each in members
+    ]
+    pairs = [(name.replace("_", " "), told[name]) for name in ("epoch", "running", "started_ms", "ends_ms")]
+    pairs += [("weight", karat(int(str(told["weight"])))), ("set", told["validators_hash"])]
+    shown = [(name, value) for name, value in pairs if value is not None]
+    cli.out.result(told, *facts(shown), "", *table(heads, rows))
+
+
+@verb(app)
+def fees(cli: Cli) -> None:
+    """Show what gas costs now, what to offer for it, and what a transfer and a job pay at that price."""
+    with cli.node() as node:
+        told = node.table("fee.estimate")
+    kinds = told["kinds"]
+    assert isinstance(kinds, dict)
+    price = int(str(told["base_fee"])) + int(str(told["tip"]))
+    cost = {name: price * (int(str(kinds[name])) + int(str(told["piece_gas"]))) for name in ("Transfer", "JobSubmit")}
+    pairs: list[tuple[str, object]] = [
+        ("base fee", f"{told['base_fee']} grains per gas, {told['base_fee_min']} at least")
+    ]
+    pairs += [("to offer", f"cap {told['fee_cap']}, tip {told['tip']}")]
+    pairs += [
+        ("last block", f"{told['gas_used']:,} gas of ordinary transactions; the fee rises above {told['gas_target']:,}")
+    ]
+    pairs += [("a transfer", f"{karat(cost['Transfer'])} karat"), ("a job", f"{karat(cost['JobSubmit'])} karat")]
+    cli.out.result(told, *facts(pairs))
+
+
+@verb(app)
+def pool(
+    cli: Cli,
+    who: Annotated[str | None, typer.Argument(help="Whose; an address or the name of a key.")] = None,
+    limit: Limit = 20,
+) -> None:
+    """Show the transactions that wait in the node for a block."""
+    from cli.wallet_keys import address_of_name
+
+    asked: dict[str, Json] = {} if who is None else {"sender": address_of_name(cli, who)}
+    with cli.node() as node:
+        told, content = node.table("mempool.status"), node.table("mempool.content", limit=limit, **asked)
+    found = records(content["transactions"])
+    names = ("transactions", "bytes", "accounts", "behind_gap", "parked", "kept", "base_fee")
+    heads = ("TRANSACTION", "SENDER", "NONCE", "KIND", "CAP", "TIP", "STANDS")
+    rows = [
+        tuple(each[name] for name in ("id", "sender", "nonce", "kind", "fee_cap", "tip", "stands")) for each in found
+    ]
+    lines = facts([(name.replace("_", " "), told[name]) for name in names])
+    cli.out.result({**told, "content": [*found]}, *lines, *(["", *table(heads, rows)] if rows else []))
 
 
 @verb(app)
@@ -62,6 +132,10 @@ def proof(
     told, rows = told_facts(checked), told_rows(checked)
     lines = [(str(row["key"]), "absent" if row["value"] is None else row["value"]) for row in rows]
     cli.out.result({**told, "rows": [*rows]}, *facts(list(told.items())), *facts(lines))
+
+
+def _or_dash(value: Json) -> Json:
+    return "-" if value is None else value
 
 
 def _is_hexadecimal(text: str) -> bool:

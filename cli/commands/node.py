@@ -28,14 +28,21 @@ def init(
     password_file: PasswordFile = None,
     *,
     worker: Annotated[bool, typer.Option("--worker", help="Run and verify jobs too.")] = False,
+    validator: Annotated[bool, typer.Option("--validator", help="Vote, as soon as a set names the node.")] = False,
 ) -> None:
-    """Make a home for a node that follows a network, and works if told so."""
+    """Make a home for a node that follows a network, and works or validates if told so."""
     from cli.node_home import make_home
     from cli.wallet_keys import password
+    from node.config import RolesSection
 
     given = password(password_file, ask=False, confirm=False)
     told = make_home(
-        cli.home, genesis=genesis, peers=peer or [], worker=worker, password=given, password_file=password_file
+        cli.home,
+        genesis=genesis,
+        peers=peer or [],
+        roles=RolesSection(worker=worker, validator=validator),
+        password=given,
+        password_file=password_file,
     )
     cli.out.result(told, *facts([*told.items(), ("next", f"assay run --home {cli.home}")]))
 

@@ -18,6 +18,7 @@ app = typer.Typer(name="testnet", help="A whole network on this machine.", no_ar
 
 Directory = Annotated[Path, typer.Option("--dir", help="The network's own directory.")]
 LOG_POLL_S = 0.3
+MS_PER_S = 1_000
 
 
 @verb(app)
@@ -27,10 +28,13 @@ def up(
     workers: Annotated[int, typer.Option("--workers", min=0, max=20, help="Nodes that run and verify jobs.")] = 5,
     followers: Annotated[int, typer.Option("--followers", min=0, max=10, help="Nodes that follow.")] = 0,
     liars: Annotated[int, typer.Option("--liars", min=0, max=5, help="Dishonest workers in addition.")] = 0,
+    epoch_s: Annotated[int, typer.Option("--epoch-s", min=1, max=86_400, help="How long an epoch lasts.")] = 3_600,
     directory: Directory = TESTNET,
 ) -> None:
     """Make a network, start it, and wait until every node has a block; or start one that was stopped again."""
     import time
+
+    from msgspec.structs import replace
 
     from primitives.reasons import Reason, Refused
     from testnet.manifest import standard
@@ -47,7 +51,8 @@ def up(
     else:
         cli.out.note(f"making keys and genesis in {directory}")
         manifest = standard(validators=validators, workers=workers, followers=followers, liars=liars)
-        network = write_network(directory, manifest)
+        parameters = replace(manifest.parameters, epoch_ms=epoch_s * MS_PER_S)
+        network = write_network(directory, replace(manifest, parameters=parameters))
     try:
         start(directory, network.nodes)
         wait_ready(directory, network.nodes, progress=cli.out.note)

@@ -32,9 +32,14 @@ def send(
     amount: Annotated[str, typer.Argument(help="Karat, such as 12.5.")],
     key: KeyName = None,
     password_file: PasswordFile = None,
+    fee_cap: Annotated[
+        int | None, typer.Option("--fee-cap", min=0, help="Most to pay for gas, grains per unit.")
+    ] = None,
+    tip: Annotated[int | None, typer.Option("--tip", min=0, help="Of it to the proposer, grains per unit.")] = None,
+    nonce: Annotated[int | None, typer.Option("--nonce", min=0, help="Replace what waits with this nonce.")] = None,
 ) -> None:
     """Send karat, and wait until the transfer is final."""
-    from cli.client import Client
+    from cli.client import Client, Offer
     from cli.wallet_keys import address_of_name, open_key
 
     grains = parse_karat(amount)
@@ -42,7 +47,8 @@ def send(
     with cli.node() as node:
         client = Client(node)
         signer = open_key(cli, key, password_file, network=client.network.prefix)
-        txid = client.transfer(signer, to=client.address(target), amount=grains)
+        offer = Offer(fee_cap=fee_cap, tip=tip, nonce=nonce)
+        txid = client.transfer(signer, to=client.address(target), amount=grains, offer=offer)
         told, fee = node.table("chain.tx", id=txid.hex()), client.fee_paid(txid)
     record = {"transaction": txid.hex(), "height": told["height"], "to": target, "amount": str(grains), "fee": str(fee)}
     pairs = [("transaction", txid), ("height", told["height"]), ("to", target), ("amount", karat(grains))]

@@ -35,7 +35,9 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("noun", [[], ["keys"], ["wallet"], ["model"], ["job"], ["chain"], ["testnet"], ["db"]])
+@pytest.mark.parametrize(
+    "noun", [[], ["keys"], ["wallet"], ["model"], ["job"], ["chain"], ["testnet"], ["validator"], ["db"]]
+)
 def test_every_noun_explains_itself(noun: list[str]) -> None:
     result = assay(*noun, "--help")
     assert result.exit_code == 0
@@ -91,6 +93,10 @@ def test_a_key_of_a_real_network_needs_a_password(tmp_path: Path) -> None:
         (["job", "submit", "m", "--max-price", "1", "--input", "/etc/passwd"], 5, "AS-517"),
         (["wallet", "send", "bob", "one"], 1, "AS-1005"),
         (["testnet", "status", "--dir", "nowhere"], 3, "AS-1010"),
+        (["validator", "join", "--bond", "x"], 1, "AS-1005"),
+        (["validator", "join", "--bond", "5", "--commission", "101"], 1, "AS-1005"),
+        (["validator", "list"], 6, "AS-1001"),
+        (["chain", "pool"], 6, "AS-1001"),
         (["model", "check", "nowhere.onnx", "--cut", "x"], 1, "AS-1006"),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.money import GRAINS_MAX, KARAT, karat, parse_karat
+from cli.money import BASIS, GRAINS_MAX, KARAT, karat, parse_karat, parse_percent, percent
 from primitives import units
 from primitives.reasons import Reason, Refused
 
@@ -37,3 +37,16 @@ def test_digits_without_end_are_no_amount() -> None:
 @given(st.integers(min_value=0, max_value=GRAINS_MAX))
 def test_what_is_shown_reads_back(grains: int) -> None:
     assert parse_karat(karat(grains).replace(",", "")) == grains
+
+
+@pytest.mark.parametrize(("text", "points"), [("0", 0), ("5", 500), ("2.25", 225), ("0.5", 50), ("100", BASIS)])
+def test_percent_are_read_exactly_and_shown_again(text: str, points: int) -> None:
+    assert parse_percent(text) == points
+    assert percent(points) == f"{text} %"
+
+
+@pytest.mark.parametrize("text", ["", ".", "101", "1.234", "-1", "5%", "9" * 40])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    with pytest.raises(Refused) as told:
+        parse_percent(text)
+    assert told.value.reason is Reason.AMOUNT_INVALID

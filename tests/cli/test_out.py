@@ -8,11 +8,11 @@ from cli.exit import Exit, exit_of
 from cli.out import Out, error_lines, facts, table
 from primitives.reasons import Reason, Refused
 
-REFUSAL = Refused(Reason.INSUFFICIENT_BALANCE, seen=5, wanted=7, account=b"\x01\x02")
+REFUSAL = Refused(Reason.BOND_TOO_SMALL, seen=5, wanted=7, account=b"\x01\x02")
 
 
 def test_the_first_line_of_an_error_says_all_that_matters() -> None:
-    assert error_lines(REFUSAL) == ["error[AS-206]: insufficient balance: seen 5, wanted 7", "  account  0102"]
+    assert error_lines(REFUSAL) == ["error[AS-403]: bond too small: seen 5, wanted 7", "  account  0102"]
 
 
 def test_help_follows_where_there_is_some() -> None:
@@ -46,7 +46,7 @@ def test_an_error_in_json_has_code_facts_and_help(capsys: pytest.CaptureFixture[
     Out(json_wanted=True).refused(REFUSAL)
     told = json.loads(capsys.readouterr().out)
     assert not told["ok"]
-    assert told["errors"][0]["code"] == "AS-206"
+    assert told["errors"][0]["code"] == "AS-403"
     assert told["errors"][0]["facts"] == {"seen": 5, "wanted": 7, "account": "0102"}
 
 
