@@ -178,6 +178,19 @@ def test_stake_that_was_taken_out_since_it_stood_for_the_epoch_is_slashed_too(wo
     assert kit.supply_of(world.state) == world.state.totals().supply
 
 
+def test_who_takes_out_after_the_slashing_does_not_pay_for_it_twice(world: World) -> None:
+    for name in ("client", "ann"):
+        world.must(name, Delegate(validator=CULPRIT, amount=100 * KARAT))
+    world.must("client", Undelegate(validator=CULPRIT, amount=None))
+    world.block(evidence=[stakes.a_double_vote(world, "validator 3")])
+    world.must("ann", Undelegate(validator=CULPRIT, amount=95 * KARAT))
+    before = {name: world.balance(name) for name in ("client", "ann")}
+    world.block(passed_ms=world.charter.parameters.unbonding_ms)
+    paid = {name: world.balance(name) - before[name] for name in before}
+    assert all(95 * KARAT - 1 <= grains <= 95 * KARAT for grains in paid.values())
+    assert kit.supply_of(world.state) == world.state.totals().supply
+
+
 def test_stake_that_was_taken_out_before_the_epochs_set_was_fixed_is_not(world: World) -> None:
     world.must("client", Delegate(validator=CULPRIT, amount=100 * KARAT))
     world.must("client", Undelegate(validator=CULPRIT, amount=60 * KARAT))

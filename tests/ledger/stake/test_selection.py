@@ -122,6 +122,15 @@ def test_who_is_better_staked_waits_until_a_place_is_free() -> None:
     assert name(100) in [each.validator for each in next_members(NETWORK, after, sorted(rows))]
 
 
+def test_nobody_comes_in_for_what_rounding_leaves_while_no_place_is_free() -> None:
+    leaving = [a_row(0, 0, LEAVING), a_row(1, 0, LEAVING)]
+    rows = [*leaving, *(a_row(number, 1) for number in range(2, VALIDATORS_MAX + 1))]
+    members = [a_member(0, 5), a_member(1, 5), *(a_member(number, 1) for number in range(2, VALIDATORS_MAX))]
+    # The limit is 3 of 108: each of the two loses 1, and 1 is left.
+    after = chosen(members, rows, Parameters(validator_bond_min=1, churn_bps=300))
+    assert (after[0], after[1], len(after)) == (4, 4, VALIDATORS_MAX)
+
+
 def test_the_last_validators_never_go_altogether() -> None:
     members = [a_member(0, 3), a_member(1, 1)]
     rows = [a_row(0, 0, LEAVING), a_row(1, 0, BANNED)]
