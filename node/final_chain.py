@@ -185,6 +185,12 @@ class FinalChain:
         assert found is not None, "the state holds the validators of the running epoch and the next"
         return found
 
+    def end_view(self, epoch: int) -> int | None:
+        """Return the view of the last block of an ended epoch, if it is held."""
+        height = self._store.last_height_of(epoch) if epoch < self.epoch else None
+        found = None if height is None else self.block(height)
+        return None if found is None else found[0].header.view
+
     def end_of(self, epoch: int) -> Certificate | None:
         """Return the certificate of the last block of an ended epoch, if it is held."""
         height = self._store.last_height_of(epoch) if epoch < self.epoch else None

@@ -105,8 +105,6 @@ class Driver:
         )
         self.faults = 0
         """Broken rules seen in others' messages."""
-        self.was_proven = not core.quarantined
-        """Whether this validator's record was known to be whole while blocks before the last one became final."""
 
     @property
     def epoch(self) -> int:
@@ -156,6 +154,13 @@ class Driver:
     def is_proven(self) -> bool:
         """Whether no vote can matter any more that this validator does not know to have cast (C13)."""
         return witness.is_proven(self._core)
+
+    def began_before(self, view: int) -> bool:
+        """Tell whether a block of `view` was made after this node started, as no earlier life of it got so far (C13).
+
+        If that is the last block of the epoch, no earlier life has cast a vote in the next one.
+        """
+        return not self._core.quarantined and view > self._core.guard.doubted
 
     def _asker(self) -> witness.Asker:
         return witness.Asker(
@@ -322,9 +327,6 @@ class Driver:
             return Validated(view=effect.certificate.vote.view, block=effect.block, verdict=Verdict.INVALID)  # C11
         except (ParentUnknown, TreeFull) as fault:  # further behind than bodies are held: catch-up brings them (N63)
             _log.warning("final block %s waits for catch-up: %r", effect.block.hex(), fault)
-        # Proved by the last block alone it may be that an earlier life of this node, and nobody else, saw that block
-        # final and voted in the next epoch; a block before the last shows that nobody had.
-        self.was_proven = self.was_proven or (self.is_proven and not self._is_over)
         return None
 
     def _propose(self, wanted: Build) -> tuple[bytes, bytes]:

@@ -115,7 +115,8 @@ class Epochs:
             await driver.run()
         finally:
             self.driver = None
-        self._proven = self._proven or driver.was_proven
+        end = self._chain.end_view(epoch)
+        self._proven = self._proven or (end is not None and driver.began_before(end))
 
     def _open(self, me: ValidatorIdentity) -> Driver:
         """Return the driver of the running epoch, with everything that this validator must not forget (N71)."""
