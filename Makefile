@@ -1,6 +1,7 @@
 # Every target makes its own set-up: a machine with Python 3.11 or later and make is enough.
 BIN := .venv/bin
 SEEDS ?= 2000
+INPUTS ?= 1000000
 UPGRADE ?=
 
 .PHONY: help setup demo test fmt lint types sim bench night reference pins clean
@@ -35,8 +36,9 @@ sim: setup       ## the simulator's tests alone
 bench: setup     ## figures, with the machine and the method
 	@$(BIN)/python -m benches
 
-night: setup     ## the long campaigns: SEEDS=2000 simulated networks, and property tests with large counts; goes on if stopped
+night: setup     ## the long campaigns: SEEDS=2000 simulated networks, INPUTS=1000000 odd inputs, and property tests with large counts; goes on if stopped
 	$(BIN)/python -m testnet.sim --seeds $(SEEDS)
+	$(BIN)/python -m tests.fuzz --inputs $(INPUTS)
 	HYPOTHESIS_PROFILE=night $(BIN)/pytest tests --ignore=tests/sim
 
 reference: setup ## write docs/reference anew from the code
