@@ -260,7 +260,7 @@ KINDS: dict[str, Callable[[Target], Awaitable[None]]] = {
 async def main(kind: str, where: str, peer: str, genesis_hash: str, seconds: str) -> None:
     """Flood for a time and say what was done."""
     # libp2p dials from whatever address the system chooses: here from one of the attacker's.
-    setattr(trio, "open_tcp_stream", functools.partial(open_stream, local_address=some_address()))  # noqa: B010
+    trio.open_tcp_stream = functools.partial(open_stream, local_address=some_address())
     with trio.move_on_after(float(seconds)):
         await KINDS[kind](Target(where, peer, genesis_hash))
     sys.stdout.write(json.dumps(dict(done)) + "\n")

@@ -15,6 +15,7 @@ from cli.out import Out
 from primitives.reasons import Reason, Refused
 
 if TYPE_CHECKING:
+    from node.rpc.admin_socket import AdminClient
     from node.rpc.client import RpcClient
 
 P = ParamSpec("P")
@@ -25,6 +26,7 @@ CLIENT = "client"
 """The folder of a testnet's directory that is a home for its users: funded keys, and the address of a node."""
 RPC_FILE = "rpc"
 RUNNING_FILE = "running.json"
+ADMIN_SOCKET = "admin.sock"
 
 _JSON = Annotated[bool, typer.Option("--json", help="Print one JSON envelope.")]
 _HOME = Annotated[Path | None, typer.Option("--home", help="Where keys are, and the node if there is one.")]
@@ -70,6 +72,12 @@ class Cli:
         from node.rpc.client import RpcClient
 
         return RpcClient(self.rpc_url)
+
+    def admin(self) -> "AdminClient":
+        """Return a client of the node of this home, for what only its owner may do. Raises Refused NODE_UNREACHABLE."""
+        from node.rpc.admin_socket import AdminClient
+
+        return AdminClient(self.home / ADMIN_SOCKET)
 
 
 def _ended(out: Out, refusal: Refused) -> typer.Exit:

@@ -28,7 +28,7 @@ from node.p2p.ipc import Limits, PeerAddress
 from node.p2p.peer_id import peer_id_of, peer_id_text
 from node.participant import Participant
 from node.peers.addresses import host_port_text
-from node.rpc.server import open_rpc
+from node.rpc.server import open_admin, open_rpc
 from node.rpc.services import NodeFacts, Services
 from node.store.pruning import Keep, keep_of
 from node.store.store import Store
@@ -139,7 +139,8 @@ class _Node:
             host, port = parse_listen(self.config.rpc.listen, key="rpc.listen")
             address = self.network.address
             p2p = f"{peer_id_text(address.peer)}@{host_port_text(address.host, address.port)}"
-            async with open_rpc(self._services(), host=host, port=port) as rpc:
+            services = self._services()
+            async with open_rpc(services, host=host, port=port) as rpc, open_admin(services, self.home.admin):
                 with announced(self.home, rpc=rpc, p2p=p2p):
                     if ready is not None:
                         ready(f"ready: rpc http://{rpc} p2p {p2p} height {self.part.chain.head.height}")
@@ -154,6 +155,7 @@ class _Node:
             facts=self._facts,
             now_ms=_now_ms,
             progress=self.part.progress,
+            peers=self.network,
             admit=None if self.working is None else self.working.admit,
             failures=tuple if self.working is None else self.working.failures,
         )

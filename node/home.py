@@ -48,6 +48,11 @@ class Home:
         return self.root / "data" / "work"
 
     @property
+    def admin(self) -> Path:
+        """The socket of a running node for its owner (node.rpc.admin_socket)."""
+        return self.root / "admin.sock"
+
+    @property
     def peers(self) -> Path:
         """The address book and the bans (node.peers.saved)."""
         return self.root / "data" / "peers"

@@ -38,6 +38,8 @@ class Method:
     result: type[Shape]
     answer: Callable[[Services, Any], Awaitable[Shape]]
     """Takes the services and the params; raises Refused."""
+    is_admin: bool = False
+    """Whether it is answered only over the socket in the home, to whom the home belongs (R12)."""
 
     @property
     def description(self) -> str:

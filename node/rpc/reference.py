@@ -23,6 +23,8 @@ def reference_page() -> str:
     parts = [_HEAD]
     for method in METHODS:
         parts.append(f"\n## {method.name}\n\n{method.description}\n\n")
+        if method.is_admin:
+            parts.append("Only over the socket in the node's home.\n\n")
         parts.append(_fields(schemas, method.params, "parameter"))
         parts.append(f"\nReturns [{method.result.__name__}](#{method.result.__name__.lower()}).\n")
     parts.append("\n## Objects\n")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 
 import msgspec
 import trio
@@ -12,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from node.rpc.admin_socket import UMASK, short_path
 from node.rpc.dispatch import BODY_BYTES_MAX, Dispatcher
 from node.rpc.failure import REFUSED, error_object
 from node.rpc.services import Services
@@ -53,10 +55,11 @@ Answer = Callable[[Request], Awaitable[Response]]
 class Api:
     """The routes over one node's services."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, *, is_admin: bool = False) -> None:
         self._services = services
         self._prefix = services.chain.genesis.prefix
-        self._dispatcher = Dispatcher(METHODS, services)
+        methods = tuple(method for method in METHODS if is_admin or not method.is_admin)  # R12
+        self._dispatcher = Dispatcher(methods, services)
         self._requests = trio.CapacityLimiter(REQUESTS_MAX)
         self._uploads = trio.CapacityLimiter(UPLOADS_MAX)
 
@@ -122,18 +125,42 @@ class Api:
 @asynccontextmanager
 async def open_rpc(services: Services, *, host: str, port: int) -> AsyncIterator[str]:
     """Serve while the block lasts; gives the address (`host:port`), which tells the port that 0 took."""
-    config = Config()
-    config.bind = [f"{host}:{port}"]
-    config.accesslog = None
-    config.errorlog = None
-    config.keep_alive_timeout = KEEP_ALIVE_S
-    config.graceful_timeout = GRACE_S
+    config = _config(f"{host}:{port}")
     async with trio.open_nursery() as nursery:
         binds: list[str] = await nursery.start(serve, Api(services).app(), config)
         try:
             yield binds[0].removeprefix("http://")
         finally:
             nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def open_admin(services: Services, path: Path) -> AsyncIterator[None]:
+    """Serve all methods, those of the node's owner too, over a socket at `path` while the block lasts (R12)."""
+    with short_path(path) as name:
+        config = _config(f"unix:{name}")
+        config.umask = UMASK
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve, Api(services, is_admin=True).app(), config)
+            try:
+                yield
+            finally:
+                nursery.cancel_scope.cancel()
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _config(bind: str) -> Config:
+    config = Config()
+    config.bind = [bind]
+    config.accesslog = None
+    config.errorlog = None
+    config.keep_alive_timeout = KEEP_ALIVE_S
+    config.graceful_timeout = GRACE_S
+    return config
 
 
 def _check_local(request: Request) -> None:

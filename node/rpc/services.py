@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from ledger.genesis import Charter
 from node.compute.worker import JobFailure
 from node.mempool.pool import Pool
+from node.p2p.ipc import PeerAddress, Peers
 from node.ports import Blobs, ChainView
 from node.sync.progress import Progress
 from primitives.reasons import Reason
@@ -38,6 +40,24 @@ class NodeFacts:
     """Of a validator: whether it votes by now (C13)."""
 
 
+class PeerControl(Protocol):
+    """What the API needs of `node.network.Network`."""
+
+    table: Peers
+
+    def add_peer(self, address: PeerAddress) -> bool:
+        """Stay connected to one more peer; tell whether there was room for it."""
+
+    def remove_peer(self, peer: bytes) -> bool:
+        """Stay connected to a peer no longer; tell whether it was one of those."""
+
+    def ban(self, name: str, seconds: int) -> None:
+        """Listen to a name no more."""
+
+    def unban(self, name: str) -> None:
+        """Lift a ban."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Services:
     """Everything that methods use."""
@@ -53,5 +73,7 @@ class Services:
     """How far the chain is on its way to the head."""
     admit: Callable[[bytes, list[bytes]], Awaitable[Admitted]] | None
     """Judges a model file and its cut in this node's sandbox; None on a node that is no worker. Raises Refused."""
+    peers: PeerControl | None = None
+    """The node's network."""
     failures: Callable[[], Iterable[JobFailure]] = tuple
     """What this node's worker could not do lately; nothing on a node that is no worker."""

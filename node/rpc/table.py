@@ -4,7 +4,15 @@ from typing import Any
 
 import msgspec
 
-from node.rpc import chain_methods, market_methods, pool_methods, proof_methods, sync_methods, validator_methods
+from node.rpc import (
+    chain_methods,
+    market_methods,
+    peer_methods,
+    pool_methods,
+    proof_methods,
+    sync_methods,
+    validator_methods,
+)
 from node.rpc.method import Method, Nothing, Shape
 from node.rpc.services import Services
 
@@ -28,6 +36,7 @@ METHODS: tuple[Method, ...] = (
     *market_methods.METHODS,
     *sync_methods.METHODS,
     *pool_methods.METHODS,
+    *peer_methods.METHODS,
     *validator_methods.METHODS,
     *proof_methods.METHODS,
     Method(name="rpc.discover", params=Nothing, result=Discovery, answer=rpc_discover),
