@@ -23,6 +23,8 @@ from primitives.reasons import Refused
 
 WAIT_S = 2.0
 """How long an answer waits for a block that is not final yet: two blocks of an idle chain."""
+BREATH_BLOCKS = 32
+"""Blocks that are read before others have their turn: some milliseconds."""
 
 _log = logging.getLogger("assay.sync")
 
@@ -67,6 +69,8 @@ class SyncAnswers:
                 break
             blocks.append(raw)
             size += len(raw)
+            if len(blocks) % BREATH_BLOCKS == 0:
+                await trio.lowlevel.checkpoint()
             found = self._chain.certificate_at(height)
             if found is not None:
                 certificate, certified = found, len(blocks)

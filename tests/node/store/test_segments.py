@@ -117,3 +117,18 @@ def test_a_record_of_another_height_is_not_given(tmp_path: Path) -> None:
     again = opened(tmp_path, spots[-1])
     with pytest.raises(Refused):
         again.read(spots[2], 3)
+
+
+def test_a_write_that_was_torn_at_any_byte_is_cut_off_n44(tmp_path: Path) -> None:
+    spots = written(tmp_path)
+    path = tmp_path / "00000001.seg"
+    raw = path.read_bytes()
+    for size in range(spots[0].offset, len(raw) + 1):
+        path.write_bytes(raw[:size])
+        if size < spots[1].end:
+            with pytest.raises(Refused) as refused:
+                opened(tmp_path, spots[1], height=1)
+            assert refused.value.facts["file"] == str(path)
+        else:
+            opened(tmp_path, spots[1], height=1).close()
+            assert path.read_bytes() == raw[: spots[1].end]
