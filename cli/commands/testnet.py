@@ -24,6 +24,7 @@ MS_PER_S = 1_000
 @verb(app)
 def up(
     cli: Cli,
+    manifest: Annotated[Path | None, typer.Argument(help="A manifest; without one the options say it.")] = None,
     validators: Annotated[int, typer.Option("--validators", min=1, max=20, help="Nodes that vote.")] = 4,
     workers: Annotated[int, typer.Option("--workers", min=0, max=20, help="Nodes that run and verify jobs.")] = 5,
     followers: Annotated[int, typer.Option("--followers", min=0, max=10, help="Nodes that follow.")] = 0,
@@ -37,7 +38,7 @@ def up(
     from msgspec.structs import replace
 
     from primitives.reasons import Reason, Refused
-    from testnet.manifest import standard
+    from testnet.manifest import read_manifest, standard
     from testnet.network_home import NETWORK_FILE, read_network, write_network
     from testnet.observe import overview, wait_ready
     from testnet.processes import read_running, start, stop
@@ -50,9 +51,9 @@ def up(
         cli.out.note(f"starting the network in {directory} again")
     else:
         cli.out.note(f"making keys and genesis in {directory}")
-        manifest = standard(validators=validators, workers=workers, followers=followers, liars=liars)
-        parameters = replace(manifest.parameters, epoch_ms=epoch_s * MS_PER_S)
-        network = write_network(directory, replace(manifest, parameters=parameters))
+        usual = standard(validators=validators, workers=workers, followers=followers, liars=liars)
+        usual = replace(usual, parameters=replace(usual.parameters, epoch_ms=epoch_s * MS_PER_S))
+        network = write_network(directory, usual if manifest is None else read_manifest(manifest))
     try:
         start(directory, network.nodes)
         wait_ready(directory, network.nodes, progress=cli.out.note)

@@ -37,7 +37,7 @@ class Liar(SimNode):
         """Begin an epoch; a liar is not frightened by its own second votes in others' certificates (C13)."""
         super()._open(recovered)
         if self.core is not None:
-            self.core._voter.stops_at = lambda vote: False  # type: ignore[method-assign] # noqa: ARG005  # it knows that it lies
+            self.core._voter.stops_at = lambda _: False  # type: ignore[method-assign, assignment]  # it knows that it lies
 
     def signed(self, vote: Vote) -> SignedVote:
         """Sign whatever it is."""

@@ -227,7 +227,7 @@ class ForgetsToFinalize(Mutated):
 
     def patch(self) -> None:
         """Break the rule."""
-        self.guard.finalize_votes = lambda at_most: []  # type: ignore[method-assign] # noqa: ARG005  # a mutant
+        self.guard.finalize_votes = lambda _: []  # type: ignore[method-assign, assignment]  # a mutant
 
 
 class ProposesOnce(Mutated):
@@ -310,7 +310,7 @@ class CountsAnything(Mutated):
 
     def patch(self) -> None:
         """Break the rule."""
-        self._ballots.is_news = lambda signed, view: (  # type: ignore[method-assign] # noqa: ARG005  # a mutant
+        self._ballots.is_news = lambda signed, _: (  # type: ignore[method-assign, assignment]  # a mutant
             not self._ballots.tally(signed.vote.view).has(signed)
         )
 
