@@ -88,7 +88,7 @@ async def chain_block(services: Services, params: ByHeightOrId) -> BlockShape:
     height = params.height if params.id is None else chain.height_of(bytes.fromhex(params.id))
     found = None if height is None else chain.block(height)
     if found is None:
-        raise Refused(Reason.NOT_FOUND, what="final block", seen=params.id or params.height, head=chain.head.height)
+        raise _no_block(services, seen=params.id or params.height)
     block, certificate = found
     header = block.header
     root = chain.state_root_at(header.height)
@@ -144,7 +144,7 @@ async def chain_state_root(services: Services, params: ByHeight) -> StateRoot:
     """Return the state root after the final block at a height."""
     root = services.chain.state_root_at(params.height)
     if root is None:
-        raise Refused(Reason.NOT_FOUND, what="final block", seen=params.height, head=services.chain.head.height)
+        raise _no_block(services, seen=params.height)
     return StateRoot(height=params.height, state_root=root.hex())
 
 
@@ -200,6 +200,19 @@ async def tx_check(services: Services, params: RawTransaction) -> Checked:
     )
     await check_content(services, transaction)
     return Checked(id=transaction.id.hex(), ok=True)
+
+
+def _no_block(services: Services, *, seen: str | int | None) -> Refused:
+    """Return the refusal of a block that is not final yet, or pruned."""
+    progress = services.progress()
+    return Refused(
+        Reason.NOT_FOUND,
+        what="final block",
+        seen=seen,
+        head=services.chain.head.height,
+        lowest_block=progress.lowest_block,
+        lowest_history=progress.lowest_history,
+    )
 
 
 def _opened(services: Services, raw: bytes) -> TransactionShape:

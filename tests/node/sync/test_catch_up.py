@@ -12,6 +12,7 @@ from ledger.block import Block, block_id, decode_block
 from ledger.genesis import Charter, charter_of
 from ledger.parameters import Parameters
 from node.network import PeerUnavailableError
+from node.store.pruning import Keep
 from node.sync.answers import SyncAnswers
 from node.sync.catch_up import CatchUp
 from node.sync.messages import (
@@ -396,3 +397,18 @@ async def test_ranges_end_with_their_epoch_and_are_checked_by_its_validators_n62
     assert rig.behind.chain.epoch == chain.epoch
     rig.ahead.close()
     rig.behind.close()
+
+
+async def test_a_pruned_node_says_from_where_on_it_has_blocks_n66(tmp_path: Path, autojump_clock: Clock) -> None:
+    producer = Producer(tmp_path, keep=Keep(blocks=5, history=3))
+    producer.extend(20)
+    answers = SyncAnswers(producer.chain)
+    status = await answers.answer(encode(StatusRequest()))
+    assert status is not None
+    assert decode(Status, status, at_most=64).lowest == 16
+    below = await answers.answer(encode(RangeRequest(first=15, last=20)))
+    assert below == encode(NotHere(lowest=16))
+    from_there = await answers.answer(encode(RangeRequest(first=16, last=20)))
+    assert from_there is not None
+    assert len(told_in(from_there).blocks) == 5
+    producer.close()
