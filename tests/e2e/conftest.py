@@ -11,13 +11,17 @@ SECOND_MS = 1_000
 CASES: list[str] = []
 """Who was killed and how the job ended: a line for each case of test_faults."""
 
+EPOCHS: list[str] = []
+"""What happened when to the validators of test_validators."""
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table of cases."""
-    if CASES:
-        terminalreporter.section("jobs of which somebody was killed")
-        for line in CASES:
-            terminalreporter.write_line(line)
+    for title, lines in (("jobs of which somebody was killed", CASES), ("validators through epochs", EPOCHS)):
+        if lines:
+            terminalreporter.section(title)
+            for line in lines:
+                terminalreporter.write_line(line)
 
 
 class Markets:
