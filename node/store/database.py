@@ -133,8 +133,7 @@ class Database:
         Raises StoreFailedError, and then for ever: LevelDB may have left half a batch in its log, and must not write
         behind it (N45).
         """
-        if self._failed:
-            raise StoreFailedError(f"{self._path}: an earlier write failed")
+        self.check_sound()
         pairs = puts.items() if isinstance(puts, Mapping) else puts
         batch = self._db.write_batch(transaction=True, sync=sync)
         for key, value in pairs:
@@ -148,6 +147,11 @@ class Database:
         except OSError as fault:
             self._failed = True
             raise StoreFailedError(f"{self._path}: {fault.strerror or fault}") from None
+
+    def check_sound(self) -> None:
+        """Raise StoreFailedError if a write has failed."""
+        if self._failed:
+            raise StoreFailedError(f"{self._path}: an earlier write failed")
 
     def compact(self) -> None:
         """Write all tables anew without what is deleted."""

@@ -84,6 +84,7 @@ class Segments:
         self._disk = disk
         self._end = START
         self._handle: int | None = None
+        self._failed = False
 
     def path(self, segment: int) -> Path:
         """Return the file of a segment."""
@@ -132,8 +133,10 @@ class Segments:
     def append(self, blocks: Sequence[tuple[int, bytes]]) -> list[Spot]:
         """Write blocks, each with its height, in order; when this returns they are on disk.
 
-        Raises StoreFailedError; then nothing may be appended before the segments are opened anew.
+        Raises StoreFailedError, and then for ever: half a record may stand at the end (N45).
         """
+        if self._failed:
+            raise StoreFailedError(f"{self.path(self._end.segment)}: an earlier write failed")
         spots: list[Spot] = []
         waiting = b""
         try:
@@ -150,6 +153,7 @@ class Segments:
                 spots.append(self._end)
             self._flush(waiting)
         except OSError as fault:
+            self._failed = True
             raise StoreFailedError(f"{self.path(self._end.segment)}: {fault.strerror or fault}") from None
         return spots
 

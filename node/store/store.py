@@ -127,6 +127,7 @@ class Store:
         """
         expected = 0 if self._head is None else self._head.height + 1
         assert [block.height for block in blocks] == list(range(expected, expected + len(blocks)))
+        self._database.check_sound()
         check_room(self._disk, self.path)
         spots = self._segments.append([(block.height, block.block) for block in blocks])
         rows = [row for block, spot in zip(blocks, spots, strict=True) for row in _rows_of(block, spot)]
