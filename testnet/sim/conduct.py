@@ -102,24 +102,27 @@ class Conduct:
         seen = self._seen.get(node.index)
         if seen is None or seen.life != node.life:
             seen = self._seen[node.index] = Seen(node.life)
-        if isinstance(given, Start):
-            seen.start_view = core.view
-            self._recalls(node, core)
         if isinstance(given, Received):
-            self._hears(node, core, seen, given)
-        self._acts(node, core, seen, effects)
-        if isinstance(given, Received):
-            self._answers(node, core, seen, given)
-        elif isinstance(given, RetryDue):
-            self._retries_on(node, core, seen, effects)
+            sender = given.sender
+            if sender is None or node.committee.nodes[sender] in self._liars:
+                self._acts(node, core, seen, effects)
+            else:
+                self._hears(core, seen, sender, given.message)
+                self._acts(node, core, seen, effects)
+                self._answers(node, core, seen, sender, given.message)
+        else:
+            if isinstance(given, Start):
+                seen.start_view = core.view
+                self._recalls(node, core)
+            self._acts(node, core, seen, effects)
+            if isinstance(given, RetryDue):
+                self._retries_on(node, core, seen, effects)
         seen.view = core.view
 
     # What arrives.
 
-    def _hears(self, node: SimNode, core: Core, seen: Seen, given: Received) -> None:
-        message, sender = given.message, given.sender
-        if sender is None or node.committee.nodes[sender] in self._liars:
-            return
+    def _hears(self, core: Core, seen: Seen, sender: int, message: Message) -> None:
+        """Note what came from an honest node."""
         if isinstance(message, SignedVote):
             vote = message.vote
             if vote.kind is S and core.view <= vote.view <= core.view + 1:
@@ -127,11 +130,8 @@ class Conduct:
         elif isinstance(message, Proposal) and core.view <= message.vote.vote.view <= core.view + 1:
             seen.proposal = message
 
-    def _answers(self, node: SimNode, core: Core, seen: Seen, given: Received) -> None:
+    def _answers(self, node: SimNode, core: Core, seen: Seen, sender: int, message: Message) -> None:
         """Look whether who speaks of a view long past is answered (C9), and what is lacking asked for (C2)."""
-        message, sender = given.message, given.sender
-        if sender is None or node.committee.nodes[sender] in self._liars:
-            return
         if isinstance(message, SignedVote):
             vote = message.vote
             stale = vote.kind is not F and vote.view + 1 < seen.view

@@ -156,6 +156,7 @@ class SimNode:
         self.building = False
         self.armed_ms = 0
         """What the view's timer was last set to."""
+        self._committee: Committee | None = None
         self._make_core = make_core
         self._skew_ms = skew_ms
         self._quarantine = True
@@ -171,10 +172,9 @@ class SimNode:
 
     @property
     def committee(self) -> Committee:
-        """Return the validators of the epoch that the node is in."""
-        found = self.application.committee(self.epoch)
-        assert found is not None, "who commits an epoch's end knows the next epoch's validators"
-        return found
+        """Return the validators of the epoch that the node is in, once it is up."""
+        assert self._committee is not None, "a node that is down is in no epoch"
+        return self._committee
 
     @property
     def me(self) -> int | None:
@@ -206,6 +206,7 @@ class SimNode:
         self.life += 1
         self.building = False
         self.epoch = last.epoch + last.ends
+        self._committee = self.application.committee(self.epoch)
         start = Point(0 if last.ends else last.view, last.block)
         self.core = self._make_core(self.committee, self.voice, start, recovered, quarantine=self._quarantine)
         self.take(Start())

@@ -44,7 +44,7 @@ LIES = 50
 DIGEST_BYTES = 1 << 16
 MOMENTS_MAX = 20_000
 """Rows of a timeline."""
-MEMORY_EVENTS = 1_000
+MEMORY_EVENTS = 4_000
 """Between two looks at what the cores hold."""
 
 CoreKind = Callable[..., Core]
