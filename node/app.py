@@ -16,6 +16,7 @@ from pathlib import Path
 import trio
 
 from ledger.genesis import Charter, charter_of
+from ledger.stake.versions import RulesUnknownError
 from node.children import child_pids
 from node.config import Config, parse_listen, parse_peer, read_config
 from node.driver.driver import ConsensusHaltedError
@@ -50,7 +51,7 @@ async def run_node(
 ) -> None:
     """Run the node of a home until cancelled; `ready` is told one line once the node serves.
 
-    Raises Refused for files that are wrong, NetworkStartError, ConsensusHaltedError and DivergedError.
+    Raises Refused for files that are wrong, NetworkStartError, ConsensusHaltedError, RulesUnknownError, DivergedError.
     """
     config = read_config(home.config)
     charter = charter_of(read_genesis(home.genesis))
@@ -208,7 +209,7 @@ def run_program(home: Home, *, engine_wrap: EngineWrap | None = None) -> int:
         trio.run(_run_until_signalled, home, engine_wrap)
     except* Refused as refused:
         status = _tell(refused, EXIT_REFUSED)
-    except* (NetworkStartError, ConsensusHaltedError, DivergedError, OSError) as failed:
+    except* (NetworkStartError, ConsensusHaltedError, DivergedError, RulesUnknownError, OSError) as failed:
         status = _tell(failed, EXIT_FAILED)
     return status
 
@@ -219,7 +220,7 @@ def _tell(group: BaseExceptionGroup[BaseException], status: int) -> int:
         match each:
             case BaseExceptionGroup():
                 _tell(each, status)
-            case Refused():
+            case Refused() | RulesUnknownError():
                 sys.stderr.write(f"error[AS-{int(each.reason)}]: {each}\n")
             case _:
                 told = str(each) or (type(each).__doc__ or "").partition("\n")[0]
