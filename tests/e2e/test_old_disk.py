@@ -1,4 +1,4 @@
-"""A validator whose disk is an old copy does not sign twice. (Two processes in a home: tests/node/test_four_nodes.py.)"""
+"""A validator whose disk is an old copy does not sign twice; two nodes in a home: tests/node/test_four_nodes.py."""
 
 from pathlib import Path
 
