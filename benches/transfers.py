@@ -21,10 +21,10 @@ from testnet.network_home import Network
 
 VALIDATORS = 4
 ACCOUNTS = 40
-IN_FLIGHT_MAX = 100
-"""Of each account: its transactions that are submitted and not final; the mempool holds 256."""
-BATCH = 50
-"""Calls in one JSON-RPC request, the most that a node takes."""
+IN_FLIGHT_MAX = 60
+"""Of each account: its transactions that are submitted and not final; the mempool holds 64."""
+BATCH = 30
+"""Calls in one JSON-RPC request; a node takes 50."""
 WARM_S, MEASURED_S = 5.0, 20.0
 VALID_MS = 600_000
 SINGLE = 20
