@@ -103,6 +103,7 @@ def test_sets_are_kept_as_long_as_they_can_name_a_culprit_and_then_dropped(world
 def test_no_more_than_a_thousand_past_sets_are_kept() -> None:
     assert kept_epochs(Parameters(epoch_ms=1)) == EVIDENCE_EPOCHS_MAX
     assert kept_epochs(Parameters()) == 14 * 24
+    assert kept_epochs(Parameters(epoch_ms=10, unbonding_ms=51)) == 6
 
 
 def test_a_node_that_only_checks_follows_through_epochs(world: World) -> None:

@@ -111,7 +111,7 @@ def test_who_is_in_jail_earns_nothing_and_returns_when_its_time_is_over(world: W
     stake = stakes.validator(world, "validator 2").stake
     assert world.do("validator 2", ValidatorUnjail()).reason == Reason.STILL_JAILED
     world.block(proposer=2)
-    stakes.epochs(world, 2)
+    stakes.next_epoch(world)
     assert stakes.validator(world, "validator 2").stake == stake
     left_ms = stakes.validator(world, "validator 2").jailed_until_ms - world.now_ms
     assert world.block(world.sign("validator 2", ValidatorUnjail()), passed_ms=left_ms).outcome.receipts[0].ok
