@@ -1,10 +1,11 @@
 # Every target makes its own set-up: a machine with Python 3.11 or later and make is enough.
 BIN := .venv/bin
 SEEDS ?= 2000
+SEED ?= 1
 INPUTS ?= 1000000
 UPGRADE ?=
 
-.PHONY: help setup demo test fmt lint types sim bench night reference pins clean
+.PHONY: help setup demo test fmt lint types sim bench chaos night reference pins clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\): .*## /make \1\t/p' Makefile
@@ -35,6 +36,9 @@ sim: setup       ## the simulator's tests alone
 
 bench: setup     ## figures, with the machine and the method
 	@$(BIN)/python -m benches
+
+chaos: setup     ## a real network, hurt 200 times under load by the plan of SEED=1, and judged: some 25 minutes
+	@$(BIN)/assay testnet chaos --events 200 --seed $(SEED)
 
 night: setup     ## the long campaigns: SEEDS=2000 simulated networks, INPUTS=1000000 odd inputs, and property tests with large counts; goes on if stopped
 	$(BIN)/python -m testnet.sim --seeds $(SEEDS)
