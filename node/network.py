@@ -113,6 +113,8 @@ class NetworkConfig:
     """The file for the address book and bans; empty: none."""
     topics: Sequence[str] = ("tx", "final", "evidence")
     limits: Limits = field(default_factory=Limits)
+    silence_s: float = SILENCE_S
+    """After which a program that says nothing is killed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -313,7 +315,7 @@ class Network:
     async def _read_until_broken(self, stream: trio.SocketStream, silence: trio.CancelScope) -> None:
         try:
             async for raw in read_frames(stream):
-                silence.deadline = trio.current_time() + SILENCE_S
+                silence.deadline = trio.current_time() + self._config.silence_s
                 self._take(parse_from_network(raw))
         except trio.BrokenResourceError:
             return

@@ -155,6 +155,16 @@ async def overrun(host: Any, met: Any, requests: str) -> None:
     say(await until_cut_off(muxer, 400, struct.pack("!BBHII", 0, 0, 0, number, 60_000) + bytes(60_000)))
 
 
+async def read_nothing(host: Any, met: Any, requests: str) -> None:
+    """Ask for much on sixteen streams and read none of it."""
+    await host.connect(met)
+    question = b"\x92\xa4sync\xc4\x04much"
+    streams = [await host.new_stream(met.peer_id, [requests]) for _ in range(16)]
+    for stream in streams:
+        await stream.write(struct.pack("!I", len(question)) + question)
+    say("asked")
+
+
 async def flood_with_streams(host: Any, met: Any) -> None:
     """Open 12,000 streams that negotiate nothing."""
     await host.connect(met)
@@ -195,6 +205,7 @@ ROLES: dict[str, Callable[..., Awaitable[None]]] = {
     "come_and_go": come_and_go,
     "rude": rude,
     "overrun": overrun,
+    "read_nothing": read_nothing,
     "flood_with_streams": flood_with_streams,
     "flood_with_pings": flood_with_pings,
 }

@@ -9,10 +9,10 @@ from functools import partial
 import pytest
 import trio
 
-from node.network import NetworkRestarted, PeerUnavailableError
+from node.network import NetworkConfig, NetworkRestarted, PeerUnavailableError, open_network
 from node.p2p.ipc import BODY_MAX, Direct, Gossip, Limits, PeerDown, PeerUp, Requested, Verdict
 from primitives.reasons import Reason, Refused
-from tests.node.p2p.conftest import PATIENCE_S, Start, Witness, peer_of, until
+from tests.node.p2p.conftest import NETWORK_ID, PATIENCE_S, Start, Witness, peer_of, seed_of, until
 
 pytestmark = pytest.mark.e2e
 
@@ -232,6 +232,40 @@ async def test_a_validator_that_stands_still_is_noticed_and_welcome_back(start: 
     # Until it is heard: on a busy machine so short a silence may part them again.
     await until(lambda: a.network.send(1, b"a vote") and bool(b.all_of(Direct, body=b"a vote")))
     assert b.network.restarts == 0
+
+
+async def test_a_program_that_hangs_is_killed_and_another_started() -> None:
+    config = NetworkConfig(identity_seed=seed_of(1), network_id=NETWORK_ID, silence_s=5.0)
+    async with open_network(config) as network:
+        pid = network.pid
+        os.kill(pid, signal.SIGSTOP)
+        await until(lambda: network.restarts == 1 and bool(network.stats))
+        assert network.pid not in (0, pid)
+        assert not _is_alive(pid)
+
+
+async def test_requests_that_are_given_up_leave_the_connection_whole(start: Start) -> None:
+    a = await start(1, validators=(1, 2))
+    b = await start(2, validators=(1, 2), peers=(a,))
+    await until(lambda: bool(a.network.links and b.network.links))
+    async with trio.open_nursery() as nursery:
+
+        async def answer_all() -> None:
+            answered = 0
+            while True:
+                for asked in a.all_of(Requested)[answered:]:
+                    a.network.respond(asked.id, bytes(1 << 20))
+                    answered += 1
+                await trio.sleep(0.01)
+
+        nursery.start_soon(answer_all)
+        for number in range(40):
+            with trio.move_on_after(0.001 * (number % 7)):
+                await b.network.request(peer_of(1), "blob", b"given up %d" % number)
+        assert await b.network.request(peer_of(1), "blob", b"and now in earnest") == bytes(1 << 20)
+        nursery.cancel_scope.cancel()
+    assert not b.all_of(PeerDown)
+    assert a.network.restarts == b.network.restarts == 0
 
 
 async def test_the_program_ends_with_a_node_that_is_killed() -> None:

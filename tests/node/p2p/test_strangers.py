@@ -89,6 +89,20 @@ async def test_who_opens_twelve_thousand_streams_is_cut_off(start: Start, start_
     assert resident_bytes(node.network.pid) < before + (32 << 20)
 
 
+async def test_who_reads_no_answers_gets_few_and_holds_up_nobody(start: Start, start_stock: StartStock) -> None:
+    node, friend = await two_friends(start)
+    before = resident_bytes(node.network.pid)
+    lazy = [await start_stock("read_nothing", node, REQUESTS) for _ in range(2)]
+    assert [await each.says() for each in lazy] == ["asked", "asked"]
+    await until(lambda: len(node.all_of(Requested, body=b"much")) == 32)
+    for asked in node.all_of(Requested, body=b"much"):
+        assert node.network.respond(asked.id, bytes(3 << 19))  # 24 MiB for each of the two
+    await _is_well(node, friend)
+    await until(lambda: node.network.stats.get("answers_refused", 0) >= 8)
+    assert resident_bytes(node.network.pid) < before + (160 << 20)
+    assert node.network.restarts == 0
+
+
 async def test_pings_without_end_keep_nobody_from_working(start: Start, start_stock: StartStock) -> None:
     node, friend = await two_friends(start)
     rude = await start_stock("flood_with_pings", node, "5")
