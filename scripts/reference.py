@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from node.config import Config, render_config
 from node.rpc.reference import reference_page
 from primitives.reasons import Reason
 from scripts.cli_page import cli_page
@@ -56,9 +57,24 @@ def decisions_page() -> str:
     return _DECISIONS + "".join(rows)
 
 
+_SETTINGS = """# Settings of a node
+
+For whoever runs a node: `config.toml` of its home, as `assay init` writes it.
+Every key may be left out; what stands here is taken then. A key that is not here is an error.
+Written by `make reference` from `node/config.py`.
+
+"""
+
+
+def settings_page() -> str:
+    """Return docs/reference/config.md."""
+    return f"{_SETTINGS}```toml\n{render_config(Config())}```\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/adr/README.md": decisions_page,
     "docs/reference/cli.md": cli_page,
+    "docs/reference/config.md": settings_page,
     "docs/reference/reasons.md": reasons_page,
     "docs/reference/rpc.md": reference_page,
 }
