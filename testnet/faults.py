@@ -62,6 +62,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Times that a stored bit is wrong after a crash: the node finds out, and begins anew with an empty disk."""
     forgetful: Count = 0
     """Times that a node loses its whole disk in a crash, and comes back knowing nothing."""
+    old_copies: Count = 0
+    """Times that a node is killed and comes back on an older copy of its disk, votes and all."""
     skew_ms: Ms = 0
     """Each clock is off by up to this much, ahead or behind."""
     shrunken: bool = False

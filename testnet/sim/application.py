@@ -74,6 +74,14 @@ class Application(Protocol):
         """Forget everything, as on a new disk."""
         ...
 
+    def copy(self) -> object:
+        """Return what is durable, for `restore`."""
+        ...
+
+    def restore(self, copy: object) -> None:
+        """Hold what was durable once; what came later is forgotten."""
+        ...
+
     def convict(self, evidence: Evidence) -> None:
         """Take evidence that consensus found."""
         ...

@@ -179,6 +179,16 @@ class BareApplication:
             if isinstance(record, Stored):
                 self.adopt(record.block, record.body)
 
+    def copy(self) -> object:
+        """Return what is durable."""
+        return dict(self._durable), list(self._finals), dict(self._began_ms)
+
+    def restore(self, copy: object) -> None:
+        """Hold what was durable once."""
+        assert isinstance(copy, tuple)
+        durable, finals, began_ms = copy
+        self._durable, self._finals, self._began_ms = dict(durable), list(finals), dict(began_ms)
+
     def convict(self, evidence: Evidence) -> None:
         """Punish nobody."""
 

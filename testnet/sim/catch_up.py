@@ -52,6 +52,14 @@ class CatchUp:
         """Forget everything."""
         self._kept = []
 
+    def copy(self) -> list[Archived]:
+        """Return all final blocks."""
+        return list(self._kept)
+
+    def restore(self, copy: Sequence[Archived]) -> None:
+        """Keep what was final once."""
+        self._kept = list(copy)
+
     def note(self, news: Sequence[Final], certificate: Certificate) -> None:
         """Keep what became final."""
         for final in news:

@@ -162,9 +162,9 @@ class Checks:
                 raise Broken("agreement", f"node {node} committed {final}, another {self.chain[self.heights[node]]}")
             self.heights[node] += 1
 
-    def lost_disk(self, node: int) -> None:
-        """Note that a node's disk is lost: it begins from nothing."""
-        self.heights[node] = 0
+    def lost_disk(self, node: int, height: int) -> None:
+        """Note that a node's disk is lost, or an older one: it goes on from a height that it had."""
+        self.heights[node] = height
 
     def restarted(self, node: int, last: Final) -> None:
         """Look at what a node still holds final after a restart."""

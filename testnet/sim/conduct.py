@@ -63,12 +63,15 @@ class Conduct:
         """The votes that each node has sent, by epoch, view and kind."""
         self._proposed: dict[int, tuple[int, int]] = {}
         """Epoch and view of each node's latest proposal."""
+        self._lost: set[int] = set()
+        """Nodes that once lost what they had: they may learn of votes of their own whose bodies they do not hold."""
         self._retries: Counter[int] = Counter()
         self._sends: Counter[int] = Counter()
         self._last_views: dict[int, int] = {}
 
     def lost_disk(self, node: int) -> None:
         """Note that a node can't know any more what it said."""
+        self._lost.add(node)
         self._mine.pop(node, None)
         self._proposed.pop(node, None)
 
@@ -222,7 +225,7 @@ class Conduct:
             kept = core.guard.vote(kind, view)
             if kept is None or kept.vote != vote:
                 raise Broken("durability", f"{_name(node)} came back without its vote {vote}")
-            if kind is N and node.application.body(vote.block) is None:
+            if kind is N and node.index not in self._lost and node.application.body(vote.block) is None:
                 raise Broken("durability", f"{_name(node)} came back without the body that it voted for, {vote}")
 
     # While nothing goes on.

@@ -36,6 +36,12 @@ class Disk:
         """Lose everything."""
         self._written = {}
 
+    def copy(self) -> "Disk":
+        """Return a disk that holds the same."""
+        other = Disk()
+        other._written = {epoch: list(raws) for epoch, raws in self._written.items()}
+        return other
+
     def flip(self, chance: random.Random) -> bool:
         """Turn one stored bit; tell whether there was one."""
         kept = [raws for raws in self._written.values() if raws]

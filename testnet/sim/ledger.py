@@ -90,6 +90,16 @@ class LedgerApplication:
             return False
         return True
 
+    def copy(self) -> object:
+        """Return what is durable."""
+        return dict(self._rows.rows), dict(self._finals), self._head, self._last, self._last_receipts_root
+
+    def restore(self, copy: object) -> None:
+        """Hold what was durable once; `crash` makes the rest anew."""
+        assert isinstance(copy, tuple)
+        rows, finals, self._head, self._last, self._last_receipts_root = copy
+        self._rows, self._finals = MemoryReader(dict(rows)), dict(finals)
+
     def convict(self, evidence: Evidence) -> None:
         """Keep evidence for the next block of this node's."""
         pair = Pair(first=evidence.first, second=evidence.second)

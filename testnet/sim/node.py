@@ -1,7 +1,7 @@
 """One simulated node: the driver of a core, as node.driver is in a real one, on simulated time, network and disk."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from consensus.ancestry import Point
 from consensus.core import Core
@@ -35,7 +35,7 @@ from consensus.parting import last_word
 from consensus.scheme import Scheme
 from testnet.sim.application import Application, Final
 from testnet.sim.asking import Asking
-from testnet.sim.catch_up import CatchUp, Range
+from testnet.sim.catch_up import Archived, CatchUp, Range
 from testnet.sim.committee import Committee
 from testnet.sim.disk import Disk, DiskDamagedError
 
@@ -43,6 +43,14 @@ Act = Callable[["SimNode"], None]
 """What happens to a node at a moment of simulated time."""
 EARLY_MAX = 256
 """Messages of the next epoch that are kept until it begins (C24)."""
+
+
+class Copy(NamedTuple):
+    """All that was on a node's disk at some time."""
+
+    votes: Disk
+    blocks: object
+    archive: list[Archived]
 
 
 class CoreMaker(Protocol):
@@ -226,6 +234,17 @@ class SimNode:
         self.application.wipe()
         self.catch_up.wipe()
         self.epoch = 0
+        self.world.lost_disk(self)
+
+    def copy(self) -> Copy:
+        """Return all that is on disk."""
+        return Copy(self.disk.copy(), self.application.copy(), self.catch_up.copy())
+
+    def set_back(self, copy: Copy) -> None:
+        """Begin on an older copy of the disk when it comes up next."""
+        self.disk = copy.votes.copy()
+        self.application.restore(copy.blocks)
+        self.catch_up.restore(copy.archive)
         self.world.lost_disk(self)
 
     def die_writing(self, how: str) -> None:

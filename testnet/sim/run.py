@@ -248,7 +248,7 @@ class Simulation:
     def lost_disk(self, node: SimNode) -> None:
         """Tell the checks that a node's disk is lost."""
         if not node.liar:
-            self.checks.lost_disk(node.voice)
+            self.checks.lost_disk(node.voice, node.catch_up.height)
             self.conduct.lost_disk(node.index)
 
     def _note(self, node: SimNode | None, what: str, view: int | None, facts: str) -> None:

@@ -69,7 +69,11 @@ class Weather:
         for how in ("torn", "lost_tail", "full_disk"):
             for _ in range(getattr(faults, how)):
                 later(self._moment(), chance.choice(self._honest), how.encode(), partial(_die_writing, how))
-        for how, strike in (("bit_flips", self._flip), ("forgetful", self._forget)):
+        for how, strike in (
+            ("bit_flips", self._flip),
+            ("forgetful", self._forget),
+            ("old_copies", self._copy),
+        ):
             for _ in range(getattr(faults, how) if self._unlucky else 0):
                 later(self._moment(), chance.choice(self._unlucky), how.encode(), strike)
         for step in faults.script:
@@ -82,7 +86,7 @@ class Weather:
             "lost_tail", "full_disk",
         ]  # fmt: skip
         if self._unlucky:
-            names += ["bit_flips", "forgetful"]
+            names += ["bit_flips", "forgetful", "old_copies"]
         return [name for name in names if getattr(self._faults, name)]
 
     def revive(self, node: int, *, late: bool = False) -> None:
@@ -163,6 +167,18 @@ class Weather:
             node.lose_disk()
             self._sky.happened("forgetful", node)
             self.revive(node.index)
+
+    def _copy(self, node: SimNode) -> None:
+        copy = node.copy()
+
+        def set_back(node: SimNode) -> None:
+            if self._if_up(node, b"back", set_back):
+                node.crash()
+                node.set_back(copy)
+                self._sky.happened("old_copies", node)
+                self.revive(node.index)
+
+        self._sky.later(self._while(), node.index, b"back", set_back)
 
     def _begin(self, step: Step, _: SimNode) -> None:
         """Begin a step of the script."""

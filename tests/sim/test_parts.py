@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from consensus import exchange
@@ -152,3 +153,12 @@ def test_on_the_real_ledger_somebody_joins_somebody_leaves_and_somebody_changes_
     }
     assert len(keys) > 1
     assert report.faults["convicted"] > 0
+
+
+@pytest.mark.parametrize("name", ["disks", "staking"])
+def test_a_node_that_begins_on_an_older_copy_of_its_disk_never_votes_against_itself(name: str) -> None:
+    manifest = read_manifest(Path(name))
+    faults = Faults(for_ms=10_000, loss=0.02, old_copies=8)
+    report, _ = simulate(msgspec.structs.replace(manifest, faults=faults), 3)
+    assert not report.broken, report.what
+    assert report.faults["old_copies"] == 8
