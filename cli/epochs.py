@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from node.rpc.client import RpcClient
+from node.rpc.json_value import Json
 
 AHEAD = 2
 """The end of an epoch fixes the set of the one after the next (Q3)."""
+_SECOND_MS = 1_000
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
 
 
@@ -27,6 +29,13 @@ def effect_of(node: RpcClient) -> Effect:
     left = max(0, from_ms - int(str(head["timestamp_ms"])))
     told = f"from epoch {number + AHEAD} on, in about {span(left)}; now is epoch {number}"
     return Effect(epoch=number + AHEAD, from_ms=from_ms, told=told)
+
+
+def moment(unix_ms: Json) -> str:
+    """Return a time as people read it."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(int(str(unix_ms)) // _SECOND_MS, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def span(milliseconds: int) -> str:

@@ -40,6 +40,8 @@ def epoch(
     cli: Cli, number: Annotated[int | None, typer.Argument(min=0, help="Its number; none: the running one.")] = None
 ) -> None:
     """Show an epoch and its validators."""
+    from cli.epochs import moment
+
     asked: dict[str, Json] = {} if number is None else {"epoch": number}
     with cli.node() as node:
         told = node.table("epoch.get", **asked)
@@ -55,10 +57,11 @@ def epoch(
         )
         for each in members
     ]
-    pairs = [(name.replace("_", " "), told[name]) for name in ("epoch", "running", "started_ms", "ends_ms")]
+    pairs: list[tuple[str, object]] = [("epoch", told["epoch"]), ("running", told["running"])]
+    times = [("started", told["started_ms"]), ("ends", told["ends_ms"])]
+    pairs += [(name, moment(time_ms)) for name, time_ms in times if time_ms is not None]
     pairs += [("weight", karat(int(str(told["weight"])))), ("set", told["validators_hash"])]
-    shown = [(name, value) for name, value in pairs if value is not None]
-    cli.out.result(told, *facts(shown), "", *table(heads, rows))
+    cli.out.result(told, *facts(pairs), "", *table(heads, rows))
 
 
 @verb(app)

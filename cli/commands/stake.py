@@ -83,6 +83,7 @@ def delegations(
     cli: Cli, who: Annotated[str | None, typer.Argument(help="An address or the name of a key.")] = None
 ) -> None:
     """List what an account has delegated, and what it waits to be paid back."""
+    from cli.epochs import moment
     from cli.wallet_keys import address_of_name, find
 
     delegator = address_of_name(cli, who) if who else find(cli, None).address_text
@@ -90,7 +91,10 @@ def delegations(
         told = rpc.table("delegation.list", delegator=delegator)
     staked, waiting = records(told["delegations"]), records(told["unbonding"])
     rows = [(each["validator"], karat(int(str(each["amount"]))), each["state"]) for each in staked]
-    rows += [(each["validator"], karat(int(str(each["amount"]))), f"paid from {each['due_ms']} on") for each in waiting]
+    rows += [
+        (each["validator"], karat(int(str(each["amount"]))), f"paid from {moment(each['due_ms'])} on")
+        for each in waiting
+    ]
     if not rows:
         cli.out.note("this account has delegated nothing")
     cli.out.result(told, *(table(("VALIDATOR", "KARAT", "STATE"), rows) if rows else []))

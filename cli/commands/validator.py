@@ -41,13 +41,15 @@ def list_(cli: Cli, limit: Limit = 100) -> None:
 @verb(app)
 def show(cli: Cli, who: Who = None) -> None:
     """Show a validator: its stake, its keys, its place in this epoch and the next."""
+    from cli.epochs import moment
+
     with cli.node() as node:
         told = node.table("validator.get", address=_address(cli, who))
     pairs: list[tuple[str, object]] = [("validator", told["address"]), ("state", told["state"])]
     amounts = {"stake": "stake", "own_stake": "its own", "unbonding": "unbonding"}
     pairs += [(words, karat(int(str(told[name])))) for name, words in amounts.items()]
     pairs += [("commission", percent(int(str(told["commission_bps"]))))]
-    pairs += [("jailed until", told["jailed_until_ms"])] if told["jailed_until_ms"] is not None else []
+    pairs += [("jailed until", moment(told["jailed_until_ms"]))] if told["jailed_until_ms"] is not None else []
     pairs += [("place", "in no set yet" if told["index"] is None else f"{told['index']} of this epoch's set")]
     pairs += [("weight", f"{karat(int(str(told['weight'])))}, next epoch {karat(int(str(told['next_weight'])))}")]
     pairs += [("this epoch", f"{told['proposed']} blocks, {told['missed']} views missed")]

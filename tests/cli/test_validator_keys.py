@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.client import Network
-from cli.epochs import span
+from cli.epochs import moment, span
 from cli.node_home import make_home
 from cli.validator_keys import NodeKeys
 from ledger.stake.keys import proof_bytes
@@ -87,3 +87,7 @@ def test_a_home_without_a_node_is_refused(tmp_path: Path) -> None:
 )
 def test_a_span_of_time_has_its_two_largest_units(milliseconds: int, told: str) -> None:
     assert span(milliseconds) == told
+
+
+def test_a_time_is_told_as_people_read_it() -> None:
+    assert moment(1_795_337_657_788) == "2026-11-22 08:54:17 UTC"
