@@ -1,5 +1,6 @@
 """Final chains with certificates, for tests: every validator's key is known."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from consensus.certificate import form
@@ -7,6 +8,7 @@ from consensus.messages import Certificate, SignedVote, Vote, VoteKind, sign_byt
 from ledger.block import Block, block_id
 from ledger.genesis import Charter, charter_of
 from ledger.onion import reveal
+from ledger.stake.records import Evidence
 from node.final_chain import FinalChain
 from node.mempool.pool import Pool, PoolLimits
 from node.store.disk import Disk
@@ -60,7 +62,9 @@ class Producer:
             charter=charter, store=self.store, pool=self.pool, now_ms=lambda: self.now_ms, spread=self.spread.append
         )
 
-    def propose(self, *, view: int | None = None, parent: bytes | None = None) -> Block:
+    def propose(
+        self, *, view: int | None = None, parent: bytes | None = None, evidence: Sequence[Evidence] = ()
+    ) -> Block:
         """Build a block from the pool a second later."""
         self.now_ms += 1_000
         view = self.chain.head_view + 1 if view is None else view
@@ -71,6 +75,7 @@ class Producer:
             view=view,
             proposer=proposer,
             reveal_at=lambda reveals: reveal(onion, reveals),
+            evidence=evidence,
         )
 
     def finalize(self, block: Block) -> Certificate:
