@@ -23,7 +23,7 @@ from node.sync.catch_up import CatchUp
 from primitives import ed25519
 from testnet.kit.ledger_builders import GENESIS_MS, a_genesis, a_transfer, onion_of, seed_of
 
-BLOCKS = 1_200
+BLOCKS = 768
 STEP_MS = 40
 """Between two blocks: all transfers are valid for a minute."""
 TRANSFERS = 8
@@ -32,7 +32,7 @@ GROUP = 24
 """Blocks with one certificate, so that making them takes less time than fetching them."""
 LATENCY_S = 0.1
 """There and back, of one request."""
-LINE_BYTES_PER_S = 500_000
+LINE_BYTES_PER_S = 150_000
 """Of each peer's line."""
 CHARTER = charter_of(a_genesis())
 METHOD = (
