@@ -6,7 +6,7 @@ from pathlib import Path
 
 import plyvel
 
-from node.store.disk import Disk, StoreFailedError, damaged
+from node.store.disk import REMEDY, Disk, StoreFailedError, damaged
 from primitives.reasons import Reason, Refused
 
 BLOCK_CACHE_BYTES = 32 << 20
@@ -24,15 +24,15 @@ Row = tuple[bytes, bytes]
 
 
 @contextmanager
-def _failing(path: Path) -> Iterator[None]:
-    """Turn LevelDB's errors into ours.
+def _reading(path: Path) -> Iterator[None]:
+    """Turn LevelDB's errors at a read into ours.
 
     Never into a Refused: whoever executes a block would take its own damaged disk for a fault of the block.
     """
     try:
         yield
     except plyvel.Error as fault:
-        raise StoreFailedError(f"{path}: {_told(fault)}") from None
+        raise StoreFailedError(f"{path}: {_told(fault)}; {REMEDY}") from None
 
 
 def _told(fault: Exception) -> str:
@@ -50,7 +50,7 @@ class Rows:
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a row; raises StoreFailedError, as all that reads here."""
-        with _failing(self._path):
+        with _reading(self._path):
             # LevelDB's option `paranoid_checks` alone leaves the checksums of what is read later unchecked.
             value: bytes | None = self._view.get(self._prefix + key, verify_checksums=True)
         return value
@@ -62,7 +62,7 @@ class Rows:
         skip = len(self._prefix)
         left = limit
         scanned = self._view.iterator(start=start, include_start=after is None, verify_checksums=True)
-        with _failing(self._path), scanned as rows:
+        with _reading(self._path), scanned as rows:
             for key, value in rows:
                 if key == _END or not key.startswith(full):
                     return
@@ -71,7 +71,7 @@ class Rows:
                         return
                     left -= 1
                 yield key[skip:], value
-        raise StoreFailedError(f"{self._path}: rows are missing at the end")
+        raise StoreFailedError(f"{self._path}: rows are missing at the end; {REMEDY}")
 
 
 class Database:
@@ -105,19 +105,20 @@ class Database:
         except plyvel.Error as fault:
             raise damaged(path, what=_told(fault)) from None
         try:
-            self._mark_end()
+            if self._is_empty():
+                self.write([(_END, b"")], sync=True)
         except BaseException:
             self._db.close()
             raise
 
-    def _mark_end(self) -> None:
-        """Have a row behind all others; raise Refused STORE_DAMAGED if it is gone."""
-        with _failing(self._path):
-            if self._db.get(_END, verify_checksums=True) is None:
-                with self._db.iterator(include_value=False) as keys:
-                    if next(keys, None) is not None:
-                        raise damaged(self._path, what="rows are missing at the end")
-                self.write([(_END, b"")], sync=True)
+    def _is_empty(self) -> bool:
+        with _reading(self._path), self._db.iterator(include_value=False, verify_checksums=True) as keys:
+            return next(keys, None) is None
+
+    def check_end(self) -> None:
+        """Raise Refused STORE_DAMAGED if the row behind all others is gone."""
+        if self.rows(_END).get(b"") is None:
+            raise damaged(self._path, what="rows are missing at the end")
 
     def rows(self, prefix: bytes) -> Rows:
         """Return the rows under `prefix`, as they stand at each look."""
@@ -142,11 +143,11 @@ class Database:
             else:
                 batch.put(key, value)
         try:
-            with _failing(self._path):
-                self._disk.batch(batch.write)
-        except OSError as fault:
+            self._disk.batch(batch.write)
+        except (plyvel.Error, OSError) as fault:
             self._failed = True
-            raise StoreFailedError(f"{self._path}: {fault.strerror or fault}") from None
+            told = _told(fault) if isinstance(fault, plyvel.Error) else fault.strerror
+            raise StoreFailedError(f"{self._path}: {told}") from None
 
     def check_sound(self) -> None:
         """Raise StoreFailedError if a write has failed."""
@@ -155,7 +156,7 @@ class Database:
 
     def compact(self) -> None:
         """Write all tables anew without what is deleted."""
-        with _failing(self._path):
+        with _reading(self._path):
             self._db.compact_range()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from primitives.reasons import Reason, Refused
 FREE_BYTES_MIN = 64 << 20
 """With less room left a node stops while it still can in order: more than the largest batch, its segment and what
 LevelDB writes anew while it merges tables."""
-_TODO = "`assay db check` tells more; move the store away, and the node fetches the chain again"
+REMEDY = "`assay db check` tells more; move the store away, and the node fetches the chain again"
 
 
 class StoreFailedError(OSError):
@@ -18,7 +18,7 @@ class StoreFailedError(OSError):
 
 def damaged(file: Path, **facts: str | int | bytes | None) -> Refused:
     """Return the refusal of a file that is not as this program left it."""
-    return Refused(Reason.STORE_DAMAGED, file=str(file), **facts, todo=_TODO)
+    return Refused(Reason.STORE_DAMAGED, file=str(file), **facts, todo=REMEDY)
 
 
 class Disk:

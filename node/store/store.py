@@ -77,8 +77,8 @@ class Store:
         """Mark a new store as `wanted`; raise Refused STORE_FOREIGN if an old one is marked otherwise (N43)."""
         raw = self.rows.get(schema.META)
         if raw is None:
-            if self._segments.numbers():
-                raise damaged(self.path, what="there are blocks without the rows that tell of them")
+            if self._segments.numbers() or any(True for _ in self.rows.scan(limit=1)):
+                raise damaged(self.path, what="the row that tells what it is of is gone")
             self._database.write([(schema.META, encode(wanted))], sync=True)
             return
         found = decode(Meta, raw, at_most=schema.ROW_BYTES_MAX)
@@ -93,6 +93,7 @@ class Store:
             )
         if found.genesis_hash != wanted.genesis_hash:
             raise Refused(Reason.STORE_FOREIGN, seen=found.genesis_hash, wanted=wanted.genesis_hash, what="genesis")
+        self._database.check_end()
 
     def _open_segments(self) -> None:
         """Have exactly the records that the index tells of (N44)."""

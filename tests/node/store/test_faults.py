@@ -207,6 +207,7 @@ def test_a_store_that_is_damaged_anywhere_is_refused_by_name_or_tells_what_it_to
     told = whole_or_fault(copy)
     if not isinstance(told, list):
         assert str(copy) in str(told)
+        assert "assay db check" in str(told)
         assert isinstance(told, StoreFailedError) or told.reason is Reason.STORE_DAMAGED
         return
     if told[0] != truth[0]:  # what a crash leaves that came when the last batch of rows was written

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import plyvel
 import pytest
 
 from consensus.io import Certified, GuardRecord, Stored, Voted
@@ -101,6 +102,27 @@ def test_a_store_of_another_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         Store(tmp_path, CHARTER.hash)
     assert refused.value.reason is Reason.STORE_FOREIGN
+
+
+def test_a_store_of_the_layout_before_segments_is_refused_as_that(tmp_path: Path) -> None:
+    database = plyvel.DB(str(tmp_path), create_if_missing=True)
+    database.put(schema.META, encode(schema.Meta(version=1, genesis_hash=CHARTER.hash)))
+    database.close()
+    with pytest.raises(Refused) as refused:
+        Store(tmp_path, CHARTER.hash)
+    assert (refused.value.reason, refused.value.facts["seen"]) == (Reason.STORE_FOREIGN, 1)
+    assert "fetches the chain again" in str(refused.value)
+
+
+@pytest.mark.parametrize("lost", [schema.META, b"\xff"])
+def test_a_row_that_every_store_has_is_missed(producer: Producer, lost: bytes) -> None:
+    producer.close()
+    database = Database(producer.path, Disk())
+    database.write([(lost, None)], sync=True)
+    database.close()
+    with pytest.raises(Refused) as refused:
+        Store(producer.path, CHARTER.hash)
+    assert refused.value.reason is Reason.STORE_DAMAGED
 
 
 def test_state_rows_without_their_root_stop_the_node(producer: Producer) -> None:
