@@ -1,6 +1,6 @@
 """The long campaign: `python -m tests.fuzz --inputs 1000000`. Stopped, it goes on where it was.
 
-An input that does what none may do is kept in tests/fuzz/corpus, and one line is printed to feed it again.
+An input that does what none may do is kept in tests/fuzz/corpus, and one line is printed to run its round again.
 """
 
 import argparse
@@ -11,17 +11,7 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.fuzz.campaign import (
-    ROUND,
-    Finding,
-    Tally,
-    check_memory,
-    feed_one,
-    keep,
-    memory_peak,
-    rounds,
-    run_round,
-)
+from tests.fuzz.campaign import ROUND, Finding, Tally, check_memory, keep, memory_peak, rounds, run_round
 from tests.fuzz.target import Target
 from tests.fuzz.targets import targets
 
@@ -38,21 +28,24 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other inputs")
     parser.add_argument("--target", default="", help="only targets whose name holds this")
     parser.add_argument("--anew", action="store_true", help="forget where the last campaign stopped")
-    parser.add_argument("--again", type=Path, metavar="FILE", help="feed one input of the corpus again")
+    parser.add_argument("--round", type=int, metavar="N", help="only this round, of one target")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)  # what is refused is logged, thousands of times
     chosen = [target for target in targets() if asked.target in target.name]
-    if asked.again is not None:
-        _again(chosen, asked.again)
-        return
+    if asked.round is not None:
+        sys.exit(_round(chosen, asked.round, asked.seed))
     if asked.anew:
         STATE.unlink(missing_ok=True)
     sys.exit(_campaign(chosen, asked.inputs, asked.seed))
 
 
-def _again(chosen: list[Target], file: Path) -> None:
-    (target,) = [each for each in chosen if each.name == file.parent.name]
-    _say(f"{target.name}: {feed_one(target, file.read_bytes())}")
+def _round(chosen: list[Target], number: int, seed: int) -> int:
+    tally = Tally()
+    findings = run_round(chosen[0], number, tally, seed=seed)
+    for each in findings:
+        _say("".join(traceback.format_exception(each.fault)))
+    _say(f"{chosen[0].name}, round {number}: {dict(tally.outcomes)}")
+    return 1 if findings else 0
 
 
 def _campaign(chosen: list[Target], inputs: int, seed: int) -> int:
@@ -86,12 +79,11 @@ def _tell(findings: list[Finding]) -> int:
     """Keep and print the findings of a round, the first of each kind; return how many there are."""
     told: set[str] = set()
     for each in findings:
-        place = traceback.extract_tb(each.fault.__traceback__)[-1]
-        where = f"{type(each.fault).__name__} at {Path(place.filename).name}:{place.lineno}"
+        where = f"{type(each.fault).__name__} at {each.place}"
         if where not in told:
             told.add(where)
-            path = keep(each).relative_to(Path.cwd())
-            _say(f"! {each.target}: {where}: {each.fault!s:.100}; python -m tests.fuzz --again {path}")
+            keep(each)
+            _say(f"! {where}: {each.fault!s:.100}; python -m tests.fuzz --target {each.target} --round {each.round}")
     return len(findings)
 
 

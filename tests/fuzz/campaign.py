@@ -8,6 +8,7 @@ import hashlib
 import resource
 import signal
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,8 +53,16 @@ class Finding:
     """An input that did what none may do."""
 
     target: str
+    round: int
     raw: bytes
     fault: Exception
+
+    @property
+    def place(self) -> str:
+        """Return where it happened, as file and line."""
+        frames = traceback.extract_tb(self.fault.__traceback__)
+        frame = [each for each in frames if each.filename != __file__][-1:] or frames[-1:]
+        return f"{Path(frame[0].filename).name}:{frame[0].lineno}"
 
 
 def corpus_of(target: Target, folder: Path = CORPUS) -> list[bytes]:
@@ -87,8 +96,10 @@ def _limited() -> Iterator[None]:
 def run_round(target: Target, number: int, tally: Tally, *, inputs: int = ROUND, seed: int = 0) -> list[Finding]:
     """Feed one round to a target, after its seeds and its corpus in round 0; return what was found."""
     mutator = Mutator(Random(f"{seed}/{target.name}/{number}"), is_text=target.is_text)
-    pool = [*target.seeds(), *corpus_of(target)]
+    pool = list(target.seeds())
     assert pool, f"{target.name} has no seed"
+    if number == 0:  # in no other round: what they are made of must not change when a finding is kept
+        pool += corpus_of(target)
     first = list(pool) if number == 0 else []
     seen: set[str] = set()
     findings: list[Finding] = []
@@ -106,7 +117,7 @@ def run_round(target: Target, number: int, tally: Tally, *, inputs: int = ROUND,
             except target.refusals as fault:
                 outcome = type(fault).__name__
             except Exception as fault:  # noqa: BLE001  # supervisor: every other error is what is looked for
-                findings.append(Finding(target.name, raw, fault))
+                findings.append(Finding(target.name, number, raw, fault))
                 outcome = f"! {type(fault).__name__}"
             finally:
                 signal.setitimer(signal.ITIMER_VIRTUAL, 0)

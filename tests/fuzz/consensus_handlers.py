@@ -147,7 +147,9 @@ class Liars:
                 return []
             case Build():
                 block = a_block(f"of my own in {effect.view}")
-                return [Built(view=effect.view, block=block, body=b"body of " + block)] * self.random.randrange(2)
+                fits = self._places(block, effect.view, Point(effect.parent_view, effect.parent))
+                built = Built(view=effect.view, block=block, body=b"body of " + block)
+                return [built] if fits and self.random.randrange(2) else []
             case Validate():
                 fits = self._places(effect.block, effect.view, Point(effect.parent_view, effect.parent))
                 verdict = Verdict.VALID if fits and self.random.randrange(4) else Verdict.INVALID

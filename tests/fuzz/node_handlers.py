@@ -11,7 +11,8 @@ import msgspec
 import trio
 import trio.testing
 
-from consensus.messages import Certificate
+from consensus.certificate import votes_in
+from consensus.messages import Certificate, sign_bytes
 from ledger.block import block_id, decode_block
 from ledger.transaction import Body, SignedTransaction, Transfer, sign_transaction
 from node.evidence import EvidencePool
@@ -29,7 +30,7 @@ from node.sync.answers import SyncAnswers
 from node.sync.catch_up import CatchUp
 from node.sync.messages import Announcement, BodyRequest, RangeRequest, StatusRequest
 from node.sync.spans import Span
-from primitives import codec
+from primitives import codec, ed25519
 from primitives.address import address_text
 from primitives.reasons import Refused
 from testnet.kit import ledger_builders as kit
@@ -230,9 +231,14 @@ def _catch_up() -> Iterator[Feed]:
     with a_producer() as producer:
         network = OnePeer()
         true = {block_id(decode_block(raw).header) for raw, _ in finals()}
+        instance = producer.chain.instance
 
-        async def synced(_: Certificate) -> None:
+        async def synced(certificate: Certificate) -> None:
             await trio.lowlevel.checkpoint()
+            message = sign_bytes(CHARTER.hash, certificate.vote)
+            for signer, signed in votes_in(certificate).items():
+                key = instance.validators.members[signer].key
+                assert ed25519.verify(key, message, signed.signature), "a certificate that nobody signed"
 
         async def fetch() -> str:
             span = Span(first=producer.chain.head.height + 1, last=BLOCKS)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ledger.tree import BUCKET_ROWS, StateTree, tree_of
 from primitives.codec import encode
+from primitives.hashing import sha256
 from primitives.reasons import Reason, Refused
 from primitives.state_proof import PROOF_BYTES_MAX, HashedRow, StateProof, check_state_proof
 from tests.ledger.root_by_definition import proof_by_definition, root_by_definition
@@ -75,6 +76,15 @@ def test_a_proof_is_that_of_the_definition_and_is_taken(held: dict[bytes, bytes]
     check_state_proof(tree.root, key, held.get(key), proof)
     assert refused(tree.root, key, b"another", proof)
     assert refused(tree.root, key, None, proof) == (key in held)
+
+
+@given(rows.filter(bool), st.data())
+def test_a_row_does_not_show_its_own_absence(held: dict[bytes, bytes], data: st.DataObject) -> None:  # L65
+    tree = tree_of(held.items())
+    key = data.draw(st.sampled_from(sorted(held)))
+    own = HashedRow(key=sha256(key), value=sha256(held[key]))
+    assert refused(tree.root, key, None, StateProof(siblings=tree.prove(key).siblings, other=own))
+    assert refused(tree.root, key, held[key], StateProof(siblings=tree.prove(key).siblings, other=own))
 
 
 @pytest.mark.parametrize("count", [1, 2, BUCKET_ROWS, BUCKET_ROWS + 1, len(NEIGHBOURS)])
