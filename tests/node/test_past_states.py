@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from ledger.block import block_id
-from ledger.genesis import first_set
+from ledger.genesis import charter_of, first_set
+from ledger.parameters import Parameters
 from ledger.proven import PROVEN_BYTES_MAX, ProvenRows, check_proven_rows, decode_proven_rows
 from ledger.records import Account
 from ledger.stake.epochs import set_hash
@@ -16,7 +17,7 @@ from ledger.tree import StateTree
 from node.past_states import CHANGES_MAX, STATES_MAX, STATES_MIN, PastState, PastStates
 from primitives import codec
 from primitives.reasons import Reason, Refused
-from testnet.kit.ledger_builders import RICH, a_transfer, address
+from testnet.kit.ledger_builders import RICH, a_genesis, a_transfer, address
 from tests.node.chains import CHARTER, Producer, certify
 
 CLIENT, PUBLISHER, NOBODY = account_key(address("client")), account_key(address("publisher")), account_key(bytes(20))
@@ -118,6 +119,20 @@ async def test_nothing_is_believed_that_was_changed_on_the_way(producer: Produce
     assert refusal(change(proven, certificate=few)) is Reason.BAD_PROOF
     forged = change(proven.certificate, signatures=[bytes(64)] * 3)
     assert refusal(change(proven, certificate=forged)) is Reason.BAD_SIGNATURE
+
+
+def test_in_a_later_epoch_its_own_validators_are_the_ones_to_trust(tmp_path: Path) -> None:
+    charter = charter_of(a_genesis(parameters=Parameters(epoch_ms=2_000)))
+    producer = Producer(tmp_path / "state", charter=charter)
+    producer.extend(7)
+    proven = producer.chain.prove([CLIENT], None)
+    epoch = proven.headers[-1].epoch
+    assert epoch >= 2
+    validators = producer.chain.state().epoch_set(epoch)
+    assert validators is not None
+    check(proven, validators=set_hash(validators), network=charter.hash)
+    assert refusal(proven, validators=VALIDATORS, network=charter.hash) is Reason.BLOCK_WRONG_VALIDATORS
+    producer.close()
 
 
 def test_states_are_let_go_of_by_number_and_by_what_they_changed() -> None:
