@@ -102,7 +102,8 @@ class Load:
         """Which node each account asks: always the same while that goes well, for a node wants nonces in order."""
         self._waiting: dict[int, list[Sent]] = {at: [] for at in range(len(self._keys))}
         self._took_s: list[float] = []
-        self._height: int | None = None
+        self._height = 0
+        """Of the next block to be read; 0 before it is known where the chain stands."""
         self._reader = 0
         """Counts up: each time another node is asked for blocks."""
         self._stop = threading.Event()
@@ -110,9 +111,11 @@ class Load:
 
     def run(self) -> None:
         """Send and read until `stop`."""
-        began = time.monotonic()
-        due = began
+        began = due = time.monotonic()
         while not self._stop.wait(TICK_S):
+            if self._height == 0:
+                self._begin()
+                continue
             now = time.monotonic()
             while due <= now and not self._quiet.is_set():
                 self._send_new()
@@ -154,6 +157,13 @@ class Load:
                 raise
             self.told.unreachable += 1
             return None
+
+    def _begin(self) -> None:
+        """Learn where the chain stands, before anything is sent that could be in a block."""
+        self._reader += 1
+        head = self._ask(self._reader, "chain.head")
+        if head is not None:
+            self._height = int(str(head["height"])) + 1
 
     def _send_new(self) -> None:
         at = self._chance.randrange(len(self._keys))
@@ -209,8 +219,6 @@ class Load:
         if head is None:
             return
         height = int(str(head["height"]))
-        if self._height is None:
-            self._height = height
         seen = self.blocks.get(height)
         if seen is not None and seen != head["id"]:
             self.contradictions.append(f"block {height} is {seen} and {head['id']}")

@@ -7,7 +7,7 @@ nothing but the way in which addresses are written.
 
 import json
 import sys
-import urllib.request
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,24 @@ TRIES = 10
 """Rounds in which balances may still move, because transactions become final meanwhile."""
 
 
-def ask(url: str, method: str, **params: object) -> Any:  # noqa: ANN401  # whatever JSON holds
-    """Return a node's answer."""
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:
-        told = json.loads(answer.read(ANSWER_BYTES_MAX))
-    if "error" in told:
-        raise WrongError(f"{url} {method}: {told['error']['message']}")
-    return told["result"]
+class Node:
+    """A node, asked over one connection that is kept."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._connection = HTTPConnection(url.removeprefix("http://"), timeout=ANSWER_S)
+
+    def ask(self, method: str, **params: object) -> Any:  # noqa: ANN401  # whatever JSON holds
+        """Return the node's answer; raises WrongError for a refusal."""
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        self._connection.request("POST", "/", body, {"Content-Type": "application/json"})
+        told = json.loads(self._connection.getresponse().read(ANSWER_BYTES_MAX))
+        if "error" in told:
+            raise WrongError(f"{self.url} {method}: {told['error']['message']}")
+        return told["result"]
 
 
-def recount(genesis: dict[str, Any], urls: list[str]) -> Books:
+def recount(genesis: dict[str, Any], nodes: list[Node]) -> Books:
     """Keep the books up to the head of the first node, and compare all nodes with them.
 
     Raises WrongError and BeyondError.
@@ -42,24 +48,24 @@ def recount(genesis: dict[str, Any], urls: list[str]) -> Books:
     prefix = genesis["genesis"]["prefix"]
     wrong: list[str] = []
     for _ in range(TRIES):
-        head = ask(urls[0], "chain.head")["height"]
+        head = nodes[0].ask("chain.head")["height"]
         while books.height < head:
-            books.take(bytes.fromhex(ask(urls[0], "chain.raw_block", height=books.height + 1)["raw"]))
-        wrong = _differences(books, prefix, urls)
+            books.take(bytes.fromhex(nodes[0].ask("chain.raw_block", height=books.height + 1)["raw"]))
+        wrong = _differences(books, prefix, nodes)
         if not wrong:
             return books
     raise WrongError(wrong[0])
 
 
-def _differences(books: Books, prefix: str, urls: list[str]) -> list[str]:
+def _differences(books: Books, prefix: str, nodes: list[Node]) -> list[str]:
     """Return where nodes tell other balances than the books."""
     found: list[str] = []
-    for url in urls:
+    for node in nodes:
         for address, balance in books.balances.items():
             text = address_text(address, prefix)
-            seen = int(ask(url, "account.get", address=text)["balance"])
+            seen = int(node.ask("account.get", address=text)["balance"])
             if seen != balance:
-                found.append(f"{url} says that {text} has {seen}, by these books {balance}")
+                found.append(f"{node.url} says that {text} has {seen}, by these books {balance}")
     return found
 
 
@@ -69,7 +75,7 @@ def main(arguments: list[str]) -> int:
     with Path(path).open("rb") as file:
         genesis = json.loads(file.read(GENESIS_BYTES_MAX))
     try:
-        books = recount(genesis, urls)
+        books = recount(genesis, [Node(url) for url in urls])
     except WrongError as wrong:
         sys.stdout.write(f"WRONG: {wrong}\n")
         return WRONG
