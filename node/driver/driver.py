@@ -20,7 +20,6 @@ from consensus.io import (
     Input,
     Penalise,
     Persist,
-    Received,
     RetryDue,
     Send,
     SetRetry,
@@ -42,7 +41,7 @@ from node.config import ConsensusSection
 from node.driver import witness
 from node.driver.building import Builder
 from node.driver.fetching import Fetcher
-from node.driver.relay import Relay
+from node.driver.relay import Relay, received
 from node.driver.timer import Timer
 from node.evidence import EvidencePool
 from node.final_chain import FinalChain
@@ -51,8 +50,11 @@ from node.traffic import CONSENSUS_CHANNEL, NetworkPort
 from primitives.codec import encode
 from primitives.reasons import Reason, Refused
 
-INBOX_MAX = 256
-"""Inputs that wait; while it is full, what comes from the network waits in the network's own bounded queues."""
+INBOX_MAX = 512
+"""Inputs that wait, twice as many as messages are kept before an epoch begins.
+
+While it is full, what comes from the network waits in the network's own bounded queues.
+"""
 LAST_WORDS_S = 1.0
 """Between the core's halt and the node's end: the certificate that shows a fork is on its way to others (C11)."""
 FAULTS_LOGGED_MAX = 256
@@ -101,7 +103,7 @@ class Driver:
             peers=self._peers,
             delta_ms=times.delta_ms,
             current=lambda: core.view,
-            give=lambda sender, proposal: self._give(Received(sender=sender, message=proposal)),
+            give=self._give_all,
         )
         self.faults = 0
         """Broken rules seen in others' messages."""
@@ -120,7 +122,7 @@ class Driver:
         """Take in a message of this epoch from a validator's link."""
         sender = self._index_of.get(peer)
         if sender is not None and self._is_to_be_heard(sender, message):
-            await self._give(Received(sender=sender, message=message))
+            await self._give_all(sender, message)
 
     def _is_to_be_heard(self, sender: int, message: Message) -> bool:
         """Pass on what is to be passed on, and tell whether consensus is to hear a message (N14)."""
@@ -129,6 +131,10 @@ class Driver:
         if isinstance(message, SignedVote) and self._nursery is not None:
             self._relay.note_vote(message, self._nursery)
         return True
+
+    async def _give_all(self, sender: int, message: Message) -> None:
+        for given in received(sender, message):
+            await self._give(given)
 
     async def _give(self, given: Input) -> None:
         """Put an input in line; once the epoch is over nobody waits for it."""
@@ -139,7 +145,8 @@ class Driver:
         """Take in a message that came before this epoch began here; there is room for as many as are kept (Early)."""
         sender = self._index_of.get(peer)
         if sender is not None and self._is_to_be_heard(sender, message):
-            self._inbox_in.send_nowait(Received(sender=sender, message=message))
+            for given in received(sender, message):
+                self._inbox_in.send_nowait(given)
 
     def repeat_proposal(self, body: bytes) -> bytes | None:
         """Answer another validator that has missed a proposal (N14)."""

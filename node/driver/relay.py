@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import trio
 
-from consensus.messages import Proposal, SignedVote, VoteKind, decode_message, encode_message
+from consensus.io import Received
+from consensus.messages import Certificates, Message, Proposal, SignedVote, VoteKind, decode_message, encode_message
 from consensus.messages import sign_bytes as vote_bytes
 from consensus.relay_tree import DIRECT_MAX, relay_tree
 from consensus.scheme import Ed25519Scheme
@@ -35,6 +36,24 @@ _MS_PER_S = 1_000
 T = TypeVar("T")
 
 _log = logging.getLogger("assay.driver")
+
+
+def received(sender: int, message: Message) -> list[Received]:
+    """Return what consensus hears of a message: of a relay's, the proposal is its leader's, the certificates are not.
+
+    The leader's vote binds the block alone; a relay must not be able to have it blamed for certificates.
+    """
+    if not isinstance(message, Proposal) or message.vote.signer == sender:
+        return [Received(sender=sender, message=message)]
+    bare = Proposal(
+        vote=message.vote,
+        parent_view=message.parent_view,
+        parent=message.parent,
+        justification=[],
+        body=message.body,
+    )
+    justification = Certificates(certificates=message.justification)
+    return [Received(sender=sender, message=justification), Received(sender=message.vote.signer, message=bare)]
 
 
 class ProposalWanted(Record):
@@ -152,9 +171,13 @@ class Relay:
         if not self._scheme.verify(vote.signer, vote_bytes(self._instance.genesis_hash, vote.vote), vote.signature):
             return False
         try:
-            return block_id(decode_block(proposal.body).header) == vote.vote.block
+            header = decode_block(proposal.body).header
         except Refused:
             return False
+        again = proposal.parent == vote.vote.block  # C23: its header tells the place of the first proposal
+        links = (header.view, header.parent_view, header.parent)
+        told = (vote.vote.view, proposal.parent_view, proposal.parent)
+        return block_id(header) == vote.vote.block and (again or links == told)
 
     def _keep(self, proposal: Proposal) -> bool:
         """Keep a proposal for those who ask; tell whether it is new, and not the third of its view."""

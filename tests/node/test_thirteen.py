@@ -14,11 +14,14 @@ from tests.node.cluster import Cluster, Member
 COUNT = 13
 
 
-async def test_thirteen_validators_agree_by_relays(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+async def test_thirteen_validators_agree_by_relays_and_nobody_is_blamed(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
     async with trio.open_nursery() as nursery:
         cluster = Cluster(tmp_path, nursery, charter=charter_of(a_genesis(validators=COUNT)))
         await cluster.grow(3, *cluster.validators)
         cluster.check_agreement()
+        assert not [blamed for each in cluster.hub.nodes.values() for blamed in each.penalties]
         nursery.cancel_scope.cancel()
     cluster.close()
 

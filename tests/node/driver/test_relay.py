@@ -6,13 +6,23 @@ from contextlib import asynccontextmanager
 import trio
 import trio.testing
 
-from consensus.messages import Proposal, SignedVote, Vote, VoteKind, decode_message, sign_bytes
+from consensus.io import Received
+from consensus.messages import (
+    Certificate,
+    Certificates,
+    Proposal,
+    SignedVote,
+    Vote,
+    VoteKind,
+    decode_message,
+    sign_bytes,
+)
 from consensus.relay_tree import relay_tree
 from consensus.validators import Instance, Validator, ValidatorSet
 from ledger.block import Block, block_id
 from ledger.genesis import charter_of, genesis_header
 from ledger.state import change
-from node.driver.relay import ProposalWanted, Relay
+from node.driver.relay import ProposalWanted, Relay, received
 from node.p2p.ipc import Requested
 from primitives.codec import encode
 from primitives.ed25519 import public_key_of, sign
@@ -40,6 +50,7 @@ def signed(kind: VoteKind, block: bytes, *, signer: int = LEADER, view: int = VI
 
 
 def proposal(body: Block = BODY, *, view: int = VIEW) -> Proposal:
+    body = change(body, header=change(body.header, view=view))
     name = block_id(body.header)
     vote = signed(VoteKind.NOTARIZE, name, signer=INSTANCE.validators.leader(view), view=view)
     return Proposal(vote=vote, parent_view=0, parent=bytes(32), justification=[], body=encode(body))
@@ -91,6 +102,17 @@ async def test_a_relay_passes_on_what_its_leader_said_and_once() -> None:
     assert bench.sent == [(TREE[place], proposal())]
 
 
+async def test_what_a_relay_adds_is_its_own_word_and_not_the_leader_s() -> None:
+    certificate = Certificate(scheme=1, vote=signed(VoteKind.NULLIFY, bytes(32)).vote, signers=b"\1", signatures=[])
+    said = change(proposal(), justification=[certificate])
+    assert received(LEADER, said) == [Received(sender=LEADER, message=said)]
+    relay = LEADER - 1
+    assert received(relay, said) == [
+        Received(sender=relay, message=Certificates(certificates=[certificate])),
+        Received(sender=LEADER, message=proposal()),
+    ]
+
+
 async def test_a_leaf_passes_on_nothing_and_hears_its_relay() -> None:
     relay, leaves = next(iter(TREE.items()))
     async with benches(leaves[0]) as [bench]:
@@ -106,6 +128,8 @@ async def test_a_relay_that_changes_a_proposal_is_blamed_and_not_its_leader() ->
     lies = [
         change(good, body=encode(another)),
         change(good, body=b"no block"),
+        change(good, parent=b"p" * 32),
+        change(good, parent_view=1),
         change(good, vote=change(good.vote, signature=bytes(64))),
         change(good, vote=signed(VoteKind.NOTARIZE, good.vote.vote.block, signer=relay)),
         change(good, vote=change(good.vote, signer=200)),
@@ -123,7 +147,7 @@ async def test_a_relay_passes_on_no_third_block_and_none_of_a_distant_view() -> 
             bench.relay.take(LEADER, proposal(body))
         for view in range(VIEW + 2, VIEW + 40):
             bench.relay.take(INSTANCE.validators.leader(view), proposal(view=view))
-    assert [block.body for _, block in bench.sent] == [encode(body) for body in bodies[:2]]
+    assert [block.body for _, block in bench.sent] == [proposal(body).body for body in bodies[:2]]
 
 
 async def test_what_a_relay_keeps_back_is_asked_for(autojump_clock: trio.testing.MockClock) -> None:
