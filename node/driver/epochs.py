@@ -107,7 +107,8 @@ class Epochs:
             return
         _log.info("epoch %d: this node is validator %d", epoch, me.index)
         self._places[epoch] = me.index
-        self._places.pop(min(self._places) if len(self._places) > PLACES_MAX else -1, None)
+        if len(self._places) > PLACES_MAX:
+            del self._places[min(self._places)]
         driver = self.driver = self._open(me)
         for peer, message in self._early.take(epoch):
             driver.hear_early(peer, message)
