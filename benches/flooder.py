@@ -1,5 +1,7 @@
 """One flood against one node: `python -m benches.flooder KIND HOST:PORT PEER_ID GENESIS_HASH SECONDS`.
 
+It says that it is ready, begins when it is given a line, and says at the end what it did.
+
 Floods come from loopback addresses that the nodes treat as strangers': each of 127.66.x.y stands for a machine on the
 Internet. An attacker that is cut off or banned comes back under another name from another address.
 """
@@ -268,6 +270,10 @@ async def main(kind: str, where: str, peer: str, genesis_hash: str, seconds: str
 
 
 if __name__ == "__main__":
-    os.nice(19)  # the attacker's own work is done by other machines
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()  # to begin together, and not while imports keep the machine busy
+    # The attacker's own work would be done by other machines: here it takes the time that everybody else leaves.
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     trio.run(main, *sys.argv[1:])
     os._exit(0)  # libp2p's threads and sockets have nothing to lose

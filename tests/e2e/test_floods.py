@@ -5,7 +5,7 @@ from pathlib import Path
 
 import trio
 
-from benches.floods import KINDS, memory, start_flooder
+from benches.floods import KINDS, memory, start_flooders
 from node.config import parse_peer
 from node.network import NetworkConfig, open_network
 from node.p2p.ipc import Limits
@@ -28,7 +28,7 @@ def test_the_chain_goes_on_and_an_honest_peer_gets_in_while_a_node_is_flooded(tm
         start(tmp_path / "network", network.nodes)
         wait_ready(tmp_path / "network", network.nodes, progress=lambda _: None)
         before, processes = _head(network), _processes(network)
-        flooders = [start_flooder(network, 0, kind, FLOOD_S) for kind in KINDS]
+        flooders = start_flooders(network, [0], KINDS, FLOOD_S)
         try:
             assert trio.run(_is_let_in, network)
             deadline = time.monotonic() + PATIENCE_S
