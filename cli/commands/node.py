@@ -72,6 +72,7 @@ def status(cli: Cli) -> None:
         ("peers", len(peers)),
         ("reach it at", told["p2p_address"]),
         ("worker", told["worker"]),
+        ("votes", None if told["voting"] is None else "yes" if told["voting"] else "not now"),
     ]
     cli.out.result({**told, "sync": way}, *facts([(name, value) for name, value in pairs if value is not None]))
 

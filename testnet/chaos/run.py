@@ -85,7 +85,7 @@ class Chaos:
     def carry_out(self, event: Event) -> Done:
         """Do what an event says, undo it, and wait until the network is whole again.
 
-        Raises Refused NODE_DID_NOT_START if that takes too long, and DISAGREE if nodes have different states.
+        Raises Refused NODE_DID_NOT_START if that takes too long, a node ended, or nodes have different states.
         """
         self._begin(event)
         time.sleep(event.lasts_ms / 1_000)
