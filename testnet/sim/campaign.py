@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from primitives.reasons import Refused
 from testnet.manifest import MANIFESTS, Manifest, read_manifest
 from testnet.sim.mutants import core_of
 from testnet.sim.report import Report
@@ -48,7 +49,10 @@ def simulate(manifest: Manifest, seed: int, *, mutant: str = "", traced: bool = 
 
 def run_chunk(chunk: Chunk) -> Outcome:
     """Run some seeds, one after another."""
-    manifest = read_manifest(Path(chunk.manifest))
+    try:
+        manifest = read_manifest(Path(chunk.manifest))
+    except Refused as fault:
+        raise ValueError(str(fault)) from None  # a refusal does not travel between processes
     began = time.process_time()
     reports = [simulate(manifest, seed, mutant=chunk.mutant)[0] for seed in range(chunk.first, chunk.last)]
     return Outcome(commit="", chunk=chunk, cpu_s=time.process_time() - began, reports=reports)

@@ -6,8 +6,10 @@ Equal seeds give equal runs, event for event: `Report.digest` covers them all.
 import hashlib
 import heapq
 import random
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from consensus.ancestry import Point
 from consensus.core import Core
@@ -44,6 +46,8 @@ LIES = 50
 DIGEST_BYTES = 1 << 16
 MOMENTS_MAX = 20_000
 """Rows of a timeline."""
+RAISED = "raised"
+"""The check that fails when the product raises what it should not."""
 MEMORY_EVENTS = 4_000
 """Between two looks at what the cores hold."""
 
@@ -318,6 +322,8 @@ class Simulation:
             except Broken as broke:
                 broken, what = broke.check, broke.what
                 self._note(None, f"broken: {broken}", None, what)
+            except Exception as fault:  # noqa: BLE001  # supervisor: what the product raises is a finding of this seed
+                broken, what = RAISED, _told(fault)
         self._digest.update(self._buffer)
         last = self.checks.chain[-1] if self.checks.chain else None
         return Report(
@@ -385,6 +391,12 @@ class Simulation:
         for node in self.nodes:
             if node.core is not None and not node.liar:
                 check_memory(node.core, f"node {node.index}")
+
+
+def _told(fault: Exception) -> str:
+    """Return what was raised, and where."""
+    last = traceback.extract_tb(fault.__traceback__)[-1]
+    return f"{fault!r} at {Path(last.filename).name}:{last.lineno}"
 
 
 def timing_of(manifest: Manifest) -> Timing:

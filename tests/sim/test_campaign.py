@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from consensus.core import Core
+from consensus.io import Effect, Input
 from testnet.faults import Faults
 from testnet.manifest import Manifest, read_manifest
 from testnet.sim.campaign import Chunk, Results, ours, plan, run_chunk, shares, simulate
 from testnet.sim.network import DELAY_MS
 from testnet.sim.report import Report, replay
+from testnet.sim.run import Simulation
 
 SEEDS = 5
 LARGE = {"storm-31": 1, "liars-13": 2, "world": 2, "staking": 3, "ledger": 3}
@@ -77,3 +80,13 @@ def test_a_campaign_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> Non
     assert after.reports == before.reports
     assert after.missing(chunks) == chunks[1:]
     assert Results(tmp_path / "kept", "another").missing(chunks) == chunks
+
+
+def test_what_the_product_raises_is_told_with_its_seed() -> None:
+    class Raises(Core):
+        def step(self, given: Input) -> list[Effect]:
+            raise ZeroDivisionError(given)
+
+    report = Simulation(Manifest(), 4, core=Raises).run()
+    assert (report.seed, report.broken) == (4, "raised")
+    assert "ZeroDivisionError" in report.what
