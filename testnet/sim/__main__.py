@@ -53,7 +53,7 @@ def tell(results: Results, commit: str) -> int:
     )
     for report in broken:
         say(f"BROKEN {report.broken}: {report.what}")
-        say(TAB + replay(report, f"manifests/{report.manifest}.toml", commit))
+        say(TAB + replay(report, report.manifest, commit))
     return len(broken)
 
 
