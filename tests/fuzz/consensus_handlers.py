@@ -107,7 +107,7 @@ class Liars:
         self.places: dict[bytes, tuple[int, Point]] = {}
         """View and parent of each block: its id binds them, so a driver never tells two of them of one block."""
         self.views: dict[bytes, int] = {}
-        """Of blocks that others named as their parents."""
+        """Of blocks that have a place, or that others named as their parents."""
         self._do(Start())
 
     def hear(self, raw: bytes) -> str:
@@ -164,11 +164,13 @@ class Liars:
 
     def _places(self, block: bytes, view: int, parent: Point) -> bool:
         """Tell whether a block can have this place, and keep it there."""
-        if parent.view >= view or self.views.get(block, view) != view:
-            return False
-        if self.places.setdefault(block, (view, parent)) != (view, parent):
-            return False
-        return self.views.setdefault(parent.block, parent.view) == parent.view
+        place = (view, parent)
+        fits = (
+            parent.view < view
+            and self.places.setdefault(block, place) == place
+            and self.views.setdefault(block, view) == view
+        )
+        return fits and self.views.setdefault(parent.block, parent.view) == parent.view
 
     def _note(self, record: GuardRecord) -> None:
         if not isinstance(record, Voted):
