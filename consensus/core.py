@@ -42,7 +42,7 @@ from consensus.messages import Certificate, CertificateRequest, Certificates, Me
 from consensus.outbox import Outbox
 from consensus.pending import VIEWS_BACK, Pending
 from consensus.proposer import Proposer
-from consensus.repeating import REPEATED_MAX, repeat
+from consensus.repeating import own_votes, repeat
 from consensus.scheme import Scheme
 from consensus.timing import Timing
 from consensus.validators import Instance
@@ -171,10 +171,9 @@ class Core:
 
     def _witnessed(self, mark: int, votes: Sequence[SignedVote]) -> None:
         """Take up voting, or hear later what others hold of this node's votes (C13)."""
-        was_quarantined = self._voter.quarantined
-        self._voter.witnessed(mark, votes)
-        if was_quarantined and not self.halted:
+        if self._voter.witnessed(mark, votes):
             self._enter(self.view)
+            self._count_mine(self.view)
 
     def _try_finalize(self, view: int) -> None:
         """Finalize a notarized block that is valid here (C3)."""
@@ -190,9 +189,7 @@ class Core:
         view, recovered = self.view, self._recovered
         self._recovered = ()
         self._outbox.add(SetRetry(delay_ms=self.timing.retry_ms))
-        for record in recovered:
-            if isinstance(record, Stored):
-                self._pending.judge(record.view, record.block, Verdict.VALID)
+        self._pending.recover(recovered)
         try_commit(self.ancestry, self._wanted, self._outbox)
         self._enter(view)
         if self.me is None or self.halted:
@@ -200,9 +197,12 @@ class Core:
         if self.view == view and self.leader == self.me:
             self._proposer.recover(recovered, view)
         self._repeat()
-        mine = [self.guard.vote(kind, view) for kind in (VoteKind.NOTARIZE, VoteKind.NULLIFY)]
-        for signed in [*mine, *self.guard.finalize_votes(REPEATED_MAX)]:
-            if signed is not None and self._ballots.is_news(signed, self.view):
+        self._count_mine(view)
+
+    def _count_mine(self, view: int) -> None:
+        """Count the votes that this node has cast before, as others count them."""
+        for signed in own_votes(self.guard, view):
+            if self._ballots.is_news(signed, self.view):
                 self._count(signed, proved=True)
 
     def _enter(self, view: int) -> None:

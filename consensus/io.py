@@ -189,7 +189,8 @@ class Build(Record):
     """Build a block of `view` on this parent (its body and those of its ancestors are known); answer once.
 
     The driver may wait for transactions for as long as the timing's `idle_ms`. A later Build replaces this one.
-    If the parent ends this epoch (the block of view 0 has ended the one before), the one right answer is the parent itself, with its own id and body (C23).
+    If the parent ends this epoch (the block of view 0 has ended the one before), the one right answer is the parent
+    itself, with its own id and body (C23).
     """
 
     view: U64

@@ -1,6 +1,8 @@
 """Proposals that wait for a verdict, and the verdicts, for the few views around the current one (C2, C10)."""
 
-from consensus.io import Verdict
+from collections.abc import Sequence
+
+from consensus.io import GuardRecord, Stored, Verdict
 from consensus.messages import Proposal
 
 PROPOSALS_MAX = 2
@@ -18,6 +20,12 @@ class Pending:
         self._proposals: dict[int, list[Proposal]] = {}
         self._asked: set[tuple[int, bytes]] = set()
         self._verdicts: dict[tuple[int, bytes], Verdict] = {}
+
+    def recover(self, records: Sequence[GuardRecord]) -> None:
+        """Take up the verdicts on the blocks that were stored with a vote for them."""
+        for record in records:
+            if isinstance(record, Stored):
+                self.judge(record.view, record.block, Verdict.VALID)
 
     def add(self, proposal: Proposal) -> bool:
         """Keep a proposal; tell whether it is new and there was room."""

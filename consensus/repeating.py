@@ -2,7 +2,7 @@
 
 from consensus.ancestry import Ancestry
 from consensus.guard import Guard
-from consensus.messages import Certificates, VoteKind
+from consensus.messages import Certificates, SignedVote, VoteKind
 from consensus.outbox import Outbox
 from consensus.proposer import Proposer
 
@@ -16,9 +16,13 @@ def repeat(view: int, *, ancestry: Ancestry, guard: Guard, proposer: Proposer, o
     known = [certificate for certificate in (entered, final) if certificate is not None]
     if known:
         outbox.send(None, Certificates(certificates=known[:1] if entered == final else known))
-    mine = [guard.vote(VoteKind.NULLIFY, view), *guard.finalize_votes(REPEATED_MAX)]
-    if not proposer.repeat():
-        mine.insert(0, guard.vote(VoteKind.NOTARIZE, view))
-    for signed in mine:
-        if signed is not None:
+    proposed = proposer.repeat()
+    for signed in own_votes(guard, view):
+        if not (proposed and signed.vote.kind is VoteKind.NOTARIZE):
             outbox.send(None, signed)
+
+
+def own_votes(guard: Guard, view: int) -> list[SignedVote]:
+    """Return this node's votes of `view` to notarize or to nullify, and its latest to finalize."""
+    mine = [guard.vote(kind, view) for kind in (VoteKind.NOTARIZE, VoteKind.NULLIFY)]
+    return [*(signed for signed in mine if signed is not None), *guard.finalize_votes(REPEATED_MAX)]

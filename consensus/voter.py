@@ -66,9 +66,12 @@ class Voter:
         """Note that a block of `view` is final: nothing is ever signed at or below it (C5)."""
         self.guard.raise_low(view)
 
-    def witnessed(self, mark: int, votes: Sequence[SignedVote]) -> None:
-        """Vote again, above `mark`, and take votes into the record that others hold and it lacks (C13)."""
-        self.quarantined = False
+    def witnessed(self, mark: int, votes: Sequence[SignedVote]) -> bool:
+        """Vote again, above `mark`, and take votes into the record that others hold and it lacks (C13).
+
+        Tell whether this ends a quarantine.
+        """
+        ended, self.quarantined = self.quarantined, False
         self.guard.doubted = max(mark, self.guard.doubted)
         for signed in votes:
             vote = signed.vote
@@ -76,6 +79,7 @@ class Voter:
                 continue
             if vote.view > mark or self.guard.vote(vote.kind, vote.view) is not None:
                 self._outbox.halt(OTHER_SIGNER)
-                return
+                return False
             self.guard.remember(signed)
             self._outbox.persist(Voted(vote=signed))
+        return ended

@@ -368,3 +368,13 @@ def test_c22_a_follower_commits_and_says_nothing() -> None:
     assert not of(Send, effects)
     assert not of(SetTimer, effects)
     assert not of(Validate, effects)
+
+
+def test_c13_a_vote_that_others_gave_back_counts_here_as_well() -> None:
+    bench = Bench(quarantine=True)
+    bench.give(Start())
+    mine = bench.vote(0, VoteKind.NULLIFY, 1)
+    bench.give(Witnessed(mark=2, votes=[mine]))
+    bench.hear(1, bench.vote(1, VoteKind.NULLIFY, 1))
+    effects = bench.hear(2, bench.vote(2, VoteKind.NULLIFY, 1))
+    assert [sent.vote for sent in messages(Certificate, effects)] == [mine.vote]
