@@ -249,7 +249,16 @@ async def many(count: int, work: Callable[[], Awaitable[None]]) -> None:
             nursery.start_soon(work)
 
 
+async def busy(_: Target) -> None:
+    """Touch nobody and use the machine: what a flood costs beyond this, it costs the nodes."""
+    while True:
+        random.randbytes(64_000)
+        done["rounds"] += 1
+        await trio.lowlevel.checkpoint()
+
+
 KINDS: dict[str, Callable[[Target], Awaitable[None]]] = {
+    "busy": busy,
     "connections": connections,
     "idle": idle,
     "garbage": garbage,
@@ -274,6 +283,6 @@ if __name__ == "__main__":
     sys.stdout.flush()
     sys.stdin.readline()  # to begin together, and not while imports keep the machine busy
     # The attacker's own work would be done by other machines: here it takes the time that everybody else leaves.
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    os.nice(19)
     trio.run(main, *sys.argv[1:])
     os._exit(0)  # libp2p's threads and sockets have nothing to lose

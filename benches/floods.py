@@ -23,6 +23,8 @@ ACCOUNTS = 40
 PER_S = 10.0
 PHASE_S = 10.0
 CALM = "none"
+CONTROL = "busy"
+"""Attackers that use the machine and touch nobody."""
 METHOD = f"{VALIDATORS} validators, {PER_S:.0f} transfers a second, {PHASE_S:.0f} s each; all are flooded at once"
 BESIDE = "p99 against the mean of the calm phases before and after"
 PAGE_BYTES = 4096
@@ -69,7 +71,7 @@ def run() -> Iterator[Figure]:
     yield Figure(what="the worst flood against none", value=max(times), unit="×", method=BESIDE)
 
 
-def measured(phase_s: float, kinds: tuple[str, ...] = KINDS) -> Iterator[Phase]:
+def measured(phase_s: float, kinds: tuple[str, ...] = (CONTROL, *KINDS)) -> Iterator[Phase]:
     """Start a network and yield what each flood does to it, with a calm phase before and after each."""
     manifest = Manifest(validators=VALIDATORS, accounts=ACCOUNTS)
     with running(manifest) as (directory, network):

@@ -233,6 +233,8 @@ class Connections(INotifee):
                 since_s=trio.current_time(),
                 is_inbound=conn.direction == Direction.INBOUND,
             )
+            if self.is_reserved(peer):
+                self._door.know(self._contacts[peer].host)
             self._note_change()
             self._on_up(peer)
 

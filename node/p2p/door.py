@@ -21,6 +21,9 @@ KNOCKS_PER_NEAR = Rate(per_s=4.0, burst=24.0)
 KNOCKS_OF_STRANGERS = Rate(per_s=20.0, burst=64.0)
 """In all, from addresses that the book does not know: a fifth of a core at worst."""
 
+KNOWN_MAX = 1024
+"""Twice as many as there are reserved places; the one met longest ago is forgotten."""
+
 
 class Knock:
     """A socket whose peer is not known yet."""
@@ -46,8 +49,11 @@ class Door:
         self._strangers = Bucket(KNOCKS_OF_STRANGERS, trio.current_time())
 
     def know(self, host: str) -> None:
-        """Let an address in ahead of strangers: a validator's, or one that the operator named."""
+        """Let an address in ahead of strangers: one that the operator named, or from which a validator came."""
+        self._known.pop(host, None)
         self._known[host] = None
+        if len(self._known) > KNOWN_MAX:
+            del self._known[next(iter(self._known))]
 
     def is_exempt(self, host: str) -> bool:
         """Tell whether an address is the machine on which a whole test network lives."""
@@ -77,10 +83,10 @@ class Door:
             return True
         if self._open_per_address[host] >= OPEN_PER_ADDRESS or self._open_per_near[near] >= OPEN_PER_NEAR:
             return False
+        if host in self._known:
+            return True
         now = trio.current_time()
-        if not self._knocks.of(near, now).take(1, now):
-            return False
-        return host in self._known or self._strangers.take(1, now)
+        return self._knocks.of(near, now).take(1, now) and self._strangers.take(1, now)
 
     def settled(self, knock: Knock) -> None:
         """Note that a handshake is over, well or not."""

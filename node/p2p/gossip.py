@@ -21,10 +21,10 @@ from node.peers.rate import Bucket, Buckets, Rate
 QUEUE_BYTES = 32 << 20
 """Own and accepted messages on their way to libp2p, which takes them in a millisecond each."""
 
-GOSSIP_OF_STRANGER = Rate(per_s=200.0, burst=1_000.0)
-"""Messages, one more for each KiB: 800 transactions a second."""
-GOSSIP_OF_STRANGERS = Rate(per_s=600.0, burst=2_000.0)
-"""Of all together: to check the signatures of 600 KiB of transactions takes a node a quarter of a second."""
+GOSSIP_OF_STRANGER = Rate(per_s=100.0, burst=300.0)
+"""Messages, one more for each KiB: 400 transactions a second."""
+GOSSIP_OF_STRANGERS = Rate(per_s=200.0, burst=600.0)
+"""Of all together: to check the signatures of 200 KiB of transactions takes a node a tenth of a second."""
 GOSSIP_OF_RESERVED = Rate(per_s=4_000.0, burst=8_000.0)
 """Of a validator, or a peer that the operator named: more than a chain carries."""
 
