@@ -102,8 +102,9 @@ def _slash(moment: Moment, epoch: int, who: bytes, row: Conviction, bps: int) ->
     state = moment.state
     slashed = own = 0
     if bps > row.slash_bps:
+        of_pools = _cut_pools(state, who, epoch, row, bps)
         of_validator, own = _cut_validator(moment, who, row.slash_bps, bps)
-        slashed = of_validator + _cut_pools(state, who, epoch, row.slash_bps, bps)
+        slashed = of_validator + of_pools
     bounty = mul_div_floor(own, moment.parameters.bounty_bps, BASIS)
     if bounty:
         credit(state, row.reporter, bounty)  # Q34
@@ -124,14 +125,18 @@ def _cut_validator(moment: Moment, who: bytes, before: int, bps: int) -> tuple[i
     return cut, own
 
 
-def _cut_pools(state: State, who: bytes, epoch: int, before: int, bps: int) -> int:
-    """Take from what was taken out since it stood for the offence's epoch; return the grains (Q33)."""
-    slashed = 0
-    for taken, pool in list(state.pools(who)):
-        if taken + 1 >= epoch:  # the set of an epoch is fixed while the second before it ends
-            cut = _cut(pool.stake, before, bps)
-            state.put(pool_key(who, taken), change(pool, stake=pool.stake - cut))
-            slashed += cut
+def _cut_pools(state: State, who: bytes, epoch: int, row: Conviction, bps: int) -> int:
+    """Take from what was taken out and stood for the offence's epoch; return the grains (Q33)."""
+    validator, slashed = state.validator(who), 0
+    stands = 0 if validator is None else validator.stake
+    for taken, pool in reversed(list(state.pools(who))):
+        # The set of an epoch is fixed while the second before it ends; but weight falls more slowly than stake goes.
+        if taken + 1 < epoch and stands * BASIS >= row.weight * (BASIS - row.slash_bps):
+            break
+        stands += pool.stake
+        cut = _cut(pool.stake, row.slash_bps, bps)
+        state.put(pool_key(who, taken), change(pool, stake=pool.stake - cut))
+        slashed += cut
     return slashed
 
 

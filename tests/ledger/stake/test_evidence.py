@@ -199,6 +199,30 @@ def test_stake_that_was_taken_out_before_the_epochs_set_was_fixed_is_not(world: 
     assert [pool.stake for _, pool in world.state.pools(CULPRIT)] == [60 * KARAT]
 
 
+def test_weight_that_falls_more_slowly_than_stake_goes_never_votes_without_any(world: World) -> None:
+    world.must("validator 3", ValidatorExit())
+    stakes.epochs(world, 3)
+    assert stakes.weight(world.state, "validator 3") == 240 * KARAT
+    world.block(evidence=[stakes.a_double_vote(world, "validator 3", epoch=epoch) for epoch in (2, 3)])
+    assert [pool.stake for _, pool in world.state.pools(CULPRIT)] == [1_000 * KARAT * 95 // 100 * 95 // 100]
+    assert all(row.slashed for _, _, row in world.state.convictions())
+    assert kit.supply_of(world.state) == world.state.totals().supply
+
+
+def test_only_as_much_as_the_weight_lacks_stands_for_it_of_what_went_earlier(world: World) -> None:
+    for amount in (100, 800):
+        world.must("client", Delegate(validator=CULPRIT, amount=amount * KARAT))
+    stakes.epochs(world, 6)
+    assert stakes.weight(world.state, "validator 3") == 1_900 * KARAT
+    world.must("client", Undelegate(validator=CULPRIT, amount=100 * KARAT))
+    stakes.next_epoch(world)
+    world.must("client", Undelegate(validator=CULPRIT, amount=800 * KARAT))
+    stakes.epochs(world, 2)
+    assert stakes.weight(world.state, "validator 3") == 1_320 * KARAT  # of which 1,000 are still there
+    world.block(evidence=[stakes.a_double_vote(world, "validator 3")])
+    assert [pool.stake for _, pool in world.state.pools(CULPRIT)] == [100 * KARAT, 760 * KARAT]
+
+
 def test_who_has_left_loses_what_is_not_paid_out_yet(world: World) -> None:
     world.must("validator 3", ValidatorExit())
     stakes.epochs(world, 1)
