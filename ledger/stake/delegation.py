@@ -54,6 +54,8 @@ def undelegate(moment: Moment, sender: bytes, payload: Undelegate) -> None:
         shares, grains = held, grains_of(validator, held)
     else:
         shares, grains = shares_of(validator, payload.amount), payload.amount
+        if shares == validator.shares and grains < validator.stake:
+            grains = validator.stake  # nobody stays to whom the rest could belong (Q13)
     if shares > held or grains > validator.stake:
         raise Refused(Reason.BOND_TOO_SMALL, seen=grains_of(validator, held), wanted=payload.amount)
     if sender == payload.validator and validator.state in STAKED_IN:

@@ -12,6 +12,9 @@ from primitives.units import BASIS, mul_div_floor
 MILLION = 1_000_000
 EARNING = (ValidatorState.READY, ValidatorState.LEAVING)
 """The states in which a validator is paid for its blocks."""
+SHARE_GRAINS_MAX = 1_000
+"""What a share may be worth by rewards, from one grain when there was none: what rounding takes of a delegation stays
+far below a fee, though the rewards of much weight that is leaving may come to the last share (Q41)."""
 HALTED_PART = 3
 """Where more than this part (a third) of the weight is absent, the network was at fault (Q44)."""
 
@@ -42,15 +45,15 @@ def pay(moment: Moment, epoch: Epoch, epoch_set: EpochSet) -> None:
 
 
 def _pay_one(moment: Moment, address: bytes, validator: Validator, reward: int) -> None:
-    """Give the operator its commission and add the rest to the stake; without stake all is the operator's (Q41)."""
+    """Give the operator its commission and add the rest to the stake, as far as its shares can bear it (Q41)."""
     state = moment.state
-    commission = mul_div_floor(reward, validator.commission, BASIS) if validator.shares else reward
-    if commission:
-        credit(state, address, commission)
-    state.put(validator_key(address), change(validator, stake=validator.stake + reward - commission))
+    room = max(0, validator.shares * SHARE_GRAINS_MAX - validator.stake)
+    added = min(reward - mul_div_floor(reward, validator.commission, BASIS), room)
+    if added < reward:
+        credit(state, address, reward - added)
+    state.put(validator_key(address), change(validator, stake=validator.stake + added))
     totals = state.totals()
-    after = change(totals, rewards=totals.rewards - reward, staked=totals.staked + reward - commission)
-    state.put(TOTALS, after)
+    state.put(TOTALS, change(totals, rewards=totals.rewards - reward, staked=totals.staked + added))
 
 
 def jail_absent(moment: Moment, epoch: Epoch, epoch_set: EpochSet) -> None:

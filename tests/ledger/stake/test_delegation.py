@@ -2,6 +2,7 @@ import pytest
 
 from ledger.limits import SWEEP_PAYOUTS_MAX
 from ledger.stake.records import Pool, Validator, ValidatorState
+from ledger.stake.rewards import SHARE_GRAINS_MAX
 from ledger.stake.shares import grains_of, put_in, shares_of, take_out
 from ledger.state import MemoryReader, State, pool_key
 from ledger.transaction import Delegate, Payload, Undelegate, ValidatorExit
@@ -149,4 +150,35 @@ def test_a_block_pays_a_limited_number_and_the_next_goes_on(world: World) -> Non
     assert len(list(world.state.claims())) == 10
     world.block()
     assert list(world.state.claims()) == []
+    assert kit.supply_of(world.state) == world.state.totals().supply
+
+
+def test_who_takes_the_last_shares_out_gets_all_the_stake() -> None:
+    world = kit.a_world(stakes.a_stake_genesis())
+    world.must("client", Delegate(validator=ZERO, amount=100 * KARAT))
+    stakes.epochs(world, 3)
+    world.must("validator 0", ValidatorExit())
+    left = stakes.validator(world, "validator 0")
+    assert left.stake > left.shares  # it has earned
+    world.must("client", Undelegate(validator=ZERO, amount=left.stake - 1))
+    assert (stakes.validator(world, "validator 0").stake, stakes.validator(world, "validator 0").shares) == (0, 0)
+    stakes.epochs(world, 10)
+    assert world.state.validator(ZERO) is None
+    assert kit.supply_of(world.state) == world.state.totals().supply
+
+
+def test_a_last_share_in_a_leaver_never_becomes_so_dear_that_later_delegators_lose_by_rounding() -> None:
+    world = kit.a_world(stakes.a_stake_genesis())
+    world.must("client", Delegate(validator=ZERO, amount=1))
+    world.must("validator 0", ValidatorExit())
+    for _ in range(2):
+        world.block(proposer=0, passed_ms=1)
+        stakes.next_epoch(world)
+    left = stakes.validator(world, "validator 0")
+    assert (left.stake, left.shares) == (SHARE_GRAINS_MAX, 1)
+    assert world.balance("validator 0") > kit.RICH + KARAT  # what its weight has earned meanwhile
+    world.must("validator 0", stakes.a_registration(world, "validator 0", onion=20))
+    world.must("ann", Delegate(validator=ZERO, amount=KARAT))
+    worth = grains_of(stakes.validator(world, "validator 0"), world.state.delegation(kit.address("ann"), ZERO))
+    assert KARAT - SHARE_GRAINS_MAX <= worth <= KARAT
     assert kit.supply_of(world.state) == world.state.totals().supply
