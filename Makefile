@@ -43,6 +43,7 @@ chaos: setup     ## a real network, hurt 200 times under load by the plan of SEE
 night: setup     ## the long campaigns: SEEDS=2000 simulated networks, INPUTS=1000000 odd inputs, and property tests with large counts; goes on if stopped
 	$(BIN)/python -m testnet.sim --seeds $(SEEDS)
 	$(BIN)/python -m testnet.sim.forks
+	$(BIN)/python -m testnet.sim.mutants
 	$(BIN)/python -m tests.fuzz --inputs $(INPUTS)
 	HYPOTHESIS_PROFILE=night $(BIN)/pytest tests --ignore=tests/sim
 

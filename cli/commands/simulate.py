@@ -37,11 +37,16 @@ def simulate(
     from testnet.sim import report as reports
     from testnet.sim.campaign import commit_here
     from testnet.sim.campaign import simulate as run
-    from testnet.sim.mutants import MUTANTS
+    from testnet.sim.mutants.cores import MUTANTS
 
     if mutant == "list":
-        told: list[Json] = [{"mutant": name, "rules": each.rules} for name, each in MUTANTS.items()]
-        cli.out.result(told, *table(("MUTANT", "RULES"), [(name, each.rules) for name, each in MUTANTS.items()]))
+        told: list[Json] = [{"mutant": name, "rule": each.rule, "what": each.what} for name, each in MUTANTS.items()]
+        cli.out.result(
+            told,
+            *table(
+                ("MUTANT", "RULE", "WHAT IT DOES"), [(name, each.rule, each.what) for name, each in MUTANTS.items()]
+            ),
+        )
         return
     if mutant and mutant not in MUTANTS:
         raise Refused(Reason.REQUEST_INVALID, seen=mutant, wanted="the name of a mutant, or `list`")

@@ -12,7 +12,7 @@ import msgspec
 
 from primitives.reasons import Refused
 from testnet.manifest import MANIFESTS, Manifest, read_manifest
-from testnet.sim.mutants import core_of
+from testnet.sim.mutants.cores import core_of
 from testnet.sim.report import Report
 from testnet.sim.run import Simulation
 
@@ -41,9 +41,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     reports: list[Report]
 
 
-def simulate(manifest: Manifest, seed: int, *, mutant: str = "", traced: bool = False) -> tuple[Report, Simulation]:
-    """Run one seed of a manifest."""
-    simulation = Simulation(manifest, seed, core=core_of(mutant), mutant=mutant, traced=traced)
+def simulate(
+    manifest: Manifest, seed: int, *, mutant: str = "", traced: bool = False, watched: bool = False
+) -> tuple[Report, Simulation]:
+    """Run one seed of a manifest; a mutant's under the eyes of all obligations."""
+    simulation = Simulation(
+        manifest, seed, core=core_of(mutant), mutant=mutant, traced=traced, watched=watched or bool(mutant)
+    )
     return simulation.run(), simulation
 
 

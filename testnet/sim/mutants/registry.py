@@ -1,10 +1,10 @@
 """Cores with one rule of docs/spec/consensus.md switched off each: what is never caught is not checked.
 
-A mutation breaks a core after it is made, by replacing what carries the rule out. It stands under the id of its rule.
+A mutant breaks a core after it is made, by replacing what carries the rule out. It stands under the id of its rule.
 """
 
 # mypy: disable-error-code="method-assign"
-# Replacing methods of one object is what mutations are.
+# Replacing methods of one object is what mutants are made by.
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from consensus.messages import Message
 Break = Callable[[Core], None]
 
 
-class Mutation(NamedTuple):
+class Mutant(NamedTuple):
     """A rule that is off, and what that means."""
 
     rule: str
@@ -24,15 +24,15 @@ class Mutation(NamedTuple):
     broken: Break
 
 
-class Registry(dict[str, Mutation]):
-    """Mutations by name."""
+class Registry(dict[str, Mutant]):
+    """Mutants by name."""
 
     def off(self, rule: str, name: str) -> Callable[[Break], Break]:
-        """Enter a mutation under its rule; its docstring says what the broken core does."""
+        """Enter a mutant under its rule; its docstring says what the broken core does."""
 
         def enter(broken: Break) -> Break:
-            assert name not in self, "a mutation has a name of its own"
-            self[name] = Mutation(rule=rule, what=broken.__doc__ or "", broken=broken)
+            assert name not in self, "a mutant has a name of its own"
+            self[name] = Mutant(rule=rule, what=broken.__doc__ or "", broken=broken)
             return broken
 
         return enter

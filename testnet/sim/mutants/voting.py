@@ -1,4 +1,4 @@
-"""Mutations of how a node votes, proposes and takes certificates (C0 to C7)."""
+"""Mutants of how a node votes, proposes and takes certificates (C0 to C7)."""
 
 # mypy: disable-error-code="method-assign,assignment"
 
@@ -10,7 +10,7 @@ from consensus.io import (
     Verdict,
 )
 from consensus.messages import Certificate, Proposal, VoteKind
-from testnet.sim.mutation.registry import Registry, deaf, silent
+from testnet.sim.mutants.registry import Registry, deaf, silent
 
 VOTING = Registry()
 

@@ -7,10 +7,11 @@ import time
 from functools import partial
 
 from testnet.sim.campaign import cores
-from testnet.sim.mutation.campaign import ALONE, MUTATIONS, Verdict, try_mutation
+from testnet.sim.mutants.campaign import Verdict, try_mutant
+from testnet.sim.mutants.cores import ALONE, MUTANTS
 
 SEEDS = 8
-"""Of each manifest, for a mutation that nothing catches."""
+"""Of each manifest, for a mutant that nothing catches."""
 WHAT_CHARS = 60
 
 
@@ -24,17 +25,17 @@ def row(verdict: Verdict) -> str:
 
 
 def main() -> int:
-    """Try mutations and print the table; exit with 1 if one is caught by nobody and not known to be so."""
-    parser = argparse.ArgumentParser(prog="python -m testnet.sim.mutation", description=__doc__)
+    """Try mutants and print the table; exit with 1 if one is caught by nobody and not known to be so."""
+    parser = argparse.ArgumentParser(prog="python -m testnet.sim.mutants", description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="of each manifest, at most")
-    parser.add_argument("--only", nargs="*", choices=sorted(MUTATIONS), default=list(MUTATIONS))
+    parser.add_argument("--only", nargs="*", choices=sorted(MUTANTS), default=list(MUTANTS))
     parser.add_argument("--processes", type=int, default=cores())
     chosen = parser.parse_args()
     began_s = time.monotonic()
-    sys.stdout.write(f"{'RULE':<5}{'MUTATION':<34}{'CAUGHT BY':<18}{'IN':<20}{'RUNS':>5}  WHAT\n")
+    sys.stdout.write(f"{'RULE':<5}{'MUTANT':<34}{'CAUGHT BY':<18}{'IN':<20}{'RUNS':>5}  WHAT\n")
     verdicts: list[Verdict] = []
     with multiprocessing.get_context("spawn").Pool(chosen.processes) as pool:
-        for verdict in pool.imap(partial(try_mutation, seeds=chosen.seeds), chosen.only):
+        for verdict in pool.imap(partial(try_mutant, seeds=chosen.seeds), chosen.only):
             verdicts.append(verdict)
             sys.stdout.write(row(verdict) + "\n")
             sys.stdout.flush()
@@ -43,7 +44,7 @@ def main() -> int:
     for name in (each.name for each in verdicts if each.name in ALONE):
         sys.stdout.write(f"{name}: {ALONE[name]}\n")
     sys.stdout.write(
-        f"{len(verdicts)} mutations of {len({each.rule for each in verdicts})} rules: {caught} caught, "
+        f"{len(verdicts)} mutants of {len({each.rule for each in verdicts})} rules: {caught} caught, "
         f"{len(verdicts) - caught} that can't be caught alone or are not; {time.monotonic() - began_s:.0f} s\n"
     )
     for name in wrong:

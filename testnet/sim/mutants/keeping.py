@@ -1,4 +1,4 @@
-"""Mutations of what a node repeats, lets in, keeps, proves and waits for (C8 to C19)."""
+"""Mutants of what a node repeats, lets in, keeps, proves and waits for (C8 to C19)."""
 
 # mypy: disable-error-code="method-assign,assignment"
 
@@ -16,7 +16,7 @@ from consensus.io import (
     Voted,
 )
 from consensus.messages import Certificate, Certificates, VoteKind
-from testnet.sim.mutation.registry import Registry, changed, silent, unwritten, without
+from testnet.sim.mutants.registry import Registry, changed, silent, unwritten, without
 
 KEEPING = Registry()
 
