@@ -9,7 +9,7 @@ import msgspec
 from ledger.block import EMPTY_EVIDENCE_ROOT, PROTOCOL_VERSION, Header, block_id
 from ledger.limits import GENESIS_ACCOUNTS_MAX, GENESIS_BYTES_MAX, VALIDATORS_MAX, WORKERS_MAX
 from ledger.parameters import Parameters
-from ledger.records import Account, Clock, Tip, Totals, Worker
+from ledger.records import Account, Clock, Marker, Tip, Totals, Worker
 from ledger.stake.epochs import EpochSet, Member, begun, seed_of, set_hash
 from ledger.stake.records import (
     VERSIONS_MAX,
@@ -30,6 +30,8 @@ from ledger.state import (
     delegation_key,
     epoch_set_key,
     key_owner_key,
+    named_onion_key,
+    roll_key,
     tip_key,
     validator_key,
     worker_key,
@@ -265,8 +267,10 @@ def _validator_rows(genesis: Genesis) -> Iterator[tuple[bytes, Record]]:
             ),
         )
         yield delegation_key(each.operator, each.operator), Delegation(shares=each.stake)
-        for key in (each.key, each.peer, each.onion_tip):
+        yield roll_key(each.operator), Marker()
+        for key in (each.key, each.peer):
             yield key_owner_key(key), KeyOwner(validator=each.operator)
+        yield named_onion_key(each.onion_tip, each.operator), KeyOwner(validator=each.operator)
 
 
 def _worker(each: GenesisWorker) -> Worker:

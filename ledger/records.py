@@ -241,7 +241,7 @@ class Totals(Record):
     rewards: U64
     """What is left to pay for blocks (Q40)."""
     validators: U64
-    """How many are registered."""
+    """How many are on the roll (Q18)."""
     registrations: U64
     """Of validators, ever."""
 

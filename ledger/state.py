@@ -46,6 +46,8 @@ KEY_OWNER = b"\x12"
 CONVICTION = b"\x13"
 """‖ epoch, 8 bytes ‖ validator's address."""
 VERSIONS = b"\x14"
+ROLL = b"\x15"
+"""‖ validator's address: the end of an epoch looks at it."""
 
 
 def number(value: int) -> bytes:
@@ -119,8 +121,18 @@ def claim_key(time_ms: int, delegator: bytes, validator: bytes) -> bytes:
 
 
 def key_owner_key(key: bytes) -> bytes:
-    """Return the key of the row that says whose a key or an onion is."""
+    """Return the key of the row that says whose a vote key or network key is."""
     return KEY_OWNER + key
+
+
+def named_onion_key(onion: bytes, validator: bytes) -> bytes:
+    """Return the key of the row that says that a validator has named an onion."""
+    return KEY_OWNER + onion + validator
+
+
+def roll_key(validator: bytes) -> bytes:
+    """Return the key of a validator's place on the roll."""
+    return ROLL + validator
 
 
 def conviction_key(epoch: int, validator: bytes) -> bytes:
@@ -333,8 +345,11 @@ class State:
         return self.find(Validator, validator_key(address))
 
     def registered_validators(self) -> Iterator[tuple[bytes, Validator]]:
-        """Return all validators (address and row), in a set or not, by address."""
-        return ((key[1:], row) for key, row in self.scan(Validator, VALIDATOR))
+        """Return the validators on the roll (address and row), in a set or not, by address (Q18)."""
+        for key, _ in self.scan(Marker, ROLL):
+            row = self.validator(key[1:])
+            assert row is not None
+            yield key[1:], row
 
     def delegation(self, delegator: bytes, validator: bytes) -> int:
         """Return the shares of a validator's stake that an account holds."""

@@ -3,11 +3,10 @@
 from ledger.moment import Moment
 from ledger.records import Tip
 from ledger.stake.epochs import EpochSet, begun, kept_epochs, seed_of
-from ledger.stake.lifecycle import ValidatorEvent, advance
 from ledger.stake.records import ValidatorState
 from ledger.stake.rewards import jail_absent, pay
 from ledger.stake.selection import next_members
-from ledger.state import EPOCH, TOTALS, change, epoch_set_key, tip_key
+from ledger.state import EPOCH, TOTALS, change, epoch_set_key, roll_key, tip_key
 
 PARTED = (ValidatorState.LEAVING, ValidatorState.BANNED)
 
@@ -33,16 +32,15 @@ def end_epoch(moment: Moment) -> None:
 
 
 def _fix_set(moment: Moment, epoch: int, before: EpochSet) -> None:
-    """Write the set of an epoch, and forget validators that have no stake and no place (Q3, Q18)."""
+    """Write the set of an epoch, and take validators off the roll who have parted and have no place (Q3, Q18)."""
     state, registered = moment.state, list(moment.state.registered_validators())
     members = next_members(moment.parameters, before.members, registered)
     fixed = EpochSet(epoch=epoch, seed=seed_of(moment.beacon, epoch), members=members)
     state.put(epoch_set_key(epoch), fixed)
     for address, validator in registered:
         named = before.index_of(address) is not None or fixed.index_of(address) is not None
-        if validator.state in PARTED and not validator.shares and not named:
-            advance(moment, address, validator, ValidatorEvent.EMPTY)
-            state.put(tip_key(address), None)
+        if validator.state in PARTED and not named:
+            state.put(roll_key(address), None)
             totals = state.totals()
             state.put(TOTALS, change(totals, validators=totals.validators - 1))
 

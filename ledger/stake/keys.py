@@ -2,7 +2,7 @@
 
 from ledger.moment import Moment
 from ledger.stake.records import KeyOwner
-from ledger.state import key_owner_key
+from ledger.state import key_owner_key, named_onion_key
 from ledger.transaction import ProvenKey
 from primitives import ed25519
 from primitives.reasons import Reason, Refused
@@ -26,22 +26,22 @@ def take_key(moment: Moment, validator: bytes, proven: ProvenKey) -> bytes:
     ed25519.check_public_key(proven.key)
     if not ed25519.verify(proven.key, proof_bytes(moment.charter.hash, validator), proven.proof):
         raise Refused(Reason.BAD_SIGNATURE, key=proven.key, wanted="a proof for this validator on this network")
-    _take(moment, validator, proven.key, again=True)
+    row = key_owner_key(proven.key)
+    owner = moment.state.find(KeyOwner, row)
+    if owner is not None and owner.validator != validator:
+        raise Refused(Reason.KEY_TAKEN, key=proven.key, seen=owner.validator)
+    moment.state.put(row, KeyOwner(validator=validator))
     return proven.key
 
 
 def take_onion(moment: Moment, validator: bytes, onion: bytes) -> bytes:
-    """Make an onion a validator's and return it; none is taken twice, as its layers are known by then.
+    """Note that a validator names an onion, which it has not before, and return it: its layers are known by then.
 
-    Raises Refused KEY_TAKEN.
+    An onion has no proof of who made it: if others could not name it too, whoever saw it first could keep it from its
+    maker. Who copies one gives away what it is to reveal, and nothing else. Raises Refused KEY_TAKEN.
     """
-    _take(moment, validator, onion, again=False)
+    row = named_onion_key(onion, validator)
+    if moment.state.find(KeyOwner, row) is not None:
+        raise Refused(Reason.KEY_TAKEN, key=onion, seen=validator)
+    moment.state.put(row, KeyOwner(validator=validator))
     return onion
-
-
-def _take(moment: Moment, validator: bytes, key: bytes, *, again: bool) -> None:
-    """Note whose a key is; one that is the validator's own already may be named `again`."""
-    owner = moment.state.find(KeyOwner, key_owner_key(key))
-    if owner is not None and not (again and owner.validator == validator):
-        raise Refused(Reason.KEY_TAKEN, key=key, seen=owner.validator)
-    moment.state.put(key_owner_key(key), KeyOwner(validator=validator))

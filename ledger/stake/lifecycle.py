@@ -20,8 +20,6 @@ class ValidatorEvent(enum.IntEnum):
     UNJAIL = 3
     ABSENT = 4
     CONVICT = 5
-    EMPTY = 6
-    """No stake is delegated to it any more, and no set that begins or waits names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +96,7 @@ S, E = ValidatorState, ValidatorEvent
 LIFE_CYCLE = tuple(
     Row(state=state, event=event, guard=guard, next=after, effect=effect)
     for state, event, guard, after, effect in (
-        (S.GONE, E.REGISTER, ALWAYS, S.READY, NOTHING),
+        (S.NEW, E.REGISTER, ALWAYS, S.READY, NOTHING),
         (S.READY, E.EXIT, ALWAYS, S.LEAVING, UNBOND_OWN),
         (S.READY, E.ABSENT, ALWAYS, S.JAILED, JAIL),
         (S.READY, E.CONVICT, ALWAYS, S.BANNED, NOTHING),
@@ -107,10 +105,8 @@ LIFE_CYCLE = tuple(
         (S.JAILED, E.CONVICT, ALWAYS, S.BANNED, NOTHING),
         (S.LEAVING, E.REGISTER, JAIL_OVER, S.READY, NOTHING),
         (S.LEAVING, E.CONVICT, ALWAYS, S.BANNED, NOTHING),
-        (S.LEAVING, E.EMPTY, ALWAYS, S.GONE, NOTHING),
         (S.BANNED, E.EXIT, ALWAYS, S.BANNED, UNBOND_OWN),
         (S.BANNED, E.CONVICT, ALWAYS, S.BANNED, NOTHING),
-        (S.BANNED, E.EMPTY, ALWAYS, S.GONE, NOTHING),
     )
 )
 
@@ -124,7 +120,7 @@ def known_validator(moment: Moment, address: bytes) -> Validator:
 
 
 def advance(moment: Moment, address: bytes, validator: Validator, event: ValidatorEvent) -> Validator:
-    """Write and return the validator after an event; in state GONE its row is removed.
+    """Write and return the validator after an event.
 
     Raises Refused VALIDATOR_WRONG_STATE where its state does not know the event, and what the guard does.
     """
@@ -134,5 +130,5 @@ def advance(moment: Moment, address: bytes, validator: Validator, event: Validat
         raise Refused(Reason.VALIDATOR_WRONG_STATE, seen=validator.state.name.lower(), wanted=wanted)
     row.guard.check(moment, validator)
     after = change(row.effect.act(moment, address, validator), state=row.next)
-    moment.state.put(validator_key(address), None if row.next is S.GONE else after)
+    moment.state.put(validator_key(address), after)
     return after

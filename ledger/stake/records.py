@@ -22,8 +22,8 @@ class ValidatorState(enum.IntEnum):
     JAILED = 2
     LEAVING = 3
     BANNED = 4
-    GONE = 5
-    """There is no row any more."""
+    NEW = 5
+    """There is no row yet."""
 
 
 class Validator(Record):
@@ -68,7 +68,7 @@ class Claim(Record):
 
 
 class KeyOwner(Record):
-    """Whose a vote key, a network key or an onion is, for good; it is the key of the row."""
+    """Whose a vote key or a network key is, for good, or who has named an onion; it is the key of the row."""
 
     validator: AddressBytes
 

@@ -2,11 +2,12 @@
 
 from ledger.limits import REGISTERED_VALIDATORS_MAX
 from ledger.moment import Moment
+from ledger.records import Marker
 from ledger.stake.delegation import add_stake
 from ledger.stake.keys import take_key, take_onion
 from ledger.stake.lifecycle import ValidatorEvent, advance, known_validator
 from ledger.stake.records import Validator, ValidatorState
-from ledger.state import TOTALS, change, validator_key
+from ledger.state import TOTALS, change, roll_key, validator_key
 from ledger.transaction import ValidatorRegister, ValidatorUpdate
 from primitives.reasons import Reason, Refused
 
@@ -23,6 +24,7 @@ def register(moment: Moment, sender: bytes, payload: ValidatorRegister) -> None:
         raise Refused(Reason.VALIDATOR_EXISTS, validator=sender, seen=known.state.name.lower())
     if payload.bond < moment.parameters.validator_bond_min:
         raise Refused(Reason.BOND_TOO_SMALL, seen=payload.bond, wanted=moment.parameters.validator_bond_min)
+    _put_on_roll(moment, sender)
     before = known or _new(moment, payload)
     same_onion = known is not None and known.onion == payload.onion
     named = change(
@@ -36,21 +38,29 @@ def register(moment: Moment, sender: bytes, payload: ValidatorRegister) -> None:
     add_stake(moment, sender, sender, ready, payload.bond)
 
 
-def _new(moment: Moment, payload: ValidatorRegister) -> Validator:
-    """Return a row for one more validator, in the state before its first. Raises Refused BUSY."""
-    totals = moment.state.totals()
+def _put_on_roll(moment: Moment, address: bytes) -> None:
+    """Have the ends of epochs look at a validator, which they may do already. Raises Refused BUSY (Q10, Q18)."""
+    state, totals = moment.state, moment.state.totals()
+    if state.find(Marker, roll_key(address)) is not None:
+        return
     if totals.validators >= REGISTERED_VALIDATORS_MAX:
         wanted = f"fewer than {REGISTERED_VALIDATORS_MAX} validators"
         raise Refused(Reason.BUSY, seen=totals.validators, wanted=wanted)
-    counted = change(totals, validators=totals.validators + 1, registrations=totals.registrations + 1)
-    moment.state.put(TOTALS, counted)
+    state.put(roll_key(address), Marker())
+    state.put(TOTALS, change(totals, validators=totals.validators + 1))
+
+
+def _new(moment: Moment, payload: ValidatorRegister) -> Validator:
+    """Return a row for one more validator, in the state before its first."""
+    totals = moment.state.totals()
+    moment.state.put(TOTALS, change(totals, registrations=totals.registrations + 1))
     return Validator(
         number=totals.registrations,
         key=payload.key.key,
         peer=payload.peer.key,
         onion=payload.onion,
         commission=payload.commission,
-        state=ValidatorState.GONE,
+        state=ValidatorState.NEW,
         stake=0,
         shares=0,
         jailed_until_ms=0,

@@ -95,7 +95,7 @@ async def delegation_list(services: Services, params: DelegationPage) -> Delegat
     delegations = []
     for validator, shares in state.delegations(delegator, limit=params.limit):
         row = state.validator(validator)
-        assert row is not None, "a validator with shares is never forgotten (Q18)"
+        assert row is not None, "a validator with shares has a row (Q18)"
         delegations.append(
             DelegationShape(
                 validator=views.address(validator), shares=shares, amount=str(grains_of(row, shares)), state=_state(row)

@@ -13,8 +13,8 @@ from ledger.market.commitment import commitment
 from ledger.onion import Onion, grow, reveal
 from ledger.parameters import Parameters, Tier
 from ledger.records import Account, Job, Worker
-from ledger.stake.records import Evidence, Pool
-from ledger.state import ACCOUNT, POOL, MemoryReader, State
+from ledger.stake.records import Evidence, Pool, Validator
+from ledger.state import ACCOUNT, POOL, VALIDATOR, MemoryReader, State
 from ledger.transaction import (
     Body,
     Decision,
@@ -391,7 +391,7 @@ def supply_of(state: State) -> int:
         + sum(worker.bond for _, worker in state.workers())
         + sum(grains for _, _, grains in state.unbonding())
         + sum(job.escrow for _, job in state.jobs())
-        + sum(validator.stake for _, validator in state.registered_validators())
+        + sum(validator.stake for _, validator in state.scan(Validator, VALIDATOR))
         + sum(pool.stake for _, pool in state.scan(Pool, POOL))
         + totals.rewards
         + totals.burned

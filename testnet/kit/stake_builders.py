@@ -69,6 +69,11 @@ def validator(world: World, name: str) -> Validator:
     return found
 
 
+def is_on_roll(world: World, name: str) -> bool:
+    """Tell whether the ends of epochs look at somebody as a validator."""
+    return any(who == address(name) for who, _ in world.state.registered_validators())
+
+
 def a_vote(
     world: World, name: str, kind: VoteKind, block: str = "", *, epoch: int | None = None, view: int = 1
 ) -> SignedVote:

@@ -69,6 +69,7 @@ KINDS: dict[bytes, type[Record]] = {
     rows.KEY_OWNER: KeyOwner,
     rows.CONVICTION: Conviction,
     rows.VERSIONS: RuleVersions,
+    rows.ROLL: Marker,
 }
 # Short deadlines, so that few steps see them; a bond that is soon used up.
 SHORT = Parameters(

@@ -17,7 +17,7 @@ def life_cycle() -> str:
         for row in LIFE_CYCLE
     ]
     arrows = [f"    {row.state.name} --> {row.next.name}: {row.event.name}" for row in LIFE_CYCLE]
-    return "\n".join([*lines, "", "```mermaid", "stateDiagram-v2", "    [*] --> GONE", *arrows, "```"])
+    return "\n".join([*lines, "", "```mermaid", "stateDiagram-v2", "    [*] --> NEW", *arrows, "```"])
 
 
 def written(page: str) -> str:

@@ -2,10 +2,9 @@ import pytest
 
 from ledger.chain import Chain
 from ledger.limits import REGISTERED_VALIDATORS_MAX
-from ledger.records import Tip
 from ledger.stake.keys import prove
 from ledger.stake.records import ValidatorState
-from ledger.state import TOTALS, change, tip_key
+from ledger.state import TOTALS, change
 from ledger.transaction import (
     Delegate,
     Payload,
@@ -63,9 +62,8 @@ def test_whoever_registers_bonds_and_validates_after_one_full_epoch(world: World
     [
         ({"bond": 100 * KARAT - 1}, Reason.BOND_TOO_SMALL),
         ({"bond": 10_000 * KARAT}, Reason.INSUFFICIENT_BALANCE),
-        ({"onion": kit.onion_of(0).tip}, Reason.KEY_TAKEN),
     ],
-    ids=["too small a bond", "more than the balance", "another's onion"],
+    ids=["too small a bond", "more than the balance"],
 )
 def test_a_registration_is_refused_with(world: World, changed: dict[str, object], reason: Reason) -> None:
     assert refused(world, NAME, a_registration(world, **changed)) is reason
@@ -133,7 +131,7 @@ def test_new_keys_and_a_new_onion_hold_from_the_next_set_that_is_fixed(world: Wo
     assert world.state.tip(me).reveals == 1
 
 
-def test_an_onion_is_never_taken_a_second_time_even_by_its_owner(world: World) -> None:
+def test_nobody_names_an_onion_of_its_own_a_second_time(world: World) -> None:
     world.must("validator 0", change(UNCHANGED, onion=kit.onion_of(9).tip))
     assert refused(world, "validator 0", change(UNCHANGED, onion=kit.onion_of(0).tip)) is Reason.KEY_TAKEN
     assert refused(world, "validator 0", change(UNCHANGED, onion=kit.onion_of(9).tip)) is Reason.KEY_TAKEN
@@ -146,19 +144,18 @@ def test_a_validator_may_go_back_to_a_key_of_its_own(world: World) -> None:
     assert stakes.validator(world, "validator 0").key == kit.key_of("validator 0")
 
 
-def test_who_leaves_fades_from_the_sets_is_paid_out_and_forgotten(world: World) -> None:
+def test_who_leaves_fades_from_the_sets_and_the_roll_and_is_paid_out(world: World) -> None:
     world.must("validator 3", ValidatorExit())
     found = stakes.validator(world, "validator 3")
     assert (found.state, found.stake, found.shares) == (ValidatorState.LEAVING, 0, 0)
     assert refused(world, "validator 3", ValidatorExit()) is Reason.VALIDATOR_WRONG_STATE
     seen = []
     for _ in range(4):
-        assert world.state.validator(kit.address("validator 3")) is not None
+        assert stakes.is_on_roll(world, "validator 3")
         seen.append(stakes.weight(world.state, "validator 3") // KARAT)
         stakes.next_epoch(world)
     assert seen == [1_000, 1_000, 600, 240]
-    assert world.state.validator(kit.address("validator 3")) is None
-    assert world.state.find(Tip, tip_key(kit.address("validator 3"))) is None
+    assert not stakes.is_on_roll(world, "validator 3")
     stakes.epochs(world, 5)
     assert world.balance("validator 3") > 999 * KARAT
     assert world.state.totals().validators == 3
@@ -176,14 +173,49 @@ def test_who_is_leaving_may_stay_after_all(world: World) -> None:
     assert (found.number, found.state, found.stake, found.commission) == (4, ValidatorState.READY, 150 * KARAT, 9)
 
 
-def test_who_was_forgotten_may_come_back_with_its_keys_but_not_with_its_onion(world: World) -> None:
+def test_who_has_left_may_come_back_as_the_one_it_was(world: World) -> None:
     world.must(NAME, a_registration(world))
     world.must(NAME, ValidatorExit())
     stakes.epochs(world, 6)
-    assert world.state.validator(kit.address(NAME)) is None
-    assert refused(world, NAME, a_registration(world)) is Reason.KEY_TAKEN
-    world.must(NAME, a_registration(world, onion=kit.onion_of(5).tip, bond=150 * KARAT))
-    assert stakes.validator(world, NAME).number == 5
+    assert not stakes.is_on_roll(world, NAME)
+    assert world.state.totals().validators == 4
+    world.must(NAME, a_registration(world, bond=150 * KARAT))
+    assert stakes.is_on_roll(world, NAME)
+    assert (stakes.validator(world, NAME).number, world.state.totals().validators) == (4, 5)
+
+
+def test_a_grain_that_stays_in_a_leaver_holds_no_place_and_can_be_taken_out(world: World) -> None:
+    world.must(NAME, a_registration(world))
+    world.must("client", Delegate(validator=kit.address(NAME), amount=1))
+    world.must(NAME, ValidatorExit())
+    stakes.epochs(world, 6)
+    assert world.state.totals().validators == 4
+    world.must("client", Undelegate(validator=kit.address(NAME), amount=None))
+    assert stakes.validator(world, NAME).shares == 0
+    assert kit.supply_of(world.state) == world.state.totals().supply
+
+
+def test_neither_a_ban_nor_a_time_in_jail_ends_with_a_departure(world: World) -> None:
+    world.block(evidence=[stakes.a_double_vote(world, "validator 3")])
+    world.must("validator 3", ValidatorExit())
+    stakes.epochs(world, 8)
+    assert not stakes.is_on_roll(world, "validator 3")
+    again = stakes.a_registration(world, "validator 3", onion=9)
+    assert refused(world, "validator 3", again) is Reason.VALIDATOR_EXISTS
+    world.must("validator 2", ValidatorExit())
+    evidence = stakes.a_double_vote(world, "validator 2")
+    stakes.epochs(world, 5)
+    assert not stakes.is_on_roll(world, "validator 2")
+    world.block(evidence=[evidence])
+    assert stakes.validator(world, "validator 2").state is ValidatorState.BANNED
+
+
+def test_nobody_keeps_a_key_or_an_onion_from_others_that_has_no_proof_of_it(world: World) -> None:
+    wanted = a_registration(world)
+    for onion in (wanted.key.key, wanted.peer.key, wanted.onion):
+        world.must("validator 0", change(UNCHANGED, onion=onion))
+        assert refused(world, "validator 0", change(UNCHANGED, onion=onion)) is Reason.KEY_TAKEN
+    world.must(NAME, wanted)
 
 
 def test_an_operator_that_stays_keeps_the_least_bond(world: World) -> None:
