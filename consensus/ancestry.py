@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from consensus.io import Certified, GuardRecord, Stored
-from consensus.messages import JUSTIFICATION_MAX, Certificate, VoteKind
+from consensus.messages import JUSTIFICATION_MAX, Certificate, Proposal, VoteKind
 
 LINKS_MAX = 4_096
 """Known blocks that are not committed. A node that is further behind syncs by ranges, which is the driver's work."""
@@ -125,8 +125,23 @@ class Ancestry:
         for block in [block for block, (view, _) in self._links.items() if view <= point.view]:
             del self._links[block]
 
-    def standing(self, view: int, parent: Point) -> Standing:
+    def parent_of(self, proposal: Proposal) -> Point | None:
+        """Return on what a proposed block stands: one on itself in the last view below in which it is certified (C23).
+
+        None: it is certified in none that is known here. The view that its proposal tells is signed by nobody.
+        """
+        view, block = proposal.vote.vote.view, proposal.vote.vote.block
+        if proposal.parent != block:
+            return Point(proposal.parent_view, proposal.parent)
+        views = [of for of, certificate in self.notarized.items() if of < view and certificate.vote.block == block]
+        if not views and self.final.block == block and self.final.view < view:
+            return self.final
+        return Point(max(views), block) if views else None
+
+    def standing(self, view: int, parent: Point | None) -> Standing:
         """Tell how a block of `view` on `parent` stands (C2)."""
+        if parent is None:
+            return Standing.MISSING
         if parent.view >= view or parent.view < self.final.view:
             return Standing.CONTRADICTED
         if parent.view == self.final.view:
@@ -143,8 +158,10 @@ class Ancestry:
         skipped = all(between in self.nullified for between in range(parent.view + 1, view))
         return Standing.CERTIFIED if skipped else Standing.MISSING
 
-    def lacks(self, view: int, parent: Point) -> int:
+    def lacks(self, view: int, parent: Point | None) -> int:
         """Return the first view of which a certificate is missing for a block of `view` on `parent` (C2)."""
+        if parent is None:
+            return self.final.view + 1
         if parent.view > self.final.view and parent.view not in self.notarized:
             return parent.view
         first = max(parent.view, self.final.view) + 1

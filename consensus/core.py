@@ -251,17 +251,17 @@ class Core:
             block = proposal.vote.vote.block
             if self._pending.verdict(view, block) is not None:
                 continue
-            parent = Point(proposal.parent_view, proposal.parent)
+            parent = self.ancestry.parent_of(proposal)
             notarized = self.ancestry.notarized.get(view)
             to_finalize = notarized is not None and notarized.vote.block == block
-            if not to_finalize and not self._may_notarize(view, parent):
+            if not (to_finalize or self._may_notarize(view, parent)) or parent is None:
                 continue
             if self._wanted.rooted(parent, self.ancestry) and self._pending.ask(view, block):
                 self._outbox.add(
                     Validate(view=view, block=block, body=proposal.body, parent_view=parent.view, parent=parent.block)
                 )
 
-    def _may_notarize(self, view: int, parent: Point) -> bool:
+    def _may_notarize(self, view: int, parent: Point | None) -> bool:
         if view != self.view or not self._voter.may(VoteKind.NOTARIZE, view) or self._pending.awaits(view):
             return False
         standing = self.ancestry.standing(view, parent)  # C2
@@ -290,8 +290,8 @@ class Core:
                 assert_never(verdict)
 
     def _valid(self, view: int, block: bytes, proposal: Proposal | None) -> None:
-        if proposal is not None and view > self.final.view:
-            parent = Point(proposal.parent_view, proposal.parent)
+        parent = None if proposal is None else self.ancestry.parent_of(proposal)
+        if proposal is not None and parent is not None and view > self.final.view:
             self._pending.judge(view, block, Verdict.VALID)
             self.ancestry.link(block, view, parent)
             self._wanted.forget(block)

@@ -123,14 +123,6 @@ def test_c23_a_block_proposed_again_that_ends_no_epoch_is_skipped_and_stops_nobo
     assert not of(Halt, effects)
 
 
-def test_c23_a_block_proposed_again_on_another_view_than_it_was_certified_in_is_skipped() -> None:
-    bench, _ = at_the_end()
-    view = skip_to(bench, 1)
-    effects = bench.propose(view, LAST, Point(view - 1, LAST))  # nullified, and not notarized
-    assert not of(Validate, effects)
-    assert ("N", view) not in votes(effects)
-
-
 def test_c23_the_verdict_of_the_first_view_is_none_for_the_second() -> None:
     bench, first = at_the_end()
     view = skip_to(bench, 1)
@@ -194,3 +186,28 @@ def test_c23_the_leader_whose_body_is_not_the_last_block_s_is_blamed() -> None:
     view = skip_to(bench, 1)
     bench.propose(view, LAST, Point(first, LAST))
     assert of(Penalise, bench.judge(view, LAST, Verdict.MISMATCHED))
+
+
+def test_c23_a_leader_that_says_its_own_new_block_stands_on_itself_stops_nobody() -> None:
+    bench = Bench()
+    bench.give(Start())
+    view = bench.follower_view()
+    parent = bench.parent()
+    block = a_block("new")
+    bench.hear(1, bench.certificate(N, view, block))
+    bench.know(block, view, parent)  # fetched, and so not judged
+    effects = bench.propose(view, block, Point(0, block))  # nobody has signed what it stands on
+    assert not of(Validate, effects)
+    assert not votes(effects)
+    assert of(Commit, bench.hear(1, bench.certificate(F, view, block)))
+
+
+def test_c23_a_view_that_nobody_signed_does_not_keep_a_node_from_its_vote() -> None:
+    for told in (0, 1, 2):  # a relay may say any of them
+        bench, first = at_the_end()
+        view = skip_to(bench, 1)
+        [asked] = of(Validate, bench.propose(view, LAST, Point(min(told, view - 1), LAST)))
+        assert (asked.parent_view, asked.parent) == (first, LAST)
+        assert votes(bench.judge(view, LAST)) == [("N", view)]
+        stored = [record for record in bench.written if isinstance(record, Stored)][-1]
+        assert (stored.view, stored.parent_view, stored.parent) == (view, first, LAST)

@@ -170,7 +170,7 @@ def test_c2_a_proposal_that_a_certificate_excludes_is_skipped() -> None:
     bench.hear(1, bench.certificate(N, below, A))
     while bench.core.leader == 0:
         bench.hear(1, bench.certificate(S, bench.core.view))
-    assert votes(bench.propose(bench.core.view, B, Point(below, B))) == [("S", bench.core.view)]
+    assert votes(bench.propose(bench.core.view, a_block("on another"), Point(below, B))) == [("S", bench.core.view)]
 
 
 def test_c2_a_vote_to_notarize_is_allowed_after_one_to_nullify() -> None:
