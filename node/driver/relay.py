@@ -3,7 +3,6 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
 
 import trio
 
@@ -26,14 +25,14 @@ KEPT_MAX = 4
 """Proposals kept for whoever asks: of the last views, of which one matters."""
 OF_ONE_VIEW_MAX = 2
 """Blocks of one view that are kept and passed on: with the second its leader has convicted itself."""
-ASKED_MAX = 4
-"""Questions for proposals under way."""
+ASKED_MAX = 16
+"""Questions for proposals under way, one for a view: of the few views around the current one, and of some before."""
+ASKING_S = 5.0
+"""Until all who are asked for a proposal must have answered; one who keeps silent must not hold the place for long."""
 WANTED_BYTES_MAX = 32
 PATIENCE_DELTAS = 0.5
 """How long after the first vote for a block its proposal may be on its way, in Δ."""
 _MS_PER_S = 1_000
-
-T = TypeVar("T")
 
 _log = logging.getLogger("assay.driver")
 
@@ -45,15 +44,21 @@ def received(sender: int, message: Message) -> list[Received]:
     """
     if not isinstance(message, Proposal) or message.vote.signer == sender:
         return [Received(sender=sender, message=message)]
-    bare = Proposal(
-        vote=message.vote,
-        parent_view=message.parent_view,
-        parent=message.parent,
+    bare = Received(sender=message.vote.signer, message=_bare(message))
+    if not message.justification:
+        return [bare]
+    return [Received(sender=sender, message=Certificates(certificates=message.justification)), bare]
+
+
+def _bare(proposal: Proposal) -> Proposal:
+    """Return a proposal without its certificates."""
+    return Proposal(
+        vote=proposal.vote,
+        parent_view=proposal.parent_view,
+        parent=proposal.parent,
         justification=[],
-        body=message.body,
+        body=proposal.body,
     )
-    justification = Certificates(certificates=message.justification)
-    return [Received(sender=sender, message=justification), Received(sender=message.vote.signer, message=bare)]
 
 
 class ProposalWanted(Record):
@@ -90,8 +95,7 @@ class Relay:
         self._current = current
         self._give = give
         self._kept: OrderedDict[tuple[int, bytes], Proposal] = OrderedDict()
-        self._asked: OrderedDict[tuple[int, bytes], None] = OrderedDict()
-        self._asking = 0
+        self._asking: set[int] = set()
         self._is_relayed = len(peers) > DIRECT_MAX
 
     def spread(self, proposal: Proposal) -> None:
@@ -115,21 +119,21 @@ class Relay:
                 self._network.penalise(self._peers[sender], "passed on what its leader did not say", 1)
             return is_leaders  # consensus finds out what is wrong
         leaves = relay_tree(self._instance.validators, view).get(-1 if self._me is None else self._me, [])
-        if self._is_near(view) and self._keep(proposal) and is_leaders and leaves:
-            self._send(proposal, leaves)
+        bare = _bare(proposal)  # whoever passes certificates on answers for them, and these are not checked
+        if self._is_near(view) and self._keep(bare) and is_leaders and leaves:
+            self._send(bare, leaves)
         return True
 
     def note_vote(self, vote: SignedVote, nursery: trio.Nursery) -> None:
-        """Ask for the proposal of a block that others vote for, if it does not come soon."""
-        name = (vote.vote.view, vote.vote.block)
-        if vote.vote.kind is not VoteKind.NOTARIZE or not self._is_relayed or not self._is_near(vote.vote.view):
+        """Ask for the proposal of a view in which others vote for a block, if none comes soon."""
+        view = vote.vote.view
+        if vote.vote.kind is not VoteKind.NOTARIZE or not self._is_relayed or not self._is_near(view):
             return
-        if name in self._kept or name in self._asked or vote.signer >= len(self._peers):
+        if self._said_in(view) or view in self._asking or vote.signer >= len(self._peers):
             return
-        if self._asking < ASKED_MAX:
-            _put(self._asked, name, None)
-            self._asking += 1
-            nursery.start_soon(self._ask, name, vote.signer)
+        if len(self._asking) < ASKED_MAX:
+            self._asking.add(view)
+            nursery.start_soon(self._ask, view, vote.signer)
 
     def answer(self, body: bytes) -> bytes | None:
         """Answer a validator that has missed a proposal."""
@@ -141,24 +145,30 @@ class Relay:
             return None
         return next((encode_message(kept) for (view, _), kept in self._kept.items() if view == wanted.view), None)
 
-    async def _ask(self, name: tuple[int, bytes], voter: int) -> None:
-        """Ask the leader for a proposal, and then the validator whose vote told of it."""
+    async def _ask(self, view: int, voter: int) -> None:
+        """Ask the leader for its proposal, and then the validator whose vote told of it."""
         try:
             await trio.sleep(self._patience_s)
-            view = name[0]
             request = encode(ProposalWanted(epoch=self._instance.epoch, view=view))
-            for holder in dict.fromkeys((self._instance.validators.leader(view), voter)):
-                if name in self._kept or holder == self._me:
-                    continue
-                try:
-                    message = decode_message(await self._network.request(self._peers[holder], PROTOCOL, request))
-                except (PeerUnavailableError, Refused) as fault:
-                    _log.debug("no proposal of view %d from validator %d: %s", view, holder, fault)
-                    continue
-                if isinstance(message, Proposal) and self.take(holder, message):
-                    await self._give(holder, message)
+            with trio.move_on_after(ASKING_S):
+                for holder in dict.fromkeys((self._instance.validators.leader(view), voter)):
+                    if not self._said_in(view) and holder != self._me:
+                        await self._ask_one(holder, request)
         finally:
-            self._asking -= 1
+            self._asking.discard(view)
+
+    async def _ask_one(self, holder: int, request: bytes) -> None:
+        try:
+            message = decode_message(await self._network.request(self._peers[holder], PROTOCOL, request))
+        except (PeerUnavailableError, Refused) as fault:
+            _log.debug("no proposal from validator %d: %s", holder, fault)
+            return
+        if isinstance(message, Proposal) and self.take(holder, message):
+            await self._give(holder, message)
+
+    def _said_in(self, view: int) -> list[tuple[int, bytes]]:
+        """Return the names of what is kept of a view."""
+        return [name for name in self._kept if name[0] == view]
 
     def _is_near(self, view: int) -> bool:
         return abs(view - self._current()) <= 1
@@ -174,7 +184,8 @@ class Relay:
             header = decode_block(proposal.body).header
         except Refused:
             return False
-        again = proposal.parent == vote.vote.block  # C23: its header tells the place of the first proposal
+        # C23: the header tells the place of the first proposal, which is in an earlier view.
+        again = proposal.parent == vote.vote.block and header.view < vote.vote.view
         links = (header.view, header.parent_view, header.parent)
         told = (vote.vote.view, proposal.parent_view, proposal.parent)
         return block_id(header) == vote.vote.block and (again or links == told)
@@ -182,19 +193,14 @@ class Relay:
     def _keep(self, proposal: Proposal) -> bool:
         """Keep a proposal for those who ask; tell whether it is new, and not the third of its view."""
         view, block = proposal.vote.vote.view, proposal.vote.vote.block
-        said = [name for name in self._kept if name[0] == view]
+        said = self._said_in(view)
         if (view, block) in said or len(said) >= OF_ONE_VIEW_MAX:
             return False
-        _put(self._kept, (view, block), proposal)
+        self._kept[view, block] = proposal
+        while len(self._kept) > KEPT_MAX:
+            self._kept.popitem(last=False)
         return True
 
     def _send(self, proposal: Proposal, to: list[int] | None) -> None:
         peers = None if to is None else [self._peers[index] for index in to]
         self._network.send(CONSENSUS_CHANNEL, encode_message(proposal), to=peers, priority=False)
-
-
-def _put(table: "OrderedDict[tuple[int, bytes], T]", name: tuple[int, bytes], value: T) -> None:
-    table[name] = value
-    table.move_to_end(name)
-    while len(table) > KEPT_MAX:
-        table.popitem(last=False)

@@ -113,6 +113,17 @@ async def test_what_a_relay_adds_is_its_own_word_and_not_the_leader_s() -> None:
     ]
 
 
+async def test_a_relay_passes_on_no_certificates_for_which_it_would_answer() -> None:
+    place = next(iter(TREE))
+    bad = Certificate(scheme=1, vote=signed(VoteKind.NULLIFY, bytes(32)).vote, signers=b"\1", signatures=[])
+    async with benches(place) as [bench]:
+        assert bench.relay.take(LEADER, change(proposal(), justification=[bad]))
+        answer = bench.relay.answer(encode(ProposalWanted(epoch=0, view=VIEW)))
+    assert bench.sent == [(TREE[place], proposal())]
+    assert answer is not None
+    assert decode_message(answer) == proposal()
+
+
 async def test_a_leaf_passes_on_nothing_and_hears_its_relay() -> None:
     relay, leaves = next(iter(TREE.items()))
     async with benches(leaves[0]) as [bench]:
@@ -130,6 +141,7 @@ async def test_a_relay_that_changes_a_proposal_is_blamed_and_not_its_leader() ->
         change(good, body=b"no block"),
         change(good, parent=b"p" * 32),
         change(good, parent_view=1),
+        change(good, parent=good.vote.vote.block),  # as if it were proposed again
         change(good, vote=change(good.vote, signature=bytes(64))),
         change(good, vote=signed(VoteKind.NOTARIZE, good.vote.vote.block, signer=relay)),
         change(good, vote=change(good.vote, signer=200)),
@@ -180,3 +192,22 @@ async def test_a_proposal_that_comes_is_not_asked_for(autojump_clock: trio.testi
         bench.relay.note_vote(signed(VoteKind.NOTARIZE, proposal().vote.vote.block), nursery)
         bench.relay.take(LEADER, proposal())
     assert not bench.given
+
+
+async def test_votes_for_blocks_that_nobody_proposed_keep_no_proposal_from_being_asked_for(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    leaf = TREE[next(iter(TREE))][0]
+    liar = next(at for at in range(COUNT) if at not in (leaf, LEADER))
+    async with benches(leaf, LEADER) as [bench, leader], trio.open_nursery() as nursery:
+        leader.relay.spread(proposal())
+        for at in range(40):
+            bench.relay.note_vote(signed(VoteKind.NOTARIZE, bytes([at]) * 32, signer=liar), nursery)
+        assert len(nursery.child_tasks) == 1
+        bench.relay.note_vote(signed(VoteKind.NOTARIZE, proposal().vote.vote.block), nursery)
+        nursery.start_soon(_answer_one, leader)
+        with trio.fail_after(60):
+            while not bench.given:  # noqa: ASYNC110 - nobody tells
+                await trio.sleep(0.1)
+        nursery.cancel_scope.cancel()
+    assert bench.given == [(LEADER, proposal())]
