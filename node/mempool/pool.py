@@ -154,7 +154,8 @@ class Pool:
 
         From a client of this node it must be the account's next one, or replace one; from other nodes transactions
         come in any order, and may run ahead by as many as an account may have waiting. `kept`: a block keeps a place
-        for it (L36). Raises Refused ALREADY_KNOWN, NONCE_TOO_LOW, NONCE_GAP, FEE_TOO_LOW, REPLACEMENT_TOO_CHEAP,
+        for it, if none of the account before it waits for the same job (L36).
+        Raises Refused ALREADY_KNOWN, NONCE_TOO_LOW, NONCE_GAP, FEE_TOO_LOW, REPLACEMENT_TOO_CHEAP,
         INSUFFICIENT_BALANCE, ACCOUNT_LIMIT or MEMPOOL_FULL (N51, N52).
         """
         body = transaction.body
@@ -169,7 +170,7 @@ class Pool:
             arrival=self._arrivals + 1,
             expires_ms=min(body.valid_until, now_ms + WAIT_MS_MAX),
             here=here,
-            kept=kept,
+            awaited=kept,
             gas=gas(transaction),
             cap=body.fee_cap,
             tip=body.tip,
@@ -181,6 +182,7 @@ class Pool:
         else:
             check_replacement(replaced, waiting)
         self._check_money(queue, waiting, replaced)
+        waiting.kept = queue.keeps(waiting)
         self._make_room(queue, waiting, replaced)
         if replaced is not None:
             self._remove(replaced, "replaced")
@@ -357,7 +359,7 @@ class Pool:
         for job in jobs:
             for txid in self._by_job.get(job, {}):
                 waiting = self._by_id[txid]
-                waiting.kept = is_kept(waiting.transaction)
+                waiting.awaited = is_kept(waiting.transaction)
                 self._changed(waiting.transaction.sender, self._queues[waiting.transaction.sender])
         while self._expiries and self._expiries[0][0] < now_ms:
             waiting_still = self._by_id.get(heapq.heappop(self._expiries)[-1])

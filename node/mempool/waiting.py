@@ -19,11 +19,13 @@ class Waiting:
     """When it is dropped, if no block has taken it."""
     here: bool
     """Handed to this node by a client, so that it is this node's part to spread it."""
-    kept: bool
-    """Whether a block on the last final one keeps a place for it (L36)."""
+    awaited: bool
+    """Whether a job waits for it, as things stand after the last final block."""
     gas: int
     cap: int
     tip: int
+    kept: bool = False
+    """Whether a block keeps a place for it (L36): of several that wait of an account for a job, the first alone."""
     order: int = 0
     """Orders by tip, the highest first, and then by arrival."""
     full_tip_to: int = 0
@@ -82,8 +84,18 @@ class Queue:
             return self.tail.offer(base_fee)
         return min(each.offer(base_fee) for each in self.waiting.values() if not each.kept)
 
+    def keeps(self, waiting: Waiting) -> bool:
+        """Tell whether a block keeps a place for one, which may not be among those that wait yet."""
+        job = awaiting_job(waiting.transaction.body.payload)
+        return waiting.awaited and not any(
+            each.awaited and each.nonce < waiting.nonce and awaiting_job(each.transaction.body.payload) == job
+            for each in self.waiting.values()
+        )
+
     def count(self) -> None:
         """Work `kept` and `behind_gap` out again."""
+        for each in self.waiting.values():
+            each.kept = each.awaited and self.keeps(each)
         self.kept = sum(each.kept for each in self.waiting.values())
         self.behind_gap = len(self.waiting) - (self.next_nonce() - self.nonce)
 

@@ -246,6 +246,17 @@ def test_what_a_job_waits_for_makes_the_cheapest_give_way_and_never_gives_way_it
     add(pool, a_transaction("ann", 0, tip=1))
 
 
+def test_of_what_an_account_says_to_one_job_the_first_alone_never_gives_way() -> None:
+    pool = filled()
+    for nonce in (1, 0, 2, 3):
+        add(pool, a_commitment("ben", nonce), kept=True)
+        assert pool.counts().kept == 1
+    for at in range(LIMITS.total - 1):
+        add(pool, a_transaction(f"payer {at}", 0, tip=9))
+    assert pool.holds_nonce(address("ben"), 0)
+    assert not pool.holds_nonce(address("ben"), 1)
+
+
 def test_what_the_base_fee_parks_gives_way_before_what_it_does_not() -> None:
     pool = filled(*(a_transaction(f"payer {at}", 0, cap=LEAST + 100 * at, tip=50) for at in range(10)))
     settle(pool, base_fee=LEAST + 250)

@@ -33,7 +33,8 @@ class Held:
 
     transaction: Transaction
     arrival: int
-    kept: bool
+    awaited: bool
+    kept: bool = False
 
 
 class PoolMachine(RuleBasedStateMachine):
@@ -120,6 +121,12 @@ class PoolMachine(RuleBasedStateMachine):
                 return [*others, new]
         return None
 
+    def keep_the_first(self) -> None:
+        for name in NAMES:
+            awaited = [each for each in self.of(name) if each.awaited]
+            for each in self.of(name):
+                each.kept = each in awaited[:1]
+
     # --- what happens
 
     @rule(
@@ -131,16 +138,19 @@ class PoolMachine(RuleBasedStateMachine):
     )
     def come(self, name: str, nonce: int, tip: int, cap: int, commits: bool) -> None:
         transaction = made(name, nonce, tip, cap, commits)
-        new = Held(transaction=transaction, arrival=self.arrivals + 1, kept=commits and self.kept)
+        new = Held(transaction=transaction, arrival=self.arrivals + 1, awaited=commits and self.kept)
+        earlier = [each for each in self.of(name) if each.transaction.body.nonce < nonce]
+        new.kept = new.awaited and not any(each.awaited for each in earlier)
         expected = self.expected(name, new)
         account = Account(nonce=self.nonces[name], balance=self.balances[name])
         try:
-            self.pool.add(transaction, account=account, now_ms=GENESIS_MS, kept=new.kept)
+            self.pool.add(transaction, account=account, now_ms=GENESIS_MS, kept=new.awaited)
         except Refused:
             assert expected is None
         else:
             assert expected is not None
             self.held, self.arrivals = expected, new.arrival
+            self.keep_the_first()
 
     @rule(
         used=st.dictionaries(st.sampled_from(NAMES), st.integers(0, 3)),
@@ -166,13 +176,14 @@ class PoolMachine(RuleBasedStateMachine):
             now_ms=GENESIS_MS,
         )
         for each in self.held:
-            each.kept = kept and awaiting_job(each.transaction.body.payload) is not None
+            each.awaited = kept and awaiting_job(each.transaction.body.payload) is not None
         for name in NAMES:
             mine = [each for each in self.of(name) if each.transaction.body.nonce >= self.nonces[name]]
             while sum(gas(each.transaction) for each in mine) * LEAST > self.balances[name] and name in touched:
                 mine.pop()
             self.held = [each for each in self.held if each.transaction.sender != address(name)] + mine
         self.held.sort(key=lambda each: each.arrival)
+        self.keep_the_first()
 
     # --- what must agree
 
