@@ -110,6 +110,8 @@ class LedgerApplication:
 
     def build(self, view: int, proposer: int, parent: Point, now_ms: int) -> tuple[bytes, bytes] | None:
         """Return a new block's id and body, or the parent's own if that ends its epoch."""
+        if not self._holds(parent.block):
+            return None  # a later block became final while this one was to be built
         outcome = self._execute(parent.block)
         if outcome.ends_epoch and parent.view:
             body = self.body(parent.block)
@@ -238,6 +240,10 @@ class LedgerApplication:
         for record in recovered:
             if isinstance(record, Stored):
                 self.adopt(record.block, record.body)
+
+    def _holds(self, block: bytes) -> bool:
+        """Tell whether a block is the last final one, or above it and held."""
+        return block == self._head.block or block in self._bodies
 
     def _execute(self, block: bytes) -> Outcome:
         """Execute a block whose ancestors are held, and those that are not executed yet before it."""

@@ -247,9 +247,14 @@ class SimNode:
         self.catch_up.restore(copy.archive)
         self.world.lost_disk(self)
 
-    def die_writing(self, how: str) -> None:
-        """Die amid the effects of the next step that writes: `torn`, `lost_tail` or `full_disk`."""
-        self._dies = how
+    def die_writing(self, how: str) -> bool:
+        """Die amid the effects of the next step that writes: `torn`, `lost_tail` or `full_disk`.
+
+        Tell whether it will, unless another such death awaits it.
+        """
+        free = not self._dies
+        self._dies = self._dies or how
+        return free
 
     def spare(self) -> str:
         """Let the next step be whole after all; return what would have befallen it."""

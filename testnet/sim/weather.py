@@ -68,7 +68,7 @@ class Weather:
             later(self._moment(), chance.choice(self._honest), b"crash", self._crash)
         for how in ("torn", "lost_tail", "full_disk"):
             for _ in range(getattr(faults, how)):
-                later(self._moment(), chance.choice(self._honest), how.encode(), partial(_die_writing, how))
+                later(self._moment(), chance.choice(self._honest), how.encode(), partial(self._die_writing, how))
         for how, strike in (
             ("bit_flips", self._flip),
             ("forgetful", self._forget),
@@ -152,6 +152,10 @@ class Weather:
             self._sky.happened("crashes", node)
             self.revive(node.index)
 
+    def _die_writing(self, how: str, node: SimNode) -> None:
+        if not node.die_writing(how):
+            self._sky.later(self._while(), node.index, how.encode(), partial(self._die_writing, how))
+
     def _flip(self, node: SimNode) -> None:
         if self._if_up(node, b"flip", self._flip):
             if not node.disk.flip(self._random):
@@ -201,7 +205,3 @@ class Weather:
         else:
             for index in step.nodes:
                 self._sky.restart(self._sky.nodes[index])
-
-
-def _die_writing(how: str, node: SimNode) -> None:
-    node.die_writing(how)
