@@ -31,7 +31,9 @@ CAUGHT_IN: dict[str, tuple[str, ...]] = {
         "does-not-adopt-votes",
     ),
     "follower": ("follower-speaks",),
+    "long-gap": ("shows-all-certificates",),
     "lossy": (
+        "signs-other-bytes",
         "forgets-the-waiting",
         "builds-on-the-final-block",
         "justifies-nothing",

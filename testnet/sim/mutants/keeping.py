@@ -1,6 +1,8 @@
-"""Mutants of what a node repeats, lets in, keeps, proves and waits for (C8 to C19)."""
+"""Mutants of what a node repeats, lets in, keeps, proves and waits for (C8 to C23)."""
 
 # mypy: disable-error-code="method-assign,assignment"
+
+import msgspec
 
 from consensus.core import Core
 from consensus.io import (
@@ -15,7 +17,7 @@ from consensus.io import (
     Verdict,
     Voted,
 )
-from consensus.messages import Certificate, Certificates, VoteKind
+from consensus.messages import Certificate, Certificates, SignedVote, VoteKind, sign_bytes
 from testnet.sim.mutants.registry import Registry, changed, silent, unwritten, without
 
 KEEPING = Registry()
@@ -279,6 +281,35 @@ def _(core: Core) -> None:
         honest(to, first, last)
 
     core._exchange.request = request
+
+
+# --- C20, C21: what is signed and sent
+
+
+@KEEPING.off("C20", "signs-other-bytes")
+def _(core: Core) -> None:
+    """Sign a vote without its view."""
+    honest = core._voter.sign
+
+    def sign(kind: VoteKind, view: int, block: bytes) -> SignedVote:
+        signed = honest(kind, view, block)
+        message = sign_bytes(core.instance.genesis_hash, msgspec.structs.replace(signed.vote, view=0))
+        return msgspec.structs.replace(signed, signature=core._scheme.sign(message))
+
+    core._voter.sign = sign
+
+
+@KEEPING.off("C21", "shows-all-certificates")
+def _(core: Core) -> None:
+    """Put as many certificates into a message as there are."""
+    ancestry = core.ancestry
+    ancestry.justification = lambda view, parent: [ancestry.nullified[at] for at in range(parent.view + 1, view)]
+    ancestry.certificates = lambda first, last: [
+        known[view]
+        for view in range(first, last + 1)
+        for known in (ancestry.notarized, ancestry.nullified)
+        if view in known
+    ]
 
 
 # --- C22, C23: followers, the end of an epoch

@@ -5,8 +5,18 @@ from collections.abc import Callable, Sequence
 from consensus import certificate as certificates
 from consensus.ancestry import Point
 from consensus.core import Core
-from consensus.io import Input, Received, Send, Start, Validate, Validated, Verdict, Witnessed
-from consensus.messages import Certificate, Message, Proposal, SignedVote, Vote, VoteKind, sign_bytes
+from consensus.io import Built, Input, Received, Send, Start, Validate, Validated, Verdict, Witnessed
+from consensus.messages import (
+    JUSTIFICATION_MAX,
+    Certificate,
+    CertificateRequest,
+    Message,
+    Proposal,
+    SignedVote,
+    Vote,
+    VoteKind,
+    sign_bytes,
+)
 from consensus.timing import Timing
 from consensus.validators import Instance, Validator, ValidatorSet
 from primitives.hashing import ZERO_HASH, sha256
@@ -142,11 +152,21 @@ def follower(make: MakeCore) -> None:
     table.hear(1, table.certificate(VoteKind.FINALIZE, 1, ONE))
 
 
+def long_gap(make: MakeCore) -> None:
+    """Skip more views than a message holds certificates, let the core lead after them, and ask it for all."""
+    table = Table(make)
+    while table.core.view <= JUSTIFICATION_MAX + 1 or table.core.leader != ME:
+        table.hear(1, table.certificate(VoteKind.NULLIFY, table.core.view))
+    table.give(Built(view=table.core.view, block=ONE, body=b"body"))
+    table.hear(2, CertificateRequest(epoch=0, first_view=1, last_view=table.core.view - 1))
+
+
 SCENARIOS: dict[str, Callable[[MakeCore], None]] = {
     "contradiction": contradiction,
     "stolen-key": stolen_key,
     "usurper": usurper,
     "old-vote": old_vote,
     "follower": follower,
+    "long-gap": long_gap,
 }
 """By name."""

@@ -1,4 +1,4 @@
-"""What a node signs and says: each vote has its reasons, on disk before it (C1, C2, C3, C6, C7, C12, C13, C17)."""
+"""What a node signs and says: each vote has its reasons, on disk before it (C1 to C3, C6, C7, C12, C13, C17, C21)."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ from consensus.io import (
     Voted,
     Witnessed,
 )
-from consensus.messages import JUSTIFICATION_MAX, Certificate, Proposal, SignedVote, Vote, VoteKind
+from consensus.messages import JUSTIFICATION_MAX, Certificate, Certificates, Proposal, SignedVote, Vote, VoteKind
 from testnet.sim.obligations.life import Life, records_of
 
 OWN_REASONS = TimedOut | BuildFailed | Built | RetryDue | Validated | Stalled | Witnessed | Start
@@ -84,6 +84,8 @@ def check_words(life: Life, effects: Sequence[Effect]) -> None:
                 vote = proposal.vote.vote
                 life.need(_is_written(life, vote), "C12", f"proposes what it did not write: {vote}")
                 _check_justification(life, proposal)
+            case Send(message=Certificates(certificates=shown)):
+                life.need(len(shown) <= JUSTIFICATION_MAX, "C21", f"sends {len(shown)} certificates in one message")
             case Build(view=view):
                 life.need(life.leads(view), "C16", f"builds in view {view}, which another leads")
                 cast = [vote.kind.name for vote in life.books.cast_in(view)]
@@ -102,6 +104,8 @@ def _check_justification(life: Life, proposal: Proposal) -> None:
     if view <= life.books.final:
         return
     life.need(life.stands(view, parent), "C1", f"proposes in view {view} on view {parent.view} without certificates")
+    fits = len(proposal.justification) <= JUSTIFICATION_MAX
+    life.need(fits, "C21", f"proposes with {len(proposal.justification)} certificates")
     shown = {each.vote.view for each in proposal.justification}
     wanted = [*([parent.view] if parent.view else []), *range(parent.view + 1, view)]
     lacking = [each for each in wanted[: JUSTIFICATION_MAX - 1] if each not in shown]
