@@ -182,6 +182,9 @@ class _Check:
 
     def _signatures(self, state: State, certificate: Certificate, row: BlockRow, height: int) -> None:
         members = state.epoch_set(certificate.vote.epoch)
+        if certificate.vote.epoch != row.epoch:
+            self._found.add("the certificate is of another epoch than its block", height=height)
+            return
         if members is None:
             self._found.named += 1
             return

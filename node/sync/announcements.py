@@ -75,6 +75,8 @@ class Announcements:
             if instance is None:  # so far ahead, or made up: whoever passed it on may know more
                 self._heard((message.forwarder,), height)
                 return Verdict.IGNORE
+            if instance.epoch != announcement.header.epoch:  # N61: others than its validators prove nothing of a block
+                return Verdict.REJECT
             check_final(announcement.certificate, block_id(announcement.header), instance)
         except Refused:
             return Verdict.REJECT

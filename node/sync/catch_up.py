@@ -276,6 +276,7 @@ class CatchUp:
             for encoded in answer.blocks:
                 block = decode_block(encoded)
                 _check_place(block, span.first + len(blocks), parent)
+                _check_epoch(block, blocks[0].header.epoch if blocks else block.header.epoch)
                 parent = block_id(block.header)
                 blocks.append(block)
             if answer.certificate is not None:
@@ -295,6 +296,7 @@ class CatchUp:
             try:
                 _check_place(blocks[0], head.height + 1, head.block_id)
                 certificate = fetched.certificate
+                _check_epoch(blocks[-1], certificate.vote.epoch)
                 instance = self._chain.instance_for(certificate.vote.epoch)
                 if instance is None:
                     raise Refused(Reason.BAD_PROOF, seen=certificate.vote.epoch, wanted="an epoch that is near")
@@ -323,6 +325,15 @@ class CatchUp:
                 f"certified blocks up to {blocks[-1].header.height} are invalid here: {fault}"
             ) from fault
         await self._synced(certificate)
+
+
+def _check_epoch(block: Block, epoch: int) -> None:
+    """Raise Refused unless a block is of the epoch of those beside it, and of the validators who certify it (N62, N64).
+
+    Validators of an ended epoch may have their stake back; and the end of each epoch has a certificate of its own.
+    """
+    if block.header.epoch != epoch:
+        raise Refused(Reason.BLOCK_WRONG_VALIDATORS, seen=block.header.epoch, wanted=epoch)
 
 
 def _check_place(block: Block, height: int, parent: bytes | None) -> None:

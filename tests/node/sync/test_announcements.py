@@ -9,10 +9,13 @@ import trio.testing
 
 from consensus.messages import VoteKind
 from ledger.block import Header, block_id
+from ledger.genesis import charter_of
+from ledger.parameters import Parameters
 from node.p2p.ipc import Gossip, Verdict
 from node.sync.announcements import OLD_BLOCKS, PROPOSER_FIRST_S, Announcements
 from node.sync.messages import ANNOUNCEMENT_BYTES_MAX, Announcement
 from primitives.codec import decode, encode
+from testnet.kit.ledger_builders import a_genesis
 from tests.node.chains import CHARTER, Producer, certify
 
 Clock = trio.testing.MockClock
@@ -117,6 +120,20 @@ def test_what_is_not_proved_is_held_against_the_forwarder(producer: Producer) ->
     for body in (b"", encode(good)[:-1], encode(other), encode(weak), encode(notarized)):
         assert listener.receive(gossip(body)) is Verdict.REJECT
     assert listener.heard_of == []
+
+
+def test_validators_of_another_epoch_than_the_block_s_prove_nothing(tmp_path: Path) -> None:
+    charter = charter_of(a_genesis(parameters=Parameters(epoch_ms=2_000)))
+    producer = Producer(tmp_path, charter=charter)
+    producer.extend(8)
+    listener = Listener(producer, None)
+    header = header_at(producer, 8)
+    assert header.epoch > 1
+    assert producer.chain.instance_for(header.epoch - 1) is not None
+    for epoch, verdict in ((header.epoch - 1, Verdict.REJECT), (header.epoch, Verdict.ACCEPT)):
+        said = Announcement(header=header, certificate=certify(charter, 99, block_id(header), epoch=epoch))
+        assert listener.receive(gossip(encode(said))) is verdict
+    producer.close()
 
 
 async def test_what_proves_itself_by_validators_that_are_not_known_here_is_a_hint_and_no_more(

@@ -399,6 +399,60 @@ async def test_ranges_end_with_their_epoch_and_are_checked_by_its_validators_n62
     rig.behind.close()
 
 
+async def test_validators_of_an_ended_epoch_can_make_nothing_final_n64(
+    tmp_path: Path, nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    rig = Rig(tmp_path, nursery, SHORT_EPOCHS)
+    rig.ahead.extend(12)
+    catch_up, peers = rig.catch_up({b"honest": rig.honest})
+    catch_up.heard([b"honest"], 12)
+    await rig.arrival()
+    del peers.answers[b"honest"]
+    block = rig.ahead.propose()
+    assert block.header.epoch >= 2
+    assert rig.behind.chain.instance_for(block.header.epoch - 1) is not None
+    certificate = certify(SHORT_EPOCHS, 9_999, block_id(block.header), epoch=block.header.epoch - 1)
+
+    async def retired(body: bytes) -> bytes | None:
+        status = encode(Status(height=13, block=bytes(32), lowest=0))
+        return status if is_status(body) else encode(Range(blocks=[encode(block)], certificate=certificate))
+
+    peers.answers[b"retired"] = retired
+    catch_up.heard([b"retired"], 13)
+    await trio.sleep(5)
+    assert rig.behind.chain.head.height == 12
+    assert set(peers.penalised) == {b"retired"}
+    rig.ahead.close()
+    rig.behind.close()
+
+
+async def test_an_epoch_is_not_passed_without_the_certificate_of_its_end_n62(
+    tmp_path: Path, nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    rig = Rig(tmp_path, nursery, SHORT_EPOCHS)
+    rig.ahead.extend(8)
+    chain = rig.ahead.chain
+    heights = [height for height in range(1, 9) if chain.epoch_at(height) in (0, 1)]
+    blocks = [raw for height in heights if (raw := chain.encoded_block(height)) is not None]
+    certificate = chain.certificate_at(heights[-1])
+    assert chain.epoch_at(heights[-1]) == 1
+
+    async def skipping(body: bytes) -> bytes | None:
+        status = encode(Status(height=8, block=bytes(32), lowest=0))
+        return status if is_status(body) else encode(Range(blocks=blocks, certificate=certificate))
+
+    catch_up, peers = rig.catch_up({b"skipping": skipping})
+    catch_up.heard([b"skipping"], 8)
+    await trio.sleep(5)
+    assert rig.behind.chain.head.height == 0
+    peers.answers[b"honest"] = rig.honest
+    catch_up.peer_up(b"honest")
+    await rig.arrival()
+    assert rig.behind.chain.end_of(0) is not None
+    rig.ahead.close()
+    rig.behind.close()
+
+
 async def test_a_pruned_node_says_from_where_on_it_has_blocks_n66(tmp_path: Path, autojump_clock: Clock) -> None:
     producer = Producer(tmp_path, keep=Keep(blocks=5, history=3))
     producer.extend(20)
