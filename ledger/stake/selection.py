@@ -37,9 +37,12 @@ def next_members(
     others = [seat for seat in falling if seat.validator.state not in OUTCASTS]
     for group in (outcasts, others):  # Q21
         left -= _move(weights, group, left)
-    _move(weights, _rising(seats, weights), left)
-    if not any(weights.values()):
-        return members  # Q23
+    rising = _rising(seats, weights)
+    _move(weights, rising, left)
+    if not any(weights.values()):  # Q23
+        if not rising:
+            return members
+        weights[rising[0].address] = 1
     return [
         Member(
             validator=seat.address,
@@ -81,10 +84,11 @@ def _rising(seats: list[Seat], weights: dict[bytes, int]) -> list[Seat]:
 def _move(weights: dict[bytes, int], seats: list[Seat], left: int) -> int:
     """Move weights towards what is wanted, by `left` in all at most, in proportion; return by how much (Q20)."""
     asked = sum(abs(seat.wanted - seat.now) for seat in seats)
-    moved = 0
+    moved = ways = 0
     for seat in seats:
-        way = abs(seat.wanted - seat.now)
-        step = way if asked <= left else way * left // asked
+        ways += abs(seat.wanted - seat.now)
+        # The sum so far is rounded, not each step: else several who have next to nothing would stand still for ever.
+        step = min(ways, ways * left // max(1, asked)) - moved
         weights[seat.address] += step if seat.wanted > seat.now else -step
         moved += step
     return moved
