@@ -48,12 +48,17 @@ class Statement(Record):
     votes: Annotated[list[SignedVote], msgspec.Meta(max_length=VOTES_MAX)]
 
 
-def testify(core: Core, inquiry: Inquiry) -> Statement:
-    """Return what a running core knows of the asker."""
+def testify(core: Core, inquiry: Inquiry) -> Statement | None:
+    """Return what a running core knows of the asker; None while it knows of a view to be over and can't show it.
+
+    That is so after a crash amid catching up: silence costs the asker a wait, too low a view could cost it its stake.
+    """
     if core.instance.epoch != inquiry.epoch:
         return Statement(epoch=core.instance.epoch, certificate=None, votes=[])
     votes = core.ballots.cast_by(inquiry.signer, range(max(1, core.view - 1), core.view + 2))
     over = core.ancestry.certificate_of(core.ancestry.next_view() - 1)
+    if over is None and core.final.view > 0:
+        return None
     return Statement(epoch=inquiry.epoch, certificate=over, votes=votes[:VOTES_MAX])
 
 

@@ -27,11 +27,12 @@ _log = logging.getLogger("assay.driver")
 
 
 def answer(core: Core, body: bytes) -> bytes | None:
-    """Return what this validator can tell another of its past; None for what is no question."""
+    """Return what this validator can tell another of its past; None for what is no question, or can't be shown."""
     try:
-        return encode(testify(core, decode_inquiry(body)))
+        told = testify(core, decode_inquiry(body))
     except Refused:
         return None
+    return None if told is None else encode(told)
 
 
 def is_proven(core: Core) -> bool:

@@ -76,7 +76,10 @@ class Asking:
         node = self._node
         if node.core is None or node.core.me is None:
             return
-        raw, me = codec.encode(testify(node.core, inquiry)), node.voice
+        told, me = testify(node.core, inquiry), node.voice
+        if told is None:
+            return
+        raw = codec.encode(told)
         node.world.reply(node.index, asker, INQUIRY, raw, lambda who: who.asking.hear(me, raw, asked))
 
     def hear(self, sender: int, raw: bytes, asked: Witnesses) -> None:

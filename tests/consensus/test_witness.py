@@ -3,6 +3,7 @@
 import pytest
 
 from consensus import witness
+from consensus.ancestry import Point
 from consensus.io import Start, TimedOut
 from consensus.messages import VoteKind
 from consensus.witness import Inquiry, Statement, Witnesses, decode_inquiry
@@ -15,7 +16,9 @@ A = a_block("a")
 
 
 def asked(bench: Bench, signer: int = 0) -> Statement:
-    return witness.testify(bench.core, Inquiry(epoch=bench.instance.epoch, signer=signer))
+    told = witness.testify(bench.core, Inquiry(epoch=bench.instance.epoch, signer=signer))
+    assert told is not None
+    return told
 
 
 def at_view(view: int, me: int = 1) -> Bench:
@@ -104,6 +107,16 @@ def test_c13_a_validator_without_certificates_says_that_view_1_is_not_over() -> 
     bench.give(Start())
     bench.give(TimedOut(view=1))
     assert asked(bench).certificate is None
+
+
+def test_c13_who_knows_a_view_to_be_over_and_can_not_show_it_says_nothing() -> None:
+    bench = Bench(1, start=Point(9, A))  # its chain ends with a block whose certificate it has not fetched yet
+    bench.give(Start())
+    inquiry = Inquiry(epoch=bench.instance.epoch, signer=0)
+    assert witness.testify(bench.core, inquiry) is None
+    final = bench.certificate(F, 12, a_block("b"), signers=(0, 2, 3))
+    bench.hear(2, final)
+    assert asked(bench).certificate == final
 
 
 def test_a_question_that_is_too_long_is_none() -> None:
