@@ -30,7 +30,7 @@ from ledger.records import Account, JobState
 from ledger.stake import delegation
 from ledger.stake.boundary import end_epoch, is_over
 from ledger.stake.epochs import set_hash
-from ledger.stake.evidence import punish
+from ledger.stake.evidence import convict, sentence
 from ledger.stake.records import Evidence
 from ledger.stake.rewards import count_views
 from ledger.stake.versions import rules_at
@@ -147,6 +147,7 @@ class BlockRun:
         self._ordinary = self._ordinary_bytes = self._ordinary_gas = self._submissions = 0
         self._gas = self._burned = self._tips = 0
         self._kept_places: set[bytes] = set()
+        self._offended: dict[int, None] = {}
         self.receipts: list[Receipt] = []
         height = before.height + 1
         self._take_reveal(reveal, height)
@@ -175,14 +176,24 @@ class BlockRun:
         self._state.put(tip_key(self._proposer), change(tip, last=reveal, reveals=tip.reveals + 1, height=height))
 
     def accuse(self, evidence: Evidence) -> None:
-        """Punish a validator. Raises Refused EVIDENCE_*, and nothing has changed then (Q30, Q31)."""
-        punish(self._moment, evidence, self._proposer)
+        """Convict a validator, to be slashed before what follows.
+
+        Raises Refused EVIDENCE_*, and nothing has changed then (Q30, Q31).
+        """
+        self._offended[convict(self._moment, evidence, self._proposer)] = None
+
+    def _sentence(self) -> None:
+        """Slash whom the evidence has convicted."""
+        for epoch in self._offended:
+            sentence(self._moment, epoch)
+        self._offended.clear()
 
     def include(self, transaction: Transaction) -> None:
         """Execute a transaction, which pays its fee whether it succeeds or fails.
 
         Raises Refused if it can't stand in this block at all; nothing has changed then (L22).
         """
+        self._sentence()
         moment = self._moment
         account = self._state.account(transaction.sender)
         place = kept_place(self._state, transaction)
@@ -229,6 +240,7 @@ class BlockRun:
 
     def finish(self) -> tuple[State, dict[bytes, bytes | None], list[Event]]:
         """Draw, sweep and pay the fees out; return the state, what it writes, and what happened."""
+        self._sentence()
         moment = self._moment
         job.draw_pending(moment)  # L42
         job.sweep(moment)  # L43

@@ -63,8 +63,11 @@ def _accused(state: State, evidence: Evidence) -> tuple[EpochSet, Member]:
     return epoch_set, member
 
 
-def punish(moment: Moment, evidence: Evidence, reporter: bytes) -> None:
-    """Slash and ban whoever evidence convicts; a part goes to the proposer's operator. Raises Refused as `find`."""
+def convict(moment: Moment, evidence: Evidence, reporter: bytes) -> int:
+    """Ban whoever evidence convicts and return the epoch of the offence, of which `sentence` is due then.
+
+    `reporter` is the operator who is to have the bounty. Raises Refused as `find`, and nothing has changed then.
+    """
     state = moment.state
     found = find(moment.charter.hash, state, evidence)
     conviction = Conviction(
@@ -78,15 +81,25 @@ def punish(moment: Moment, evidence: Evidence, reporter: bytes) -> None:
         height=moment.height,
         time_ms=moment.time_ms,
     )
-    together = [(who, row) for _, who, row in state.convictions(epoch=found.epoch)] + [(found.validator, conviction)]
-    epoch_set = state.epoch_set(found.epoch)
-    assert epoch_set is not None
-    wanted = slash_bps(moment.parameters, [row.weight for _, row in together], epoch_set.weight)
-    for who, row in together:
-        _slash(moment, found.epoch, who, row, wanted)
+    state.put(conviction_key(found.epoch, found.validator), conviction)
     validator = state.validator(found.validator)
-    if validator is not None:
-        advance(moment, found.validator, validator, ValidatorEvent.CONVICT)  # Q35
+    assert validator is not None, "who was in a set has a row (Q18)"
+    advance(moment, found.validator, validator, ValidatorEvent.CONVICT)  # Q35
+    return found.epoch
+
+
+def sentence(moment: Moment, epoch: int) -> None:
+    """Slash all who were convicted for an epoch to what they lose together (Q32).
+
+    Once for all pieces of a block: each convict may have pools by the hundred, which every further one cuts anew.
+    """
+    epoch_set = moment.state.epoch_set(epoch)
+    assert epoch_set is not None
+    convicts = [(who, row) for _, who, row in moment.state.convictions(epoch=epoch)]
+    bps = slash_bps(moment.parameters, [row.weight for _, row in convicts], epoch_set.weight)
+    for who, row in convicts:
+        if bps > row.slash_bps:
+            _slash(moment, epoch, who, row, bps)
 
 
 def slash_bps(parameters: Parameters, convicted: list[int], weight: int) -> int:
@@ -100,16 +113,14 @@ def slash_bps(parameters: Parameters, convicted: list[int], weight: int) -> int:
 def _slash(moment: Moment, epoch: int, who: bytes, row: Conviction, bps: int) -> None:
     """Raise what a convict has lost to `bps` of the stake that stood for that epoch, and write its row (Q32 to Q34)."""
     state = moment.state
-    slashed = own = 0
-    if bps > row.slash_bps:
-        of_pools = _cut_pools(state, who, epoch, row, bps)
-        of_validator, own = _cut_validator(moment, who, row.slash_bps, bps)
-        slashed = of_validator + of_pools
+    of_pools = _cut_pools(state, who, epoch, row, bps)
+    of_validator, own = _cut_validator(moment, who, row.slash_bps, bps)
+    slashed = of_validator + of_pools
     bounty = mul_div_floor(own, moment.parameters.bounty_bps, BASIS)
     if bounty:
         credit(state, row.reporter, bounty)  # Q34
     burn(state, slashed - bounty)
-    after = change(row, slash_bps=max(bps, row.slash_bps), slashed=row.slashed + slashed, bounty=row.bounty + bounty)
+    after = change(row, slash_bps=bps, slashed=row.slashed + slashed, bounty=row.bounty + bounty)
     state.put(conviction_key(epoch, who), after)
 
 

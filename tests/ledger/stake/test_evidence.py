@@ -286,6 +286,21 @@ def test_who_was_convicted_first_pays_no_less_than_who_follows() -> None:
     assert kit.supply_of(world.state) == world.state.totals().supply
 
 
+def test_it_is_all_the_same_whether_offences_of_an_epoch_come_in_one_block_or_in_several() -> None:
+    together, apart = (kit.a_world(stakes.a_stake_genesis(validators=7, rewards=0)) for _ in range(2))
+    pieces = [stakes.a_double_vote(together, f"validator {at}") for at in (4, 5, 6)]
+    together.block(evidence=pieces[:2])
+    for piece in pieces[:2]:
+        apart.block(evidence=[piece])
+    for at in (4, 5):
+        stakes_left = [stakes.validator(world, f"validator {at}").stake for world in (together, apart)]
+        assert max(stakes_left) - min(stakes_left) <= 1
+    fields = ("slash_bps", "offence", "weight")
+    assert [[getattr(row, field) for field in fields] for *_, row in together.state.convictions()] == [
+        [getattr(row, field) for field in fields] for *_, row in apart.state.convictions()
+    ]
+
+
 def test_to_accuse_oneself_never_gains_even_with_others_stake(world: World) -> None:
     world.must("client", Delegate(validator=CULPRIT, amount=900 * KARAT))
     before = world.balance("validator 3")
