@@ -38,7 +38,7 @@ WORK_MS_MAX = 10
 HEAL_BLOCKS = 3
 """How many blocks all honest nodes must commit after the faults to count as alive."""
 HEAL_VIEWS_PER_FAULTY = 4
-"""They must come within these blocks' views and so many more for each node that may be faulty, and one."""
+"""Until then that many views, and so many for each node that may be faulty, and one, may yield no block."""
 VIEWS = 40
 """In so many views everybody of the cast finds an occasion."""
 LIES = 50
@@ -353,10 +353,11 @@ class Simulation:
     def _judge(self, goal: int, heal_ms: int, heal_views: int) -> None:
         """Look at the run as a whole."""
         faulty = (self.ground.validators - 1) // 3 + 1
-        views_max = HEAL_BLOCKS + HEAL_VIEWS_PER_FAULTY * faulty
-        if self._height() < goal or heal_views > views_max:
+        idle = heal_views - (len(self.checks.chain) - goal + HEAL_BLOCKS)
+        idle_max = HEAL_BLOCKS + HEAL_VIEWS_PER_FAULTY * faulty
+        if self._height() < goal or idle > idle_max:
             facts = f"heights {self.checks.heights}, wanted {goal}; {heal_ms} ms, {heal_views} views"
-            raise Broken("liveness", f"{facts}, at most {views_max}")
+            raise Broken("liveness", f"{facts}, {idle} of which yielded nothing, at most {idle_max}")
         self.conduct.sums_up(self.nodes, self.views())
         for node, name in sorted(self._cast.items()):
             if CAST[name].convictable and self.faults[name] >= LIES and node not in self.checks.convicted:
