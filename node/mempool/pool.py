@@ -201,9 +201,15 @@ class Pool:
                 raise Refused(Reason.MEMPOOL_FULL, seen=self._behind_gap, wanted=most, what="behind a gap")
 
     def _check_money(self, queue: Queue, waiting: Waiting, replaced: Waiting | None) -> None:
-        """Raise Refused unless the account can pay the least fee of everything that it has waiting (N51)."""
+        """Raise Refused unless the account can pay the least fee of everything that it has waiting (N51).
+
+        One that replaces another must be able to pay its whole cap (N52): an offer that nobody can take up, raised by
+        a tenth again and again, would travel through the network hundreds of times for nothing.
+        """
         units = sum(each.gas for each in queue.waiting.values() if each is not replaced) + waiting.gas
         wanted = units * self.limits.base_fee_min
+        if replaced is not None:
+            wanted = max(wanted, waiting.gas * waiting.cap)
         if queue.balance < wanted:
             raise Refused(Reason.INSUFFICIENT_BALANCE, seen=queue.balance, wanted=wanted, waiting=len(queue.waiting))
 

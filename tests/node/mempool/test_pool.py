@@ -310,6 +310,16 @@ def test_a_replacement_offers_a_tenth_more_in_cap_and_tip() -> None:
     assert len(pool) == 1
 
 
+def test_a_replacement_offers_no_more_than_the_account_can_pay() -> None:
+    old = a_transaction("ann", 0)
+    account = Account(nonce=0, balance=2 * gas(old) * LEAST)
+    pool = Pool(LIMITS)
+    pool.add(old, account=account, now_ms=GENESIS_MS)
+    beyond = a_transaction("ann", 0, cap=2 * LEAST + 1)
+    assert refusal(pool, beyond, account=account) is Reason.INSUFFICIENT_BALANCE
+    pool.add(a_transaction("ann", 0, cap=2 * LEAST), account=account, now_ms=GENESIS_MS)
+
+
 def test_a_signature_that_was_found_good_is_known_for_a_while() -> None:
     pool = Pool(LIMITS)
     pool.seen.note(b"one")

@@ -100,6 +100,8 @@ class PoolMachine(RuleBasedStateMachine):
         behind_gap = old is None and body.nonce > self.next_nonce(name)
         if behind_gap and sum(self.is_behind_gap(each, held) for each in NAMES for held in self.of(each)) >= BEHIND_GAP:
             return None
+        if old is not None and gas(new.transaction) * body.fee_cap > self.balances[name]:
+            return None
         mine = [each for each in others if each.transaction.sender == address(name)]
         if sum(gas(each.transaction) for each in [*mine, new]) * LEAST > self.balances[name]:
             return None
