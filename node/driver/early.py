@@ -20,7 +20,9 @@ class Early:
         self._bytes = 0
 
     def keep(self, epoch: int, peer: bytes, message: Message, size: int) -> bool:
-        """Keep a message of a later epoch, anew if that is another than before; tell whether it is the peer's first."""
+        """Keep a message, unless those that are kept are of a later epoch; tell whether it is the peer's first."""
+        if epoch < self._epoch and self._kept:
+            return False
         if epoch != self._epoch:
             self._clear(epoch)
         count = self._count_of.get(peer, 0)

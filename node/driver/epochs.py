@@ -167,19 +167,28 @@ class Epochs:
             await self.driver.hear(peer, message)
         elif epoch < self._chain.epoch:
             self._tell_end(peer, epoch, message)
+        elif epoch > self._chain.epoch + 1:  # far behind, or made up: no reason to drop what comes next
+            if self._is_to_be_answered(peer):
+                self._answered[peer] += 1
+                self._ahead(peer)
         elif self._early.keep(epoch, peer, message, len(body)) and epoch > self._chain.epoch:
             self._ahead(peer)
 
     def _tell_end(self, peer: bytes, epoch: int, message: Message) -> None:
         """Answer a straggler with the end of its epoch (C24)."""
-        answered = self._answered.get(peer, 0)
-        if answered >= LAST_WORDS_MAX or len(self._answered) >= PEERS_MAX:
+        if not self._is_to_be_answered(peer):
             return
         end = self._chain.end_of(epoch)
         said = None if end is None else last_word(message, end)
         if said is not None:
-            self._answered[peer] = answered + 1
+            self._answered[peer] += 1
             self._network.send(CONSENSUS_CHANNEL, encode_message(said), to=[peer])
+
+    def _is_to_be_answered(self, peer: bytes) -> bool:
+        """Tell whether a peer of another epoch has had few answers since the last retry."""
+        if len(self._answered) >= PEERS_MAX:
+            return False
+        return self._answered.setdefault(peer, 0) < LAST_WORDS_MAX
 
     async def _renew_answers(self) -> None:
         while True:

@@ -105,6 +105,18 @@ async def test_who_speaks_of_a_later_epoch_is_asked_how_far_it_is_once(rig: Rig)
     assert not rig.network.penalties
 
 
+async def test_who_makes_up_epochs_drives_out_nothing_and_is_asked_seldom(rig: Rig) -> None:
+    later = rig.producer.chain.epoch + 1
+    await rig.hear(a_skip(later))
+    for epoch in range(later + 1, later + 40):
+        await rig.hear(a_skip(epoch), peer=PEERS[2])
+        await rig.hear(a_skip(later - 1), peer=PEERS[2])
+    assert rig.ahead[0] == PEERS[1]
+    assert len(rig.ahead) <= 1 + LAST_WORDS_MAX
+    kept = rig.epochs._early.take(later)
+    assert kept == [(PEERS[1], a_skip(later))]
+
+
 async def test_noise_is_blamed_and_an_empty_answer_is_nothing(rig: Rig) -> None:
     await rig.epochs.receive(PEERS[1], b"noise")
     await rig.hear(Certificates(certificates=[]))
