@@ -66,7 +66,7 @@ class EvidencePool:
         return [self._waiting[name] for name in sorted(self._waiting)]
 
     def settle(self, state: State) -> None:
-        """Drop what a block that became final has made stale; say the rest again, as gossip may have lost it."""
+        """Drop what a block that became final has made stale, and judge anew what others say."""
         self._judged = 0
         for name, evidence in list(self._waiting.items()):
             if not is_fresh(state, evidence):

@@ -114,6 +114,9 @@ class Relay:
         is_leaders = sender == self._instance.validators.leader(view)
         if is_leaders and not self._is_relayed:
             return True
+        known = (view, proposal.vote.vote.block) in self._kept
+        if known or not (is_leaders or self._is_near(view)):
+            return is_leaders  # said again, or of no more use: checking it would be work for nothing
         if not self._is_genuine(proposal):
             if not is_leaders:  # N14
                 self._network.penalise(self._peers[sender], "passed on what its leader did not say", 1)

@@ -124,6 +124,16 @@ async def test_a_relay_passes_on_no_certificates_for_which_it_would_answer() -> 
     assert decode_message(answer) == proposal()
 
 
+async def test_what_is_said_again_or_too_late_is_not_looked_at() -> None:
+    relay, leaves = next(iter(TREE.items()))
+    async with benches(leaves[0]) as [bench]:
+        assert bench.relay.take(relay, proposal())
+        for view in (VIEW, VIEW + 40):
+            assert not bench.relay.take(relay, change(proposal(view=view), body=b"it would be blamed for this"))
+        assert bench.relay.take(LEADER, proposal())
+    assert not bench.network.penalties
+
+
 async def test_a_leaf_passes_on_nothing_and_hears_its_relay() -> None:
     relay, leaves = next(iter(TREE.items()))
     async with benches(leaves[0]) as [bench]:
