@@ -1,5 +1,6 @@
 """Final blocks on the public topic "final": header and certificate, said once, judged before they travel (N61)."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import trio
@@ -18,6 +19,8 @@ PROPOSER_FIRST_S = 0.5
 """A block's proposer makes it known; if nobody heard it so long after, everybody does, as the proposer may be gone."""
 OLD_BLOCKS = 16
 """An announcement so far below the head helps nobody any more and travels no further."""
+SAID_MAX = 2 * OLD_BLOCKS
+"""Blocks that are known to have been made known: those that still travel, and some that came out of order."""
 _QUEUE_MAX = 64
 """Blocks whose announcement is awaited; a node that finalizes faster skips some, and later ones tell as much."""
 
@@ -43,6 +46,7 @@ class Announcements:
         self._heard = heard
         self._known_height = 0
         self._announced_height = 0
+        self._said: OrderedDict[bytes, None] = OrderedDict()
         self._late_in, self._late = trio.open_memory_channel[tuple[float, Announcement]](_QUEUE_MAX)
 
     def announce(self, header: Header, certificate: Certificate) -> None:
@@ -71,20 +75,32 @@ class Announcements:
             height = announcement.header.height
             if height + OLD_BLOCKS < self._known_height:
                 return Verdict.IGNORE
+            name = block_id(announcement.header)
+            if name in self._said:  # with another certificate, of which anybody can make many
+                self._heard((message.forwarder,), height)
+                return Verdict.IGNORE
             instance = self._instance_for(announcement.certificate.vote.epoch)
             if instance is None:  # so far ahead, or made up: whoever passed it on may know more
                 self._heard((message.forwarder,), height)
                 return Verdict.IGNORE
             if instance.epoch != announcement.header.epoch:  # N61: others than its validators prove nothing of a block
                 return Verdict.REJECT
-            check_final(announcement.certificate, block_id(announcement.header), instance)
+            check_final(announcement.certificate, name, instance)
         except Refused:
             return Verdict.REJECT
         self._known_height = max(self._known_height, height)
         self._announced_height = max(self._announced_height, height)
+        self._remember(name)
         self._heard((message.forwarder, message.author), height)
         return Verdict.ACCEPT
 
     def _publish(self, announcement: Announcement) -> None:
         self._announced_height = max(self._announced_height, announcement.header.height)
+        self._remember(block_id(announcement.header))
         self._network.publish(FINAL_TOPIC, encode(announcement))
+
+    def _remember(self, block: bytes) -> None:
+        """Note that a block was made known, by this node or with its consent."""
+        self._said[block] = None
+        if len(self._said) > SAID_MAX:
+            self._said.popitem(last=False)

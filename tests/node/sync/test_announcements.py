@@ -111,6 +111,16 @@ def test_old_news_travels_no_further(producer: Producer) -> None:
     assert listener.receive(gossip(encode(announcement(producer, 1)))) is Verdict.IGNORE
 
 
+def test_one_block_travels_once_whatever_certificates_it_is_said_with(producer: Producer) -> None:
+    listener = Listener(producer, None)
+    top = OLD_BLOCKS + 2
+    assert listener.receive(gossip(encode(announcement(producer, top)))) is Verdict.ACCEPT
+    for signers in (4, 3, 2):  # of a certificate with more signers than it needs there are ever so many more
+        assert listener.receive(gossip(encode(announcement(producer, top, signers=signers)))) is Verdict.IGNORE
+    assert listener.heard_of == [top] * 4
+    assert listener.receive(gossip(encode(announcement(producer, top - 1)))) is Verdict.ACCEPT
+
+
 def test_what_is_not_proved_is_held_against_the_forwarder(producer: Producer) -> None:
     listener = Listener(producer, None)
     good = announcement(producer, 2)
