@@ -10,7 +10,8 @@ pytestmark = pytest.mark.e2e
 
 
 def test_a_follower_of_a_follower_keeps_up_with_head_and_state(honest: Market) -> None:
-    assert honest.ask("node.status", "follower1")["peers"] == [honest.ask("node.status", "follower0")["peer_id"]]
+    only = [honest.ask("node.status", "follower0")["peer_id"]]
+    wait_until(lambda: honest.ask("node.status", "follower1")["peers"] == only, "a link to the other follower alone")
     height = honest.ask("chain.head")["height"] + 5
     wait_until(lambda: honest.ask("chain.head", "follower1")["height"] >= height, "five more blocks on the follower")
     root = honest.ask("chain.state_root", "follower1", height=height)
