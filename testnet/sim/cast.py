@@ -360,6 +360,13 @@ class Garbler(Liar):
         left, right = self.halves()
         if self.world.pick(2):
             self.say(self.others(), self.forged(proposal, parent, valid=False) or proposal)
+        elif self.world.pick(3) == 0 and self.core is not None:  # one is told too late, and wrongly
+            *most, last = self.others()
+            itself = Point(0, proposal.vote.vote.block)
+            strange = self.reproposed(proposal, itself.block, proposal.body, itself)
+            self.say(most, proposal)
+            delay = self.world.pick(LATE_DELTAS * self.core.timing.delta_ms)
+            self.world.later(delay, self.index, b"propose", lambda node: node.say([last], strange))
         else:  # the right block to some, and another body under its id to the rest
             self.say(left, proposal)
             made = self.application.forge(
