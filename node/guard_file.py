@@ -155,6 +155,9 @@ def _closed(store: Store) -> tuple[int, int]:
     if raw is not None:
         header = decode_block(raw).header
         head = (header.epoch, header.view)
+        found = store.certificate_from(header.height)
+        if found is not None:  # of a later view, where the block was proposed again (C23)
+            head = max(head, _place(found[1].vote))
     return max(head, store.guard.closed())
 
 

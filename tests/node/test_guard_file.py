@@ -9,12 +9,17 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from consensus.io import Voted
-from consensus.messages import SignedVote, Vote, VoteKind, sign_bytes
+from consensus.messages import Certificate, SignedVote, Vote, VoteKind, sign_bytes
+from ledger.block import Block, block_id
+from ledger.genesis import charter_of, genesis_header
+from ledger.state import change
+from node.genesis_file import read_genesis
 from node.guard_file import export_guard, import_guard
 from node.home import Home, locked
 from node.keys.files import KeyKind, load_key
-from node.store.store import Store
+from node.store.store import FinalRows, Store
 from primitives import ed25519
+from primitives.codec import encode
 from primitives.hashing import ZERO_HASH, sha256
 from primitives.reasons import Reason, Refused
 from testnet.manifest import Manifest
@@ -161,3 +166,26 @@ def test_the_command_line_moves_a_record(old: Validator, new: Validator, tmp_pat
 
     assert "start the node of this home no more" in assay("export", str(file), "--home", str(old.home.root))
     assert assay("import", str(file), "--home", str(new.home.root)).startswith("2 votes added, 0 were known")
+
+
+def test_the_record_is_closed_up_to_the_view_in_which_the_last_block_became_final(old: Validator) -> None:
+    first = genesis_header(charter_of(read_genesis(old.home.genesis)))
+    last = change(first, height=1, epoch=EPOCH, view=7)  # proposed again two views later (C23)
+    vote = Vote(epoch=EPOCH, view=9, kind=VoteKind.FINALIZE, block=block_id(last))
+    certificate = Certificate(scheme=1, vote=vote, signers=b"\1", signatures=[bytes(64)])
+    store = Store(old.home.state, old.genesis_hash)
+    for header, proof in ((first, None), (last, certificate)):
+        rows = FinalRows(
+            height=header.height,
+            block_id=block_id(header),
+            epoch=header.epoch,
+            time_ms=header.timestamp_ms,
+            block=encode(Block(header=header, transactions=[])),
+            receipts=encode([]),
+            transactions=[],
+            writes={},
+            state_root=header.state_root,
+        )
+        store.finalize([rows], proof)
+    store.close()
+    assert json.loads(export_guard(old.home))["closed"] == {"epoch": EPOCH, "view": 9}
