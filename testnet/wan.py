@@ -1,7 +1,7 @@
 """Distances: how long a message takes between regions of a public cloud.
 
-One-way times in milliseconds: half of round trips between regions of one large provider as its users measure them,
-rounded; they move by some per cent from day to day. Within a region a message takes LOCAL_MS.
+One-way times in milliseconds: round figures of the size that is usual between such regions, not measurements of ours.
+Within a region a message takes LOCAL_MS.
 """
 
 from primitives.reasons import Reason, Refused
