@@ -4,6 +4,7 @@
 """
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -143,6 +144,7 @@ class _Node:
             services = self._services()
             async with open_rpc(services, host=host, port=port) as rpc, open_admin(services, self.home.admin):
                 with announced(self.home, rpc=rpc, p2p=p2p):
+                    gc.freeze()  # full collections need not look at what was loaded once
                     if ready is not None:
                         ready(f"ready: rpc http://{rpc} p2p {p2p} height {self.part.chain.head.height}")
                     await trio.sleep_forever()

@@ -10,7 +10,7 @@ from libp2p.tools.anyio_service import background_trio_service
 
 from node.p2p.connections import Connections
 from node.p2p.foreign import Host, Id, Message
-from node.p2p.hardening.gossip_pubsub import JudgedPubsub
+from node.p2p.hardening.gossip_pubsub import JudgedPubsub, message_cost
 from node.p2p.held import HeldMessages
 from node.p2p.ipc import Gossip, Limits, Verdict
 from node.p2p.lanes import Lanes
@@ -21,10 +21,10 @@ from node.peers.rate import Bucket, Buckets, Rate
 QUEUE_BYTES = 32 << 20
 """Own and accepted messages on their way to libp2p, which takes them in a millisecond each."""
 
-GOSSIP_OF_STRANGER = Rate(per_s=100.0, burst=300.0)
-"""Messages, one more for each KiB: 400 transactions a second."""
-GOSSIP_OF_STRANGERS = Rate(per_s=200.0, burst=600.0)
-"""Of all together: to check the signatures of 200 KiB of transactions takes a node a tenth of a second."""
+GOSSIP_OF_STRANGER = Rate(per_s=50.0, burst=50.0)
+"""Messages, one more for each KiB: 200 transactions a second. What the node accepts is not counted."""
+GOSSIP_OF_STRANGERS = Rate(per_s=100.0, burst=100.0)
+"""Of all together: to check the signatures of 100 KiB of transactions takes a node a twentieth of a second."""
 GOSSIP_OF_RESERVED = Rate(per_s=4_000.0, burst=8_000.0)
 """Of a validator, or a peer that the operator named: more than a chain carries."""
 
@@ -91,6 +91,7 @@ class Gossiper:
         counts[f"gossip_{verdict.name.lower()}"] += 1
         if verdict is Verdict.ACCEPT:
             self._connections.praise(held.forwarder.to_bytes())
+            self._repay(held.forwarder, message_cost(held.size))
             self._do(partial(self._pubsub.forward, held.forwarder, held.message), held.size)
         elif verdict is Verdict.REJECT:
             self._on_offence(held.forwarder)
@@ -101,6 +102,13 @@ class Gossiper:
         is_reserved = self._connections.is_reserved(forwarder.to_bytes())
         pause_s = self._rates[is_reserved].of(forwarder.to_bytes().hex(), now).owe(cost, now)
         return pause_s if is_reserved else max(pause_s, self._strangers.owe(cost, now))
+
+    def _repay(self, forwarder: Id, cost: float) -> None:
+        """Take back the cost of a message that the node accepts: whoever pays for what it says may say much."""
+        is_reserved = self._connections.is_reserved(forwarder.to_bytes())
+        self._rates[is_reserved].of(forwarder.to_bytes().hex(), trio.current_time()).repay(cost)
+        if not is_reserved:
+            self._strangers.repay(cost)
 
     def _on_message(self, forwarder: Id, message: Message) -> None:
         size = len(message.data)

@@ -5,10 +5,10 @@ import trio
 from node.p2p.hardening.yamux_pace import Turn
 from node.peers.rate import Bucket, Rate
 
-FRAMES_OF_ALL = Rate(per_s=3_000.0, burst=3_000.0)
-"""Of all strangers together: some 0.1 ms each, and so a third of the program's time at worst."""
-FRAMES_OF_ONE = Rate(per_s=1_500.0, burst=3_000.0)
-"""Of one connection: 90 MB/s of content in whole frames, or 400 gossip messages a second."""
+FRAMES_OF_ALL = Rate(per_s=2_000.0, burst=500.0)
+"""Of all strangers together: some 0.1 ms each, and so a fifth of the program's time at worst."""
+FRAMES_OF_ONE = Rate(per_s=1_000.0, burst=500.0)
+"""Of one connection: 60 MB/s of content in whole frames, or 400 gossip messages a second."""
 
 
 class Pace:

@@ -1,5 +1,6 @@
 """The network program: takes messages from the node, does as told, and tells what happens (N3)."""
 
+import gc
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -231,6 +232,7 @@ async def run_program(stream: trio.SocketStream) -> None:
             ready = Ready(peer=host.get_id().to_bytes(), host=config.host, port=_port_of(host))
             outbox.push(frame(ready), 0, urgent=True)
             device.begin(config, ready.port)
+            gc.freeze()  # a full collection over all that libp2p brings along stops the program for 60 ms
             async for raw in frames:
                 device.obey(parse_to_network(raw))
             nursery.cancel_scope.cancel()

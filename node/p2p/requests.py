@@ -30,9 +30,9 @@ SERVED_PER_PEER = 16
 ENVELOPE_BYTES = 64
 COST_BYTES = 64 << 10
 """So many bytes of an answer cost as much as a question."""
-SERVED_TO_ONE = Rate(per_s=400.0, burst=1_600.0)
-"""25 MB/s to a stranger after a first 100 MB, or 400 questions a second."""
-SERVED_TO_STRANGERS = Rate(per_s=1_600.0, burst=6_400.0)
+SERVED_TO_ONE = Rate(per_s=100.0, burst=100.0)
+"""6 MB/s to a stranger after a first 6 MB, or 100 questions a second."""
+SERVED_TO_STRANGERS = Rate(per_s=200.0, burst=200.0)
 """To all of them together."""
 
 UNREAD_MAX = 64 << 20
@@ -181,17 +181,18 @@ class Requests:
             if not self._serving[peer]:
                 del self._serving[peer]
 
-    async def _pause(self, peer: bytes, answer: bytes | None) -> None:
-        """Make a stranger that asks much wait for its answers (N10)."""
+    async def _pause(self, peer: bytes, cost: float) -> None:
+        """Make a stranger that asks much wait: before a question costs anything, and before an answer does (N10)."""
         if self._connections.is_reserved(peer):
             return
-        cost, now = 1 + len(answer or b"") / COST_BYTES, trio.current_time()
+        now = trio.current_time()
         pause_s = max(self._rates.of(peer.hex(), now).owe(cost, now), self._strangers.owe(cost, now))
         if pause_s > 0:
             counts["answers_delayed"] += 1
             await trio.sleep(pause_s)
 
     async def _answer(self, peer: bytes, question: Question, stream: Stream) -> None:
+        await self._pause(peer, 1)
         own = self._own_answers.get(question.protocol)
         if own is not None:
             await stream.write(_frame(Answer(body=await own(peer, question.body))))
@@ -204,7 +205,7 @@ class Requests:
             if self._tell_node(asked):
                 with trio.move_on_after(REQUEST_S):
                     await waiting.done.wait()
-            await self._pause(peer, waiting.body)
+            await self._pause(peer, len(waiting.body or b"") / COST_BYTES)
             await stream.write(_frame(Answer(body=waiting.body)))
         finally:
             del self._waiting[number]

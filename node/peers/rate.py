@@ -37,6 +37,10 @@ class Bucket:
         self._tokens -= count
         return max(0.0, -self._tokens / self._rate.per_s)
 
+    def repay(self, count: float) -> None:
+        """Put tokens back that were taken for something welcome."""
+        self._tokens = min(self._rate.burst, self._tokens + count)
+
     def _fill(self, now: float) -> None:
         self._tokens = min(self._rate.burst, self._tokens + max(0.0, now - self._at) * self._rate.per_s)
         self._at = now

@@ -25,9 +25,9 @@ WAIT_S = 2.0
 """How long an answer waits for a block that is not final yet: two blocks of an idle chain."""
 BREATH_BLOCKS = 8
 """Blocks that are read before others have their turn: a millisecond."""
-READING_SHARE = 4
+READING_SHARE = 8
 """Ranges are read one after another, and for one part of this many of the time: whoever asks for much, and be it by
-many names, does not keep this node from its own work. It is enough for a thousand blocks in a second."""
+many names, does not keep this node from its own work. It is enough for five hundred blocks in a second."""
 
 _log = logging.getLogger("assay.sync")
 

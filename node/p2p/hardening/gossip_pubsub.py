@@ -130,6 +130,11 @@ class JudgedPubsub(library.Pubsub):
         self._on_offence(peer)
 
 
+def message_cost(size: int) -> float:
+    """Return what a message of so many bytes costs its forwarder, an RPC of its own aside."""
+    return 1 + size / COST_BYTES
+
+
 def _is_signed(msg: Message) -> bool:
     try:
         return bool(library.signature_validator(msg))

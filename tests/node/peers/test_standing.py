@@ -132,3 +132,12 @@ def test_the_old_the_near_and_the_useful_stay_and_the_crowd_goes() -> None:
 def test_the_shady_go_first() -> None:
     assert choose_to_leave([guest(1, "1.1.1.1", since=1, shady=True), guest(2, "6.6.6.6", since=9)]) == b"\x00\x01"
     assert choose_to_leave([]) is None
+
+
+def test_what_is_repaid_can_be_taken_again_but_fills_no_bucket_beyond_its_burst() -> None:
+    bucket = Bucket(Rate(per_s=1.0, burst=10.0), 0.0)
+    assert bucket.owe(12, 0.0) == 2.0
+    bucket.repay(12)
+    assert bucket.owe(10, 0.0) == 0.0
+    bucket.repay(50)
+    assert bucket.owe(11, 0.0) == 1.0
