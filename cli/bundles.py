@@ -28,12 +28,17 @@ from vm.tensor import (
 INPUT_FILE_BYTES_MAX = 8 * BUNDLE_BYTES_MAX
 """JSON takes up to eight times the bytes of what it says."""
 _CODES = {
+    DType.FLOAT16: "e",
     DType.FLOAT32: "f",
     DType.FLOAT64: "d",
     DType.INT8: "b",
     DType.UINT8: "B",
+    DType.INT16: "h",
+    DType.UINT16: "H",
     DType.INT32: "i",
+    DType.UINT32: "I",
     DType.INT64: "q",
+    DType.UINT64: "Q",
     DType.BOOL: "?",
 }
 _NAMES = {each.name.lower(): each for each in DType}

@@ -9,7 +9,7 @@ import math
 
 from primitives.record import Record
 from vm.manifest import Ratio
-from vm.tensor import FLOATS, ITEM_BYTES, Bundle, DType, Tensor, words
+from vm.tensor import FLOATS, FRACTION_BITS, ITEM_BYTES, Bundle, DType, Tensor, words
 
 SPREAD = 2**10
 """How far from the median magnitude an element may lie and still count for the scale (V23)."""
@@ -36,13 +36,15 @@ class Verdict(Record):
     """The element's place in C order, from 0."""
 
 
+_ONE = {DType.FLOAT16: 24, DType.FLOAT32: 149, DType.FLOAT64: 1074}
+"""The number 1 is two to this power of smallest subnormals."""
 _OTHER_SHAPE = Verdict(within=False, deviation=DEVIATION_MAX, tensor=0, element=0)
 
 
 def _values(tensor: Tensor) -> list[_Value]:
     """Return the elements of a float tensor as exact integers (V21)."""
-    fraction_bits, top = (23, 0xFF) if tensor.dtype is DType.FLOAT32 else (52, 0x7FF)
-    width = 8 * ITEM_BYTES[tensor.dtype]
+    fraction_bits, width = FRACTION_BITS[tensor.dtype], 8 * ITEM_BYTES[tensor.dtype]
+    top = (1 << width - 1 - fraction_bits) - 1
     fraction_mask, hidden = (1 << fraction_bits) - 1, 1 << fraction_bits
     out: list[_Value] = []
     for word in words(tensor):
@@ -71,7 +73,7 @@ def _mean_square(chosen: list[int], one: int) -> tuple[int, int]:
 
 
 def _compare_floats(reference: Tensor, other: Tensor, tolerance: Ratio) -> Verdict:
-    one = 1 << (149 if reference.dtype is DType.FLOAT32 else 1074)
+    one = 1 << _ONE[reference.dtype]
     left, right = _values(reference), _values(other)
     row_length = max(1, reference.shape[-1] if reference.shape else 1)
     whole = _mean_square(_scale_set(left), one)

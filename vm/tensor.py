@@ -35,22 +35,35 @@ class DType(enum.IntEnum):
     FLOAT32 = 1
     UINT8 = 2
     INT8 = 3
+    UINT16 = 4
+    INT16 = 5
     INT32 = 6
     INT64 = 7
     BOOL = 9
+    FLOAT16 = 10
     FLOAT64 = 11
+    UINT32 = 12
+    UINT64 = 13
 
 
 ITEM_BYTES = {
     DType.FLOAT32: 4,
     DType.UINT8: 1,
     DType.INT8: 1,
+    DType.UINT16: 2,
+    DType.INT16: 2,
     DType.INT32: 4,
     DType.INT64: 8,
     DType.BOOL: 1,
+    DType.FLOAT16: 2,
     DType.FLOAT64: 8,
+    DType.UINT32: 4,
+    DType.UINT64: 8,
 }
-FLOATS = (DType.FLOAT32, DType.FLOAT64)
+FRACTION_BITS = {DType.FLOAT16: 10, DType.FLOAT32: 23, DType.FLOAT64: 52}
+"""Of the IEEE formats: what follows the exponent."""
+FLOATS = tuple(FRACTION_BITS)
+_WORD_CODES = {2: "H", 4: "I", 8: "Q"}
 
 Dimension = Annotated[int, msgspec.Meta(ge=0, le=DIMENSION_MAX)]
 Shape = Annotated[list[Dimension], msgspec.Meta(max_length=RANK_MAX)]
@@ -106,19 +119,19 @@ def words(tensor: Tensor) -> tuple[int, ...]:
     """Return the bit patterns of a float tensor's elements as unsigned integers."""
     assert tensor.dtype in FLOATS
     size = ITEM_BYTES[tensor.dtype]
-    return struct.unpack(f"<{len(tensor.data) // size}{'I' if size == ITEM_BYTES[DType.FLOAT32] else 'Q'}", tensor.data)
+    return struct.unpack(f"<{len(tensor.data) // size}{_WORD_CODES[size]}", tensor.data)
 
 
 def normalised(tensor: Tensor) -> Tensor:
     """Return the tensor with every NaN replaced by the one quiet NaN and -0 by +0 (V3)."""
     if tensor.dtype not in FLOATS:
         return tensor
-    if tensor.dtype is DType.FLOAT32:
-        sign, infinity, quiet, code = 1 << 31, 0x7F800000, 0x7FC00000, "I"
-    else:
-        sign, infinity, quiet, code = 1 << 63, 0x7FF << 52, 0xFFF << 51, "Q"
+    bits, fraction = 8 * ITEM_BYTES[tensor.dtype], FRACTION_BITS[tensor.dtype]
+    sign, infinity = 1 << bits - 1, (1 << bits - 1) - (1 << fraction)
+    quiet = infinity | 1 << fraction - 1
     patterns = words(tensor)
     changed = [quiet if word & ~sign > infinity else 0 if word == sign else word for word in patterns]
+    code = _WORD_CODES[bits // 8]
     return Tensor(dtype=tensor.dtype, shape=tensor.shape, data=struct.pack(f"<{len(changed)}{code}", *changed))
 
 

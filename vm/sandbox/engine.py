@@ -44,10 +44,15 @@ _NUMPY: dict[DType, np.dtype[Any]] = {
     DType.FLOAT32: np.dtype("<f4"),
     DType.UINT8: np.dtype("u1"),
     DType.INT8: np.dtype("i1"),
+    DType.UINT16: np.dtype("<u2"),
+    DType.INT16: np.dtype("<i2"),
     DType.INT32: np.dtype("<i4"),
     DType.INT64: np.dtype("<i8"),
     DType.BOOL: np.dtype("?"),
+    DType.FLOAT16: np.dtype("<f2"),
     DType.FLOAT64: np.dtype("<f8"),
+    DType.UINT32: np.dtype("<u4"),
+    DType.UINT64: np.dtype("<u8"),
 }
 _DTYPE = {numpy: dtype for dtype, numpy in _NUMPY.items()}
 _FAULTS = (
@@ -194,7 +199,8 @@ def normal(array: Array) -> Array:
     array = np.ascontiguousarray(array, dtype=_NUMPY[_DTYPE[array.dtype.newbyteorder("<")]])
     if array.dtype.kind != "f":
         return array
-    quiet = np.array(0x7FC00000, "<u4") if array.dtype.itemsize == 4 else np.array(0x7FF8 << 48, "<u8")  # noqa: PLR2004
+    size = array.dtype.itemsize
+    quiet = np.array({2: 0x7E00, 4: 0x7FC00000, 8: 0x7FF8 << 48}[size], f"<u{size}")
     added: Array = array + array.dtype.type(0)  # -0 + 0 is +0 in every rounding mode but one
     added[np.isnan(added)] = quiet.view(array.dtype)[()]
     return added
