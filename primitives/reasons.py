@@ -81,6 +81,10 @@ class Reason(enum.IntEnum):
     PROVIDER_UNKNOWN = 424  # the named provider is not registered as a worker
     OUTPUT_TOO_LARGE = 425  # the outputs, or values at the cut, are larger than the chain compares
     ALREADY_DECLINED = 426  # the worker has declined this job already, or enough others have
+    LOWERING_INVALID = 427  # the lowering contradicts itself or its model
+    LOWERING_UNKNOWN = 428  # no lowering with this id is registered
+    LOWERING_EXISTS = 429  # this lowering is registered already
+    CLASS_NOT_OFFERED = 430  # the lowering does not offer jobs of this class
 
     # 5xx: models and inputs, found in the sandbox at admission
     MODEL_UNREADABLE = 501  # the file is no whole ONNX model
