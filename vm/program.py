@@ -15,7 +15,7 @@ from primitives import codec, merkle
 from primitives.hashing import Hash, tagged
 from primitives.record import Record
 from primitives.units import U32
-from vm.tensor import TensorType
+from vm.tensor import BUNDLE_TENSORS_MAX, TensorType
 
 OPERATIONS_MAX = 100_000
 """Recurrences and loops are unrolled: 20,000 nodes of a file, and room for a thousand steps of a recurrence."""
@@ -188,12 +188,46 @@ class Program(Record):
         return self.operations[value - self.first_result].result
 
 
-def operations_root(program: Program) -> bytes:
-    """Return the root over the program's operations, one leaf each, 32 bytes: any of them can be proved."""
-    return merkle.root([codec.encode(operation) for operation in program.operations])
+class Outline(Record):
+    """What a program's root is the hash of: with it and one operation, proved, an element can be judged.
+
+    The types of constants are bound by their roots, which cover them (V4).
+    """
+
+    inputs: Annotated[list[TensorType], msgspec.Meta(max_length=BUNDLE_TENSORS_MAX)]
+    outputs: Annotated[list[U32], msgspec.Meta(max_length=BUNDLE_TENSORS_MAX)]
+    cut: Annotated[list[U32], msgspec.Meta(max_length=BUNDLE_TENSORS_MAX)]
+    tail: Hash
+    constants: U32
+    operations: U32
+    constants_root: Hash
+    operations_root: Hash
+
+
+def operation_hashes(program: Program) -> list[bytes]:
+    """Return the leaf hashes of the program's operations, of which any can be proved against `operations_root`."""
+    return [merkle.leaf_hash(codec.encode(operation)) for operation in program.operations]
+
+
+def outline(program: Program, constants: list[Hash]) -> Outline:
+    """Return the outline of a program whose constants have these roots."""
+    return Outline(
+        inputs=program.inputs,
+        outputs=program.outputs,
+        cut=program.cut,
+        tail=tagged("assay/tail", codec.encode(program.tail)),
+        constants=len(constants),
+        operations=len(program.operations),
+        constants_root=merkle.root(constants),
+        operations_root=merkle.root_of_hashes(operation_hashes(program)),
+    )
+
+
+def outline_root(told: Outline) -> bytes:
+    """Return the root of the program that has this outline, 32 bytes."""
+    return tagged("assay/program", codec.encode(told))
 
 
 def program_root(program: Program, constants: list[Hash]) -> bytes:
     """Return what identifies a program: its interface, its operations and the roots of its constants, 32 bytes."""
-    head = codec.encode([program.inputs, program.constants, program.outputs, program.cut, program.tail])
-    return tagged("assay/program", head, operations_root(program), merkle.root(list(constants)))
+    return outline_root(outline(program, constants))
