@@ -105,6 +105,10 @@ class Reason(enum.IntEnum):
     INPUT_WRONG_SHAPE = 516  # a tensor of the input has another shape than the model's
     INPUT_UNREADABLE = 517  # the input is no bundle of tensors
     GRAPH_INVALID = 518  # the model's graph contradicts itself
+    NOT_NATIVE = 519  # something in the model allows class exact alone
+    NATIVE_DEVIATES = 520  # native runs differ from the canonical one by more than machines may
+    ILL_CONDITIONED = 521  # the model turns the last bits of its values into large differences
+    TOO_COSTLY = 522  # a run takes more work or memory than is served
 
     # 6xx: runs that failed
     RUN_TIME_LIMIT = 601  # the run took longer than it may
@@ -114,6 +118,8 @@ class Reason(enum.IntEnum):
     RUN_ENGINE_ERROR = 605  # ONNX Runtime could not run the model on this input
     CONTENT_NOT_FOUND = 606  # no node that could be asked holds this content
     CONTENT_MISMATCH = 607  # the bytes are not those that the root names
+    RUN_TRAPPED = 608  # the canonical run ends in a trap, such as a division by zero
+    KNOWN_ANSWERS_WRONG = 609  # this machine computes otherwise than the network does
 
     # 7xx: requests to a node
     REQUEST_INVALID = 701  # the request has another form or other parameters than the method

@@ -19,17 +19,26 @@ from vm.sandbox_protocol import (
     REPLY_BYTES_MAX,
     Admit,
     Admitted,
+    Check,
+    Checked,
+    Execute,
+    Executed,
     Failed,
     Layer,
     Load,
     Loaded,
     Optimisation,
+    Prepare,
     Ran,
     Reply,
     Request,
     Run,
     Settings,
     Started,
+    Tail,
+    TailGiven,
+    Trace,
+    Traced,
     body_length,
     frame,
     refused,
@@ -46,7 +55,7 @@ WAITING_MAX = 64
 """Callers that may wait for a sandbox; a node takes no more jobs than it has slots for, so this is never near."""
 _READ_BYTES = 64 * 1024
 
-_Wanted = TypeVar("_Wanted", Started, Admitted, Loaded, Ran)
+_Wanted = TypeVar("_Wanted", Started, Admitted, Loaded, Ran, Checked, Executed, TailGiven, Traced)
 
 LoadModel = Callable[[], Awaitable[bytes]]
 """Fetches a model's file; asked only when no sandbox has it loaded."""
@@ -74,6 +83,22 @@ class RunResult:
     wall_ms: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A model as a job takes it: the id of the model, the binding, the class, and where the file comes from."""
+
+    model: bytes
+    """32 bytes."""
+    shapes: Sequence[Sequence[int]]
+    class_: Class
+    load: LoadModel
+
+    @property
+    def key(self) -> bytes:
+        """Name the session, 32 bytes."""
+        return tagged("assay/session", self.model, codec.encode([[list(each) for each in self.shapes], self.class_]))
+
+
 @dataclass(eq=False, kw_only=True)
 class _Sandbox:
     """One sandbox process and its pipes."""
@@ -82,6 +107,7 @@ class _Sandbox:
     requests: trio.lowlevel.FdStream
     replies: trio.lowlevel.FdStream
     layers: tuple[Layer, ...] = ()
+    deviating: tuple[str, ...] = ()
     jobs: int = 0
     loaded: list[bytes] = field(default_factory=list)
     """Keys of the models that it surely has ready."""
@@ -155,6 +181,72 @@ class Pool:
             reply = await self._ask(sandbox, Run(key=key, bundle=bundle), Ran)
         return RunResult(cut=reply.cut, outputs=reply.outputs, wall_ms=reply.wall_ms)
 
+    async def check(
+        self,
+        model: bytes,
+        *,
+        shapes: Sequence[Sequence[int]] = (),
+        samples: Sequence[bytes] = (),
+        calibrate: bool = True,
+    ) -> Checked:
+        """Judge a model for inputs of these shapes, calibrating it on samples: encoded bundles of such inputs.
+
+        Without shapes those of the samples count, or 1 for each free dimension. What stands against a model is told
+        in the answer. Raises Refused 5xx only for a file that can't be read, or a sample that is not one; 6xx if a
+        run fails.
+        """
+        _check_sizes(model, sum(len(each) for each in samples))
+        request = Check(model=model, shapes=[list(each) for each in shapes], samples=list(samples), calibrate=calibrate)
+        async with self._sandbox(b"") as sandbox:
+            sandbox.loaded = []  # loaded models make room for the one that is judged
+            return await self._ask(sandbox, request, Checked)
+
+    async def execute(self, subject: Subject, bundle: bytes) -> RunResult:
+        """Run a model on an encoded input bundle: natively with a canonical tail, or canonically in class exact.
+
+        Raises Refused: 5xx for model or input, 6xx for the run.
+        """
+        _check_sizes(b"", len(bundle))
+        async with self._prepared(subject) as sandbox:
+            reply = await self._ask(sandbox, Execute(key=subject.key, bundle=bundle), Executed)
+        return RunResult(cut=reply.cut, outputs=reply.outputs, wall_ms=reply.wall_ms)
+
+    async def tail(self, subject: Subject, bundle: bytes, cut: bytes) -> bytes:
+        """Return the encoded bundle of outputs that follow from somebody's values at the cut, on this job's input.
+
+        Raises Refused as `execute` does; MALFORMED or WRONG_SHAPE for a cut that is not the model's.
+        """
+        _check_sizes(b"", len(bundle))
+        async with self._prepared(subject) as sandbox:
+            return (await self._ask(sandbox, Tail(key=subject.key, bundle=bundle, cut=cut), TailGiven)).outputs
+
+    async def trace(self, subject: Subject, bundle: bytes, *, first: int = 0, count: int = 0) -> Traced:
+        """Return the root of the canonical trace on this input, and `count` of its roots from `first` on.
+
+        Raises Refused as `execute` does.
+        """
+        _check_sizes(b"", len(bundle))
+        async with self._prepared(subject) as sandbox:
+            return await self._ask(sandbox, Trace(key=subject.key, bundle=bundle, first=first, count=count), Traced)
+
+    @contextlib.asynccontextmanager
+    async def _prepared(self, subject: Subject) -> AsyncIterator[_Sandbox]:
+        """Lend a sandbox that has the model ready; the file is loaded only if none has."""
+        async with self._sandbox(subject.key) as sandbox:
+            if subject.key not in sandbox.loaded:
+                model = await subject.load()
+                _check_sizes(model, 0)
+                shapes = [list(each) for each in subject.shapes]
+                request = Prepare(key=subject.key, model=model, shapes=shapes, class_=subject.class_)
+                sandbox.loaded = []  # others make room even for a model that then fails to load
+                sandbox.loaded = (await self._ask(sandbox, request, Loaded)).keys
+            yield sandbox
+
+    async def deviating(self) -> tuple[str, ...]:
+        """Return the known-answer tests that this machine fails; none, if it may take duties."""
+        async with self._sandbox(b"") as sandbox:
+            return sandbox.deviating
+
     async def layers(self) -> tuple[Layer, ...]:
         """Return the layers that this machine's kernel grants, as a sandbox of this pool reports them."""
         async with self._sandbox(b"") as sandbox:
@@ -201,7 +293,9 @@ class Pool:
             replies=trio.lowlevel.FdStream(started.replies),
         )
         try:
-            sandbox.layers = tuple((await self._ask(sandbox, None, Started, limit_s=START_LIMIT_S)).layers)
+            told = await self._ask(sandbox, None, Started, limit_s=START_LIMIT_S)
+            sandbox.layers = tuple(told.layers)
+            sandbox.deviating = tuple(each.decode(errors="replace") for each in told.deviating)
         finally:
             if not sandbox.sound:
                 await sandbox.end()
@@ -240,6 +334,13 @@ class Pool:
         self._closed = True
         while self._idle:
             await self._idle.pop().end()
+
+
+def _check_sizes(model: bytes, input_bytes: int) -> None:
+    if len(model) > MODEL_BYTES_MAX:
+        raise Refused(Reason.MODEL_TOO_LARGE, seen=len(model), wanted=MODEL_BYTES_MAX)
+    if input_bytes > BUNDLE_BYTES_MAX:
+        raise Refused(Reason.INPUT_TOO_LARGE, seen=input_bytes, wanted=BUNDLE_BYTES_MAX)
 
 
 @contextlib.asynccontextmanager

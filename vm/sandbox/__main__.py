@@ -37,7 +37,7 @@ def main(argument: str) -> None:
     warm_up(settings)
     engine = Engine(settings)
     layers = seal.close_behind(held, settings=settings)
-    replies.write(frame(Started(layers=layers)))
+    replies.write(frame(Started(layers=layers, deviating=[])))
     replies.flush()
 
     def answer(request: Request) -> Reply:
@@ -45,8 +45,9 @@ def main(argument: str) -> None:
             return engine.admit(request)
         if isinstance(request, Load):
             return engine.load(request)
-        assert isinstance(request, Run)
-        return engine.run(request)
+        if isinstance(request, Run):
+            return engine.run(request)
+        raise Refused(Reason.RUN_REFUSED, seen=type(request).__name__, wanted="what this sandbox serves")
 
     while (request := _read()) is not None:
         try:
