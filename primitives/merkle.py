@@ -1,9 +1,11 @@
 """Merkle trees in the manner of RFC 6962 (P7): leaves prefixed 0x00, inner nodes 0x01, split at a power of two.
 
-A range of leaves is proved by the roots of the maximal subtrees outside it, from left to right (P8).
+A range of leaves, or a set of them, is proved by the roots of the maximal subtrees outside it, from left to right (P8).
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from primitives.hashing import HASH_BYTES, sha256
 from primitives.reasons import Reason, Refused
@@ -79,10 +81,63 @@ class Tree:
         walk(0, len(self))
         return proof
 
+    def prove_set(self, places: Sequence[int]) -> list[bytes]:
+        """Return the proof that the leaves at `places`, which ascend, stand where they do (P8)."""
+        if not places or places[0] < 0 or places[-1] >= len(self) or not _ascends(places):
+            raise ValueError(f"{len(places)} places are not within {len(self)} leaves, ascending")
+        proof: list[bytes] = []
+
+        def walk(low: int, high: int) -> None:
+            at = bisect_left(places, low)
+            if at == len(places) or places[at] >= high:
+                proof.append(self._subtree(low, high))
+            elif high - low > 1:
+                middle = low + split(high - low)
+                walk(low, middle)
+                walk(middle, high)
+
+        walk(0, len(self))
+        return proof
+
     def _subtree(self, low: int, high: int) -> bytes:
         # Splitting at powers of two leaves `low` a multiple of the least power of two that is not below the width.
         depth = (high - low - 1).bit_length()
         return self._levels[depth][low >> depth]
+
+
+def _ascends(places: Sequence[int]) -> bool:
+    return all(earlier < later for earlier, later in pairwise(places))
+
+
+def root_from_set(leaves: Sequence[bytes], *, places: Sequence[int], count: int, proof: Sequence[bytes]) -> bytes:
+    """Return the root that `leaves`, standing at `places` of a tree of `count`, give with `proof`.
+
+    Raises Refused BAD_PROOF if there are not as many leaves as places, the places do not ascend within the tree, or
+    the proof has too few or too many hashes.
+    """
+    if len(leaves) != len(places):
+        raise Refused(Reason.BAD_PROOF, seen=len(leaves), wanted=f"{len(places)} leaves")
+    if not places or places[0] < 0 or places[-1] >= count or not _ascends(places):
+        raise Refused(Reason.BAD_PROOF, seen=len(places), wanted=f"ascending places within {count} leaves")
+    rest = iter(proof)
+
+    def walk(low: int, high: int) -> bytes:
+        at = bisect_left(places, low)
+        if at == len(places) or places[at] >= high:
+            outside = next(rest, None)
+            if outside is None or len(outside) != HASH_BYTES:
+                raise Refused(Reason.BAD_PROOF, seen=len(proof), wanted=f"more hashes of {HASH_BYTES} bytes")
+            return outside
+        if high - low == 1:
+            return leaf_hash(leaves[at])
+        middle = low + split(high - low)
+        left = walk(low, middle)
+        return node_hash(left, walk(middle, high))
+
+    result = walk(0, count)
+    if next(rest, None) is not None:
+        raise Refused(Reason.BAD_PROOF, seen=len(proof), wanted="fewer hashes")
+    return result
 
 
 def root_from_range(leaves: Sequence[bytes], *, start: int, count: int, proof: Sequence[bytes]) -> bytes:

@@ -109,6 +109,7 @@ class Reason(enum.IntEnum):
     NATIVE_DEVIATES = 520  # native runs differ from the canonical one by more than machines may
     ILL_CONDITIONED = 521  # the model turns the last bits of its values into large differences
     TOO_COSTLY = 522  # a run takes more work or memory than is served
+    TILE_TOO_LARGE = 523  # no referee could judge an element of this: too long a proof, or too much work
 
     # 6xx: runs that failed
     RUN_TIME_LIMIT = 601  # the run took longer than it may

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from primitives.record import Record
 from primitives.units import U32, U64
-from vm.program import CONTRACTIONS, ELEMENTARY, Op, Operation, Program
+from vm.program import CONTRACTIONS, ELEMENTARY, Op, Operation, Program, movement
 from vm.tensor import ITEM_BYTES, TensorType, element_count
 
 
@@ -70,9 +70,9 @@ def is_view(operation: Operation) -> bool:
     """Tell whether a MOVE only gives its operand another shape, so that nothing is copied."""
     if operation.op is not Op.MOVE:
         return False
-    rank, shape = operation.ints[0], operation.result.shape
-    identity = [int(row == column) for row in range(rank) for column in range(len(shape))]
-    return operation.ints[1:] == [*shape, 0, *identity]
+    moved, rank = movement(operation), len(operation.result.shape)
+    identity = [[int(row == column) for column in range(rank)] for row in range(rank)]
+    return moved.shape == operation.result.shape and not any(moved.base) and moved.matrix == identity
 
 
 def macs_of(program: Program, operation: Operation) -> int:

@@ -117,3 +117,52 @@ def test_a_tree_of_2_to_the_53_leaves_is_walked_in_as_many_steps_as_it_has_level
 def test_asking_for_a_range_that_is_not_there_is_a_mistake(start: int, stop: int) -> None:
     with pytest.raises(ValueError, match="is not within 3 leaves"):
         tree_of([b"a", b"b", b"c"]).prove(start, stop)
+
+
+def set_root_or_reason(leaves: list[bytes], *, places: list[int], count: int, proof: list[bytes]) -> bytes | Reason:
+    try:
+        return merkle.root_from_set(leaves, places=places, count=count, proof=proof)
+    except Refused as refused:
+        return refused.reason
+
+
+@given(leaves_lists, st.data())
+def test_each_set_of_leaves_is_proved_and_a_range_as_a_set_has_its_proof(
+    leaves: list[bytes], data: st.DataObject
+) -> None:
+    tree = tree_of(leaves)
+    places = sorted(data.draw(st.sets(st.integers(0, len(leaves) - 1), min_size=1)))
+    proof = tree.prove_set(places)
+    chosen = [leaves[place] for place in places]
+    assert merkle.root_from_set(chosen, places=places, count=len(leaves), proof=proof) == tree.root
+    if places[-1] - places[0] + 1 == len(places):
+        assert proof == tree.prove(places[0], places[-1] + 1)
+
+
+@given(leaves_lists, st.data())
+def test_no_changed_set_of_leaves_gives_the_root(leaves: list[bytes], data: st.DataObject) -> None:
+    tree = tree_of(leaves)
+    places = sorted(data.draw(st.sets(st.integers(0, len(leaves) - 1), min_size=1)))
+    proof, chosen = tree.prove_set(places), [leaves[place] for place in places]
+    at = data.draw(st.integers(0, len(places) - 1))
+    match data.draw(st.sampled_from(["leaf", "place", "order", "one more", "one less", "hash"])):
+        case "leaf":
+            chosen[at] += b"x"
+        case "place":
+            places[at] += data.draw(st.sampled_from([-1, 1]))
+        case "order":
+            places.append(places[0])
+            chosen.append(chosen[0])
+        case "one more":
+            proof = [*proof, bytes(32)]
+        case "one less":
+            proof, chosen = (proof[:-1], chosen) if proof else ([], chosen[:-1])
+        case _:
+            proof = [*proof[:-1], b"short"]
+    assert set_root_or_reason(chosen, places=places, count=len(leaves), proof=proof) != tree.root
+
+
+@pytest.mark.parametrize("places", [[], [-1], [3], [1, 1], [2, 0]])
+def test_a_tree_proves_no_set_that_it_does_not_hold(places: list[int]) -> None:
+    with pytest.raises(ValueError, match="ascending"):
+        tree_of([b"a", b"b", b"c"]).prove_set(places)
