@@ -7,7 +7,7 @@ result. Every element of a result is defined by docs/spec/program.md; `vm.canoni
 """
 
 import enum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -15,7 +15,7 @@ from primitives import codec, merkle
 from primitives.hashing import Hash, tagged
 from primitives.record import Record
 from primitives.units import U32
-from vm.tensor import BUNDLE_TENSORS_MAX, TensorType
+from vm.tensor import BUNDLE_TENSORS_MAX, FLOATS, DType, TensorType
 
 OPERATIONS_MAX = 100_000
 """Recurrences and loops are unrolled: 20,000 nodes of a file, and room for a thousand steps of a recurrence."""
@@ -113,21 +113,24 @@ class Op(enum.IntEnum):
 
     # folds over the last axis, of at most STEPS_MAX elements
     REDUCE_SUM = 90
-    """Floats: a binary tree of float64 additions, the result float64. Integers: wrapping."""
+    """Floats: a binary tree of float64 additions, the result float64. Integers: wrapping. Of nothing: 0."""
     REDUCE_PRODUCT = 91
+    """As REDUCE_SUM, with multiplications. Of nothing: 1."""
     REDUCE_MAX = 92
     REDUCE_MIN = 93
-    """The reduced axis disappears from the shape; MAX and MIN of a NaN are NaN; an empty axis is refused for these."""
+    """MAX, MIN: of a NaN NaN. They and ARG_MAX, ARG_MIN refuse an empty axis. What is reduced leaves the shape."""
     ARG_MAX = 94
     ARG_MIN = 95
-    """int64; ints[0]: 0 the first of equals, 1 the last. The first NaN wins."""
+    """int64; ints[0]: 0 the first of equals, 1 the last. If there are NaNs the first of them wins in either."""
     CUMULATE = 96
-    """Running sums; ints: [exclusive, reversed], 0 or 1. Floats: float64 additions in order, each sum rounded."""
+    """Running sums; ints: [exclusive, reversed], 0 or 1. Floats: float64 additions in order, and what is told of each
+    is rounded to the result's type."""
     SORT = 97
     """int64: for each place the index of the element that a stable sort puts there; ints[0]: 0 ascending,
     1 descending (equals stay in order of their indices in both). NaN counts as the largest."""
 
     # contractions: acc = 0; for k ascending: acc = round(acc + round(a_k · b_k)), in the result's type
+    # The result's type is float32, float64 or an integer, the operands' the same
     MATMUL = 110
     """(a [*B, M, K], b [*B, N, K]) → [*B, M, N]; the batch dimensions broadcast. K ≤ STEPS_MAX."""
     CONV = 111
@@ -136,12 +139,29 @@ class Op(enum.IntEnum):
     O is the shape of the result. Taps times C ≤ STEPS_MAX."""
 
 
+@enum.unique
+class TrapCode(enum.IntEnum):
+    """Why an operation has no result. That is a result of the run: the trapped operation of the smallest number."""
+
+    INDEX = 1
+    """TAKE, SCATTER: an index outside of the axis."""
+    DIVISION = 2
+    """DIV, MOD of integers: a divisor 0; POW of integers: 0 to a negative power."""
+
+
 CONTRACTIONS = frozenset({Op.MATMUL, Op.CONV})
 """What parts a program: the tail is what no contraction follows."""
 FLOAT_FOLDS = frozenset({Op.REDUCE_SUM, Op.REDUCE_PRODUCT, Op.CUMULATE})
 ELEMENTARY = frozenset(op for op in Op if Op.EXP <= op <= Op.ERF) | {Op.POW}
 INEXACT = CONTRACTIONS | FLOAT_FOLDS | ELEMENTARY
 """With a float result these depend on order and method: the second run perturbs them (DESIGN 7)."""
+
+NOISE_BITS = 21
+"""The second run scales inexact results by 1 ± 2⁻²¹ (DESIGN 7)."""
+NOISE_BITS_FLOAT16 = 10
+"""So small a part of a float16 would be lost again: there it is 2⁻¹⁰."""
+ROUNDED_FLOAT16 = frozenset({Op.ADD, Op.SUB, Op.MUL, Op.DIV, Op.SQRT})
+"""Engines keep more bits between such operations, or don't: in float16 each rounding is perturbed."""
 
 Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -231,3 +251,49 @@ def outline_root(told: Outline) -> bytes:
 def program_root(program: Program, constants: list[Hash]) -> bytes:
     """Return what identifies a program: its interface, its operations and the roots of its constants, 32 bytes."""
     return outline_root(outline(program, constants))
+
+
+class Movement(NamedTuple):
+    """What the ints of a MOVE say."""
+
+    shape: list[int]
+    """Of x'."""
+    base: list[int]
+    matrix: list[list[int]]
+    """A row for each dimension of x', a column for each of the result."""
+
+
+class Convolution(NamedTuple):
+    """What the ints of a CONV say, for each dimension of space, and the number of groups."""
+
+    strides: list[int]
+    dilations: list[int]
+    pads: list[int]
+    groups: int
+
+
+def movement(operation: Operation) -> Movement:
+    """Return what the ints of a MOVE say."""
+    ints, columns = operation.ints, len(operation.result.shape)
+    rank = ints[0]
+    rows = range(1 + 2 * rank, 1 + 2 * rank + rank * columns, columns) if columns else [0] * rank
+    matrix = [ints[at : at + columns] for at in rows]
+    return Movement(shape=ints[1 : 1 + rank], base=ints[1 + rank : 1 + 2 * rank], matrix=matrix)
+
+
+def convolution(operation: Operation) -> Convolution:
+    """Return what the ints of a CONV say."""
+    ints, rank = operation.ints, operation.ints[0]
+    strides, dilations, pads = (ints[1 + part * rank : 1 + (part + 1) * rank] for part in range(3))
+    return Convolution(strides=strides, dilations=dilations, pads=pads, groups=ints[1 + 3 * rank])
+
+
+def noise_bits(operation: Operation, operand: DType) -> int:
+    """Return b if the second run scales the operation's results by 1 ± 2⁻ᵇ, or 0. `operand` is its first's type."""
+    dtype, op = operation.result.dtype, operation.op
+    if dtype not in FLOATS:
+        return 0
+    if dtype is not DType.FLOAT16:
+        return NOISE_BITS if op in INEXACT else 0
+    rounded = op in INEXACT or op in ROUNDED_FLOAT16 or (op is Op.CAST and operand in (DType.FLOAT32, DType.FLOAT64))
+    return NOISE_BITS_FLOAT16 if rounded else 0

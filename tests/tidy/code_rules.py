@@ -63,6 +63,12 @@ def inexact_or_impure(source: Source) -> list[str]:
     found = []
     for node in ast.walk(source.tree):
         match node:
+            case ast.Constant(value=float()) | ast.BinOp(op=ast.Div()) | ast.AugAssign(op=ast.Div()) if (
+                source.has_floats
+            ):
+                pass
+            case ast.Call(func=ast.Name(id="float")) if source.has_floats:
+                pass
             case ast.Constant(value=float()) | ast.Constant(value=complex()):
                 found.append(source.at(node.lineno, f"the float {node.value!r}"))
             case ast.BinOp(op=ast.Div()) | ast.AugAssign(op=ast.Div()):

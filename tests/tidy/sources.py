@@ -13,6 +13,8 @@ PURE = ("primitives/", "consensus/", "ledger/", "vm/")
 PRODUCT = (*PURE, "node/", "cli/", "testnet/", "examples/", "benches/", "scripts/")
 SHELL_OF_VM = ("vm/pool.py", "vm/launcher.py", "vm/sandbox/")
 """What of vm starts, feeds or is the sandbox; all the rest of it is pure."""
+FLOATS = ("vm/canonical/", "vm/referee/")
+"""What of the pure code computes with floats, each operation of which is exactly defined."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class Source:
     def is_pure(self) -> bool:
         """Whether it must compute the same everywhere."""
         return self.name.startswith(PURE) and not self.name.startswith(SHELL_OF_VM)
+
+    @property
+    def has_floats(self) -> bool:
+        """Whether floats are its business."""
+        return self.name.startswith(FLOATS)
 
     def at(self, line: int, what: str) -> str:
         """Say what was found in which line."""

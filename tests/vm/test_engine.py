@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from primitives.reasons import Reason, Refused
 from tests.vm.build import MAGIKA_CUT, bundle, classifier, magika_model, model, node, tensor, value, values
+from vm.canonical.arrays import normal
 from vm.manifest import Class
-from vm.sandbox.engine import Engine, normal, warm_up
+from vm.sandbox.engine import Engine, warm_up
 from vm.sandbox_protocol import MODELS_KEPT, Admit, Load, Optimisation, Run, Settings
 from vm.tensor import DType, Tensor, decode_small_bundle, normalised
 

@@ -2,16 +2,15 @@
 
 import time
 from collections import OrderedDict
-from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
-from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from primitives import codec
 from primitives.reasons import Reason, Refused
+from vm.canonical.arrays import DTYPE_OF, array_of, normal, tensor_of
 from vm.manifest import FREE, Class, Port, check_inputs, fits, told_shape
 from vm.sandbox import policy
 from vm.sandbox.cut import check_cut
@@ -28,6 +27,7 @@ from vm.sandbox_protocol import (
     Settings,
 )
 from vm.tensor import (
+    ITEM_BYTES,
     SMALL_VALUES_BYTES_MAX,
     Bundle,
     DType,
@@ -38,23 +38,6 @@ from vm.tensor import (
     value_bytes,
 )
 
-Array = NDArray[Any]
-
-_NUMPY: dict[DType, np.dtype[Any]] = {
-    DType.FLOAT32: np.dtype("<f4"),
-    DType.UINT8: np.dtype("u1"),
-    DType.INT8: np.dtype("i1"),
-    DType.UINT16: np.dtype("<u2"),
-    DType.INT16: np.dtype("<i2"),
-    DType.INT32: np.dtype("<i4"),
-    DType.INT64: np.dtype("<i8"),
-    DType.BOOL: np.dtype("?"),
-    DType.FLOAT16: np.dtype("<f2"),
-    DType.FLOAT64: np.dtype("<f8"),
-    DType.UINT32: np.dtype("<u4"),
-    DType.UINT64: np.dtype("<u8"),
-}
-_DTYPE = {numpy: dtype for dtype, numpy in _NUMPY.items()}
 _FAULTS = (
     state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.EPFail, state.NoModel,
     state.NoSuchFile, state.NotImplemented, state.RuntimeException, state.EngineError,
@@ -94,7 +77,7 @@ class _Session:
     def run(self, bundle: Bundle) -> tuple[Bundle, Bundle]:
         """Return the values at the cut and the outputs, in normal form (V61)."""
         check_inputs(self.inputs, bundle)
-        feeds = {each.name.decode(): _array(each.tensor) for each in bundle.tensors}
+        feeds = {each.name.decode(): array_of(each.tensor) for each in bundle.tensors}
         names = _names(self.outputs)
         try:
             values = self.engine.run([*self.cut, *names], feeds)
@@ -194,18 +177,6 @@ def warm_up(settings: Settings) -> None:
         raise AssertionError("a broken model was loaded")
 
 
-def normal(array: Array) -> Array:
-    """Return an array in C order, little-endian, with one NaN and no negative zero: V3, fast."""
-    array = np.ascontiguousarray(array, dtype=_NUMPY[_DTYPE[array.dtype.newbyteorder("<")]])
-    if array.dtype.kind != "f":
-        return array
-    size = array.dtype.itemsize
-    quiet = np.array({2: 0x7E00, 4: 0x7FC00000, 8: 0x7FF8 << 48}[size], f"<u{size}")
-    added: Array = array + array.dtype.type(0)  # -0 + 0 is +0 in every rounding mode but one
-    added[np.isnan(added)] = quiet.view(array.dtype)[()]
-    return added
-
-
 def _names(ports: list[Port]) -> list[str]:
     return [port.name.decode() for port in ports]
 
@@ -217,18 +188,12 @@ def _input(raw: bytes) -> Bundle:
         raise Refused(Reason.INPUT_UNREADABLE, why=str(fault)) from None
 
 
-def _array(tensor: Tensor) -> Array:
-    return normal(np.frombuffer(tensor.data, dtype=_NUMPY[tensor.dtype]).reshape(tensor.shape))
-
-
 def _bundle(names: list[str], values: list[object]) -> Bundle:
     tensors: list[NamedTensor] = []
     for name, value in zip(names, values, strict=True):
-        if not isinstance(value, np.ndarray) or value.dtype.newbyteorder("<") not in _DTYPE:
+        if not isinstance(value, np.ndarray) or value.dtype.newbyteorder("<") not in DTYPE_OF:
             raise Refused(Reason.TYPE_REFUSED, what=name, seen=str(getattr(value, "dtype", type(value).__name__)))
-        array = normal(value)
-        tensor = Tensor(dtype=_DTYPE[array.dtype], shape=list(array.shape), data=array.tobytes())
-        tensors.append(NamedTensor(name=name.encode(), tensor=tensor))
+        tensors.append(NamedTensor(name=name.encode(), tensor=tensor_of(normal(value))))
     return Bundle(tensors=tensors)
 
 
@@ -242,7 +207,7 @@ def _zeros(inputs: list[Port]) -> Bundle:
     tensors: list[NamedTensor] = []
     for port in inputs:
         shape = [1 if dimension == FREE else dimension for dimension in port.shape]
-        data = bytes(int(np.prod(shape, dtype=object)) * _NUMPY[port.dtype].itemsize)
+        data = bytes(int(np.prod(shape, dtype=object)) * ITEM_BYTES[port.dtype])
         tensors.append(NamedTensor(name=port.name, tensor=Tensor(dtype=port.dtype, shape=shape, data=data)))
     return Bundle(tensors=tensors)
 

@@ -1,0 +1,93 @@
+"""Folds over the last axis, each in a stated order."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from vm.canonical.arrays import NUMPY_OF, Array
+from vm.program import Op, Operation
+
+_BINARY = {Op.REDUCE_SUM: np.add, Op.REDUCE_PRODUCT: np.multiply}
+
+
+def reduce(operation: Operation, operands: list[Array]) -> Array:
+    """Return the sum or product over the last axis: floats by halves in float64, integers wrapping (G41)."""
+    x, combine = operands[0], _BINARY[operation.op]
+    if x.dtype.kind != "f":
+        return combine.reduce(x, axis=-1, dtype=x.dtype)  # exact in any order
+    folded, n = x.astype(np.float64), x.shape[-1]
+    if n == 0:
+        return np.full(x.shape[:-1], combine.identity, np.float64)
+    while n > 1:
+        half = 1 << (n - 1).bit_length() - 1
+        left = folded[..., : n - half]
+        combine(left, folded[..., half:n], out=left)
+        n = half
+    return np.array(folded[..., 0])
+
+
+def reduce_perturbed(operation: Operation, operands: list[Array]) -> Array:
+    """Return the sum or product of floats one after the other in float32: the second run's (G81)."""
+    x, combine = operands[0].astype(np.float32), _BINARY[operation.op]
+    folded = np.full(x.shape[:-1], combine.identity, np.float32)
+    for at in range(x.shape[-1]):
+        folded = combine(folded, x[..., at])
+    return folded.astype(np.float64)
+
+
+def extreme(operation: Operation, operands: list[Array]) -> Array:
+    """Return the largest or smallest over the last axis; a NaN wins (G42). In normal form no order shows."""
+    combine = np.maximum if operation.op is Op.REDUCE_MAX else np.minimum
+    return combine.reduce(operands[0], axis=-1)
+
+
+def place(operation: Operation, operands: list[Array]) -> Array:
+    """Return where the last axis has its largest or smallest element (G43)."""
+    x, last = operands[0], operation.ints[0] == 1
+    keys = _keys(x) if operation.op is Op.ARG_MAX else ~_keys(x)
+    nan = np.isnan(x) if x.dtype.kind == "f" else None
+    if nan is not None and operation.op is Op.ARG_MIN:
+        keys[nan] = np.iinfo(keys.dtype).max
+    if not last:
+        return np.argmax(keys, axis=-1)
+    found = x.shape[-1] - 1 - np.argmax(keys[..., ::-1], axis=-1)
+    return found if nan is None else np.where(nan.any(axis=-1), np.argmax(nan, axis=-1), found)
+
+
+def sort(operation: Operation, operands: list[Array]) -> Array:
+    """Return the order of the last axis: a stable sort of integers, so exact (G45)."""
+    keys = _keys(operands[0])
+    return np.argsort(~keys if operation.ints[0] == 1 else keys, axis=-1, kind="stable")
+
+
+def _keys(x: Array) -> Array:
+    """Return integers in the order of the elements, NaN the largest."""
+    if x.dtype.kind != "f":
+        return x.view(np.uint8) if x.dtype.kind == "b" else np.array(x)
+    words = np.asarray(x, order="C").view(f"<i{x.dtype.itemsize}")
+    return np.where(words < 0, words ^ np.iinfo(words.dtype).max, words)
+
+
+def cumulate(operation: Operation, operands: list[Array]) -> Array:
+    """Return running sums of the last axis: floats in float64, each told rounded to the result's type (G44)."""
+    return _cumulated(operation, operands[0], np.float64)
+
+
+def cumulate_perturbed(operation: Operation, operands: list[Array]) -> Array:
+    """Return running sums of floats in float32: the second run's (G81)."""
+    return _cumulated(operation, operands[0], np.float32)
+
+
+def _cumulated(operation: Operation, x: Array, accumulator: Callable[..., object]) -> Array:
+    exclusive, backwards = operation.ints
+    dtype = np.dtype(accumulator) if x.dtype.kind == "f" else x.dtype
+    result = np.empty(x.shape, NUMPY_OF[operation.result.dtype])
+    total, wide = np.zeros(x.shape[:-1], dtype), x.astype(dtype)
+    order = range(x.shape[-1])
+    for at in reversed(order) if backwards else order:
+        if exclusive:
+            result[..., at] = total
+        total = total + wide[..., at]
+        if not exclusive:
+            result[..., at] = total
+    return result
