@@ -110,6 +110,8 @@ class Reason(enum.IntEnum):
     ILL_CONDITIONED = 521  # the model turns the last bits of its values into large differences
     TOO_COSTLY = 522  # a run takes more work or memory than is served
     TILE_TOO_LARGE = 523  # no referee could judge an element of this: too long a proof, or too much work
+    VALUE_TOO_LARGE = 524  # a value of the model is larger than one may be
+    PROGRAM_INVALID = 525  # a lowered program contradicts itself, or its operators
 
     # 6xx: runs that failed
     RUN_TIME_LIMIT = 601  # the run took longer than it may

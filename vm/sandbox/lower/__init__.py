@@ -1,0 +1,1 @@
+"""From an ONNX graph to the program of primitive operators that it means: `lowering.lower`."""
