@@ -8,13 +8,21 @@ import onnx
 from primitives.reasons import Reason, Refused
 from vm.canonical.arrays import DTYPE_OF, Array
 from vm.program import CONTRACTIONS, OPERATIONS_MAX, Operation, Program
-from vm.sandbox.lower import elementwise, movement  # the families register their rules
+from vm.sandbox.lower import (  # the families register their rules
+    contraction,
+    convolution,
+    elementwise,
+    movement,
+    normalisation,
+    pooling,
+    softmax,
+)
 from vm.sandbox.lower.builder import Builder, Made, Value
 from vm.sandbox.lower.graph import Node, Operands, array_of, attributes_of, element_type, signature
 from vm.sandbox.lower.table import ML, rule_for
 from vm.tensor import DIMENSION_MAX, RANK_MAX, TensorType
 
-FAMILIES = (elementwise, movement)
+FAMILIES = (contraction, convolution, elementwise, movement, normalisation, pooling, softmax)
 NODES_LOWERED_MAX = 200_000
 """Nodes visited, those in loops once for each step: ten times what a file may hold."""
 NESTING_MAX = 16
