@@ -135,11 +135,27 @@ def normalised(tensor: Tensor) -> Tensor:
     return Tensor(dtype=tensor.dtype, shape=tensor.shape, data=struct.pack(f"<{len(changed)}{code}", *changed))
 
 
+def leaf_count(type_: TensorType) -> int:
+    """Return how many leaves the tree of a tensor has."""
+    return -(-element_count(type_.shape) * ITEM_BYTES[type_.dtype] // ROOT_LEAF_BYTES)
+
+
+def bound_root(type_: TensorType, tree_root: bytes) -> bytes:
+    """Return the root of a tensor whose data has this tree, 32 bytes (V4)."""
+    shape = type_.shape
+    header = bytes([type_.dtype, len(shape)]) + b"".join(dimension.to_bytes(8, "big") for dimension in shape)
+    return tagged("assay/tensor", header, tree_root)
+
+
+def leaf_hashes(data: bytes) -> list[bytes]:
+    """Return the hashes of the leaves of a tensor's data (V4)."""
+    return [merkle.leaf_hash(data[at : at + ROOT_LEAF_BYTES]) for at in range(0, len(data), ROOT_LEAF_BYTES)]
+
+
 def tensor_root(tensor: Tensor) -> bytes:
     """Return the root of a tensor, 32 bytes: its header and the tree over its 128-byte leaves (V4)."""
-    header = bytes([tensor.dtype, len(tensor.shape)]) + b"".join(d.to_bytes(8, "big") for d in tensor.shape)
-    leaves = [tensor.data[at : at + ROOT_LEAF_BYTES] for at in range(0, len(tensor.data), ROOT_LEAF_BYTES)]
-    return tagged("assay/tensor", header, merkle.root(leaves))
+    type_ = TensorType(dtype=tensor.dtype, shape=tensor.shape)
+    return bound_root(type_, merkle.root_of_hashes(leaf_hashes(tensor.data)))
 
 
 def decode_bundle(raw: bytes, *, at_most: int = BUNDLE_BYTES_MAX) -> Bundle:
