@@ -9,19 +9,13 @@ import math
 
 from primitives.record import Record
 from vm.manifest import Ratio
-from vm.tensor import FLOATS, FRACTION_BITS, ITEM_BYTES, Bundle, DType, Tensor, words
+from vm.scale import Scales, row_length, values
+from vm.tensor import FLOATS, ITEM_BYTES, Bundle, Tensor
 
-SPREAD = 2**10
-"""How far from the median magnitude an element may lie and still count for the scale (V23)."""
-SCALE_ELEMENTS_MIN = 16
-"""With fewer elements than this a row's scale is the tensor's (V23)."""
 PARTS = 10**9
 """Deviations are told in billionths."""
 DEVIATION_MAX = 2**63 - 1
 """Told where no finite number says it: other integers, a NaN or infinity on one side, another shape."""
-
-_Value = int | str
-"""A finite float in units of its type's smallest subnormal, or 'nan', '+inf', '-inf'."""
 
 
 class Verdict(Record):
@@ -36,55 +30,19 @@ class Verdict(Record):
     """The element's place in C order, from 0."""
 
 
-_ONE = {DType.FLOAT16: 24, DType.FLOAT32: 149, DType.FLOAT64: 1074}
-"""The number 1 is two to this power of smallest subnormals."""
 _OTHER_SHAPE = Verdict(within=False, deviation=DEVIATION_MAX, tensor=0, element=0)
 
 
-def _values(tensor: Tensor) -> list[_Value]:
-    """Return the elements of a float tensor as exact integers (V21)."""
-    fraction_bits, width = FRACTION_BITS[tensor.dtype], 8 * ITEM_BYTES[tensor.dtype]
-    top = (1 << width - 1 - fraction_bits) - 1
-    fraction_mask, hidden = (1 << fraction_bits) - 1, 1 << fraction_bits
-    out: list[_Value] = []
-    for word in words(tensor):
-        fraction = word & fraction_mask
-        exponent = word >> fraction_bits & top
-        if exponent == top:
-            out.append("nan" if fraction else "-inf" if word >> width - 1 else "+inf")
-            continue
-        magnitude = (hidden | fraction) << exponent - 1 if exponent else fraction
-        out.append(-magnitude if word >> width - 1 else magnitude)
-    return out
-
-
-def _scale_set(values: list[_Value]) -> list[int]:
-    """Return the finite nonzero magnitudes within 2¹⁰ of their lower median (V23)."""
-    magnitudes = sorted(abs(value) for value in values if isinstance(value, int) and value)
-    if not magnitudes:
-        return []
-    median = magnitudes[(len(magnitudes) - 1) // 2]
-    return [each for each in magnitudes if each <= median * SPREAD and each * SPREAD >= median]
-
-
-def _mean_square(chosen: list[int], one: int) -> tuple[int, int]:
-    """Return S² as sum of squares and count; S is 1 where there is nothing to measure (V23)."""
-    return (sum(each * each for each in chosen), len(chosen)) if chosen else (one * one, 1)
-
-
 def _compare_floats(reference: Tensor, other: Tensor, tolerance: Ratio) -> Verdict:
-    one = 1 << _ONE[reference.dtype]
-    left, right = _values(reference), _values(other)
-    row_length = max(1, reference.shape[-1] if reference.shape else 1)
-    whole = _mean_square(_scale_set(left), one)
+    left, right, length = values(reference), values(other), row_length(reference)
+    scales = Scales(left, length, reference.dtype)
     square_num, square_den = tolerance.numerator**2, tolerance.denominator**2
     within, worst, where = True, -1, 0
-    for start in range(0, len(left), row_length):
-        row = left[start : start + row_length]
-        if row == right[start : start + row_length]:
+    for start in range(0, len(left), length):
+        row = left[start : start + length]
+        if row == right[start : start + length]:
             continue  # V22: equal values, specials included, deviate by nothing
-        chosen = _scale_set(row)
-        total, count = _mean_square(chosen, one) if len(chosen) >= SCALE_ELEMENTS_MIN else whole
+        total, count, *_ = scales.of(start)
         for at, ref in enumerate(row, start):
             value = right[at]
             if value == ref:

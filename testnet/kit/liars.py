@@ -18,8 +18,8 @@ from primitives.codec import encode
 from primitives.content import ContentId
 from primitives.hashing import sha256
 from primitives.reasons import Reason, Refused
-from vm.compare import SPREAD
 from vm.manifest import TOLERANCE
+from vm.scale import SPREAD, TYPICAL
 from vm.tensor import FLOATS, ITEM_BYTES, Bundle, DType, NamedTensor, Tensor, decode_bundle
 
 NOISE = 1e-6
@@ -56,12 +56,12 @@ def _changed(raw: bytes, change: Callable[[list[float]], list[float]], *, all_te
 
 
 def _scale(numbers: Sequence[float]) -> float:
-    """Return S of V23: the root mean square of the finite nonzero elements within 2¹⁰ of their lower median."""
+    """Return S of V23: the root mean square of the finite nonzero elements within 2¹⁰ of their typical magnitude."""
     magnitudes = sorted(abs(each) for each in numbers if math.isfinite(each) and each)
     if not magnitudes:
         return 1.0
-    median = magnitudes[(len(magnitudes) - 1) // 2]
-    squares = [each * each for each in magnitudes if median / SPREAD <= each <= median * SPREAD]
+    typical = magnitudes[(len(magnitudes) - 1) // TYPICAL]
+    squares = [each * each for each in magnitudes if typical / SPREAD <= each <= typical * SPREAD]
     return math.sqrt(sum(squares) / len(squares))
 
 
