@@ -4,8 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
-from primitives.reasons import Reason, Refused
-from vm.canonical import contraction, elementwise, folds, movement
+from vm.canonical import contraction, elementwise, folds, functions, movement
 from vm.canonical.arrays import DTYPE_OF, Array, mended
 from vm.canonical.elementwise import simple
 from vm.canonical.kernels import NUMPY, Kernels
@@ -18,7 +17,7 @@ __all__ = ["NUMPY", "Trapped", "Values", "apply", "run"]
 Values = dict[int, Array]
 """Values by their numbers. Nobody changes them: some are views of others."""
 
-_EXACT: dict[Op, elementwise.Exact] = {
+_DEFINED: dict[Op, elementwise.Exact] = {
     Op.MOVE: movement.move,
     Op.CONCAT: movement.concat,
     Op.TAKE: movement.take,
@@ -50,6 +49,8 @@ _EXACT: dict[Op, elementwise.Exact] = {
     Op.IS_NAN: simple(np.isnan),
     Op.IS_INFINITE: elementwise.infinite,
     Op.CAST: elementwise.cast,
+    Op.POW: functions.raised,
+    **dict.fromkeys(functions.UNARY, functions.unary),
     Op.REDUCE_SUM: folds.reduce,
     Op.REDUCE_PRODUCT: folds.reduce,
     Op.REDUCE_MAX: folds.extreme,
@@ -144,7 +145,4 @@ def _defined(operation: Operation, operands: list[Array], *, perturbed: bool) ->
     if perturbed and op in FLOAT_FOLDS and operands[0].dtype.kind == "f":
         fold = folds.cumulate_perturbed if op is Op.CUMULATE else folds.reduce_perturbed
         return fold(operation, operands)
-    exact = _EXACT.get(op)
-    if exact is None:
-        raise Refused(Reason.OPERATOR_REFUSED, seen=op.name)
-    return exact(operation, operands)
+    return _DEFINED[op](operation, operands)
