@@ -15,6 +15,8 @@ from vm.sandbox.lower import (  # the families register their rules
     movement,
     normalisation,
     pooling,
+    quantisation,
+    recurrent,
     softmax,
 )
 from vm.sandbox.lower.builder import Builder, Made, Value
@@ -22,7 +24,7 @@ from vm.sandbox.lower.graph import Node, Operands, array_of, attributes_of, elem
 from vm.sandbox.lower.table import ML, rule_for
 from vm.tensor import DIMENSION_MAX, RANK_MAX, TensorType
 
-FAMILIES = (contraction, convolution, elementwise, movement, normalisation, pooling, softmax)
+FAMILIES = (contraction, convolution, elementwise, movement, normalisation, pooling, quantisation, recurrent, softmax)
 NODES_LOWERED_MAX = 200_000
 """Nodes visited, those in loops once for each step: ten times what a file may hold."""
 NESTING_MAX = 16
