@@ -1,0 +1,153 @@
+"""A job's own noise: how far the second run moves each row of a value at the cut, and deviations in units of that.
+
+Exact integer arithmetic on bit patterns: squares of deviations are kept in units of 2^-80, rounded as each rule says,
+so that every judge gets the same number (V100-V104).
+"""
+
+import math
+from typing import Annotated
+
+import msgspec
+
+from primitives.record import Record
+from primitives.units import U32, U64
+from vm.scale import Scale, Scales, Value, row_length, values
+from vm.tensor import FLOATS, Tensor
+
+UNIT_BITS = 80
+"""Squares of deviations are told in units of 2^-80, the square of 2^-40: a millionth of the floor of σ."""
+FLOOR = 1 << UNIT_BITS - 40
+"""σ² is at least (2^-20)²: machines are not asked to agree more closely than float32 rounds."""
+NOISE_MAX = 2**63 - 1
+"""Told for everything above, σ of 1/362 and more: a job is ill-conditioned long before."""
+OWN = 16
+"""An element that the second run moves by more than 4 σ is judged by a quarter of that; squared."""
+IN_SIGMA_MAX = 2**63 - 1
+"""Told where no number of σ says it: a NaN or an infinity on one side."""
+THOUSANDTHS = 1000
+HONEST_SIGMA = 8
+"""No honest machine deviates by more, as measured: a verifier must accept it (DESIGN 6.10c)."""
+PAID_SIGMA = 16
+"""What is within is paid; the tolerance between workers, who may deviate to both sides."""
+SLASHED_SIGMA = 64
+ILL_CONDITIONED = 1000
+"""A job is ill-conditioned if 16 σ is more than a thousandth (DESIGN 6.10d)."""
+_TOTAL_BYTES_MAX = 540
+"""Sum of squares of float64 in units of its smallest subnormal: 2 · 2098 bits, and some for the sum."""
+
+
+class Row(Record):
+    """Scale and noise of one row of a value at the cut, as the trace of a canonical run holds them."""
+
+    total: Annotated[bytes, msgspec.Meta(max_length=_TOTAL_BYTES_MAX)]
+    """With `members`: S² = total / members, in the square of the type's smallest subnormal; big-endian, shortest."""
+    members: U32
+    noise: U64
+    """σ² in units of 2^-80."""
+
+
+def _square(reference: Value, other: Value, scale: Scale) -> int | None:
+    """Return the square of the deviation in units of 2^-80, rounded down; None if only one of them is finite (V101)."""
+    if reference == other:
+        return 0
+    if isinstance(reference, str) or isinstance(other, str):
+        return None
+    error = (other - reference) ** 2 * scale.members
+    return (error << UNIT_BITS) // max(reference * reference * scale.members, scale.total)
+
+
+def _noise(canonical: list[Value], perturbed: list[Value], scale: Scale) -> int:
+    """Return σ² over the elements that make the scale, within its bounds (V102)."""
+    squares: list[int] = []
+    for reference, moved in zip(canonical, perturbed, strict=True):
+        square = _square(reference, moved, scale)
+        if square is None:
+            return NOISE_MAX
+        if scale.counts(reference):
+            squares.append(square)
+    return min(max(sum(squares) // len(squares) if squares else 0, FLOOR), NOISE_MAX)
+
+
+class Noise:
+    """What the two canonical runs say of one float value: the noise of each of its rows (V102)."""
+
+    def __init__(self, canonical: Tensor, perturbed: Tensor) -> None:
+        assert canonical.dtype in FLOATS
+        assert (canonical.dtype, canonical.shape) == (perturbed.dtype, perturbed.shape)
+        self._dtype = canonical.dtype
+        self._canonical, self._perturbed = values(canonical), values(perturbed)
+        self._length = row_length(canonical)
+        self._scales = Scales(self._canonical, self._length, canonical.dtype)
+        self._whole: int | None = None
+        self._rows: dict[int, tuple[Scale, int]] = {}
+
+    def rows(self) -> list[Row]:
+        """Return the record of each row, in order."""
+        told: list[Row] = []
+        for start in range(0, len(self._canonical), self._length):
+            scale, noise = self._row(start)
+            total = scale.total.to_bytes((scale.total.bit_length() + 7) // 8, "big")
+            told.append(Row(total=total, members=scale.members, noise=noise))
+        return told
+
+    def _row(self, start: int) -> tuple[Scale, int]:
+        if start not in self._rows:
+            scale = self._scales.of(start)
+            if scale.own:
+                end = start + self._length
+                noise = _noise(self._canonical[start:end], self._perturbed[start:end], scale)
+            else:
+                if self._whole is None:
+                    self._whole = _noise(self._canonical, self._perturbed, scale)
+                noise = self._whole
+            self._rows[start] = scale, noise
+        return self._rows[start]
+
+    def _unit(self, at: int) -> tuple[Scale, int]:
+        """Return by what an element is judged: scale, and σ² or a sixteenth of its own square (V103)."""
+        scale, noise = self._row(at - at % self._length)
+        own = _square(self._canonical[at], self._perturbed[at], scale)
+        return scale, NOISE_MAX if own is None else min(max(noise, own // OWN), NOISE_MAX)
+
+    def largest(self) -> int:
+        """Return the largest σ² of an element, in units of 2^-80."""
+        return max((self._unit(at)[1] for at in range(len(self._canonical))), default=FLOOR)
+
+    def in_sigma(self, at: int, seen: Value) -> int:
+        """Return how far a value for element `at` is off, in thousandths of σ, rounded up (V104)."""
+        scale, unit = self._unit(at)
+        reference = self._canonical[at]
+        if seen == reference:
+            return 0
+        if isinstance(reference, str) or isinstance(seen, str):
+            return IN_SIGMA_MAX
+        # The square of |seen − reference| / max(|reference|, S) / σ, rounded up only once.
+        above = ((seen - reference) ** 2 * scale.members << UNIT_BITS) * THOUSANDTHS**2
+        below = max(reference * reference * scale.members, scale.total) * unit
+        return min(math.isqrt(-(-above // below) - 1) + 1, IN_SIGMA_MAX)
+
+    def worst(self, seen: Tensor) -> tuple[int, int]:
+        """Return the largest deviation of a tensor in thousandths of σ, and the first element that has it (V104).
+
+        A tensor of another type or shape is off by IN_SIGMA_MAX at element 0.
+        """
+        found = values(seen) if seen.dtype is self._dtype else []
+        if len(found) != len(self._canonical):
+            return IN_SIGMA_MAX, 0
+        worst, where = 0, 0
+        for at, value in enumerate(found):
+            off = 0 if value == self._canonical[at] else self.in_sigma(at, value)
+            if off > worst:
+                worst, where = off, at
+        return worst, where
+
+
+def ill_conditioned(noise: int) -> bool:
+    """Tell whether a job with a σ² of this size is ill-conditioned: 16 σ above a thousandth (V105)."""
+    return noise * (PAID_SIGMA * ILL_CONDITIONED) ** 2 > 1 << UNIT_BITS
+
+
+def billionths(noise: int) -> int:
+    """Return σ in billionths, rounded up, from its square in units of 2^-80."""
+    square = noise * 10**18
+    return -(-(math.isqrt(square - 1) + 1) // (1 << UNIT_BITS // 2)) if square else 0
