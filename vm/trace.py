@@ -1,0 +1,101 @@
+"""The trace of a canonical run: the root of every result, in one root, and how a difference in it is found (V82).
+
+Whoever is accused tells the roots of at most 4,096 parts of a tree at a time; the other side names the first part that
+is wrong, until that is one operation, then one leaf of its result. What is told is checked against what was committed
+to before, and all that is before the first wrong part is agreed.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from primitives import codec, merkle
+from primitives.hashing import Hash, tagged
+from primitives.reasons import Reason, Refused
+from primitives.record import Record
+from primitives.units import U32
+from vm.program import TrapCode
+from vm.tensor import BUNDLE_TENSORS_MAX
+
+PARTS_MAX = 4096
+"""Roots told in one step: 136 KiB. Two steps reach one of 100,000 operations, two more a leaf of the largest value."""
+
+
+class Run(Record):
+    """The roots of the results of a run, in one; after a trap there are no further results."""
+
+    count: U32
+    root: Hash
+
+
+class Trace(Record):
+    """What a party commits to about a job's canonical runs."""
+
+    vm_version: U32
+    program: Hash
+    inputs: Annotated[list[Hash], msgspec.Meta(max_length=BUNDLE_TENSORS_MAX)]
+    """Roots of the tensors that went in."""
+    first: Run
+    perturbed: Run | None
+    """The second run: in class native alone."""
+    noise: Annotated[list[Hash], msgspec.Meta(max_length=BUNDLE_TENSORS_MAX)]
+    """For each value of the cut the root of its scales and noise; empty without a second run."""
+
+
+class Window(NamedTuple):
+    """Leaves `low` to `high` (excluded) of a tree that splitting it leaves together."""
+
+    low: int
+    high: int
+
+
+def trap_digest(code: TrapCode, operation: int) -> bytes:
+    """Return what stands for the result of an operation that traps, 32 bytes (V83)."""
+    return tagged("assay/trap", bytes([code]), operation.to_bytes(4, "big"))
+
+
+def run_of(digests: Sequence[bytes]) -> Run:
+    """Return the commitment to the roots of a run's results: the last may be a trap's (V82)."""
+    return Run(count=len(digests), root=merkle.root(digests))
+
+
+def run_tree(digests: Sequence[bytes]) -> merkle.Tree:
+    """Return the tree over the roots of a run's results, which are its leaves (V82)."""
+    return merkle.Tree([merkle.leaf_hash(digest) for digest in digests])
+
+
+def trace_root(trace: Trace) -> bytes:
+    """Return the root of a trace, 32 bytes (V82)."""
+    return tagged("assay/trace", codec.encode(trace))
+
+
+def parts(window: Window) -> list[Window]:
+    """Return the parts of a window whose roots are told next, at most 4,096, from left to right (V84)."""
+    count = window.high - window.low
+    width = 1
+    while -(-count // width) > PARTS_MAX:
+        width *= 2
+    return [Window(low, min(low + width, window.high)) for low in range(window.low, window.high, width)]
+
+
+def tell(tree: merkle.Tree, window: Window) -> list[bytes]:
+    """Return the roots of a window's parts."""
+    return [tree.subtree(*part) for part in parts(window)]
+
+
+def check_told(roots: Sequence[bytes], window: Window, committed: bytes) -> None:
+    """Raise Refused BAD_PROOF unless these are as many roots as the window has parts, and give its root (V84)."""
+    wanted = len(parts(window))
+    if len(roots) != wanted:
+        raise Refused(Reason.BAD_PROOF, what="parts of a trace", seen=len(roots), wanted=wanted)
+    if merkle.root_of_hashes(roots) != committed:
+        raise Refused(Reason.BAD_PROOF, what="parts of a trace", wanted=committed)
+
+
+def first_difference(told: Sequence[bytes], own: Sequence[bytes]) -> int | None:
+    """Return the first part that differs from one's own, or is there on one side alone; None if there is none."""
+    for at, (left, right) in enumerate(zip(told, own, strict=False)):
+        if left != right:
+            return at
+    return None if len(told) == len(own) else min(len(told), len(own))
