@@ -46,9 +46,7 @@ def _nodes() -> Iterator[SuiteCase]:
         warnings.simplefilter("ignore")  # expected results are made with overflows and divisions by zero
         cases = collect_testcases(None)
     for case in cases:
-        sets = [
-            ([_array(each) for each in given], [_array(each) for each in wanted]) for given, wanted in case.data_sets
-        ]
+        sets = [(_arrays(given), _arrays(wanted)) for given, wanted in case.data_sets]
         yield SuiteCase(case.name, case.model, sets, case.rtol, case.atol)
 
 
