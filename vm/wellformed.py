@@ -198,7 +198,7 @@ _CHECKS: dict[Op, Callable[[Operation, list[TensorType]], None]] = {
 
 
 def check_program(program: Program) -> None:
-    """Raise Refused PROGRAM_INVALID unless every operation is well-formed and reads what stands before it."""
+    """Raise Refused PROGRAM_INVALID unless every operation is well-formed and reads what stands before it (G5)."""
     first = program.first_result
     for number, operation in enumerate(program.operations):
         _must(all(operand < first + number for operand in operation.operands), "order of operations")

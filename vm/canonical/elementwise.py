@@ -1,4 +1,4 @@
-"""Elementwise operators that are exactly defined: arithmetic, comparison, logic, rounding, casts."""
+"""Elementwise operators that are exactly defined: arithmetic, comparison, logic, rounding, casts (G3)."""
 
 from collections.abc import Callable
 

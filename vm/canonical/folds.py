@@ -1,4 +1,4 @@
-"""Folds over the last axis, each in a stated order."""
+"""Folds over the last axis, each in a stated order (G40)."""
 
 from collections.abc import Callable
 

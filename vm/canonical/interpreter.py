@@ -1,4 +1,4 @@
-"""Run a program: every operation by its definition in numpy, or by a kernel that gives the same bits."""
+"""Run a program (G1): every operation by its definition in numpy, or by a kernel that gives the same bits."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -22,31 +22,31 @@ _DEFINED: dict[Op, elementwise.Exact] = {
     Op.CONCAT: movement.concat,
     Op.TAKE: movement.take,
     Op.SCATTER: movement.scatter,
-    Op.ADD: simple(np.add),
-    Op.SUB: simple(np.subtract),
-    Op.MUL: simple(np.multiply),
+    Op.ADD: simple(np.add),  # G20
+    Op.SUB: simple(np.subtract),  # G20
+    Op.MUL: simple(np.multiply),  # G20
     Op.DIV: elementwise.divide,
     Op.MOD: elementwise.modulo,
-    Op.MIN: simple(np.minimum),
-    Op.MAX: simple(np.maximum),
-    Op.EQUAL: simple(np.equal),
-    Op.LESS: simple(np.less),
-    Op.LESS_EQUAL: simple(np.less_equal),
-    Op.AND: simple(np.bitwise_and),
-    Op.OR: simple(np.bitwise_or),
-    Op.XOR: simple(np.bitwise_xor),
+    Op.MIN: simple(np.minimum),  # G24
+    Op.MAX: simple(np.maximum),  # G24
+    Op.EQUAL: simple(np.equal),  # G26
+    Op.LESS: simple(np.less),  # G26
+    Op.LESS_EQUAL: simple(np.less_equal),  # G26
+    Op.AND: simple(np.bitwise_and),  # G26
+    Op.OR: simple(np.bitwise_or),  # G26
+    Op.XOR: simple(np.bitwise_xor),  # G26
     Op.SHIFT_LEFT: elementwise.shift(np.left_shift),
     Op.SHIFT_RIGHT: elementwise.shift(np.right_shift),
-    Op.SELECT: simple(np.where),
-    Op.NEG: simple(np.negative),
-    Op.ABS: simple(np.absolute),
-    Op.SIGN: simple(np.sign),
-    Op.NOT: simple(np.invert),
-    Op.FLOOR: simple(np.floor),
-    Op.CEIL: simple(np.ceil),
-    Op.ROUND: simple(np.rint),
-    Op.SQRT: simple(np.sqrt),
-    Op.IS_NAN: simple(np.isnan),
+    Op.SELECT: simple(np.where),  # G26
+    Op.NEG: simple(np.negative),  # G20
+    Op.ABS: simple(np.absolute),  # G20
+    Op.SIGN: simple(np.sign),  # G20
+    Op.NOT: simple(np.invert),  # G26
+    Op.FLOOR: simple(np.floor),  # G21
+    Op.CEIL: simple(np.ceil),  # G21
+    Op.ROUND: simple(np.rint),  # G21
+    Op.SQRT: simple(np.sqrt),  # G20
+    Op.IS_NAN: simple(np.isnan),  # G26
     Op.IS_INFINITE: elementwise.infinite,
     Op.CAST: elementwise.cast,
     Op.POW: functions.raised,
@@ -129,7 +129,7 @@ def _applied(operation: Operation, number: int, operands: list[Array], kernels: 
         except Trapped as trap:
             raise Trapped(trap.code, number) from None
         if result.dtype.kind == "f" and operation.op not in _UNCHANGED:
-            result = mended(result)
+            result = mended(result)  # G2
     assert DTYPE_OF[result.dtype] is operation.result.dtype, operation
     assert list(result.shape) == operation.result.shape, operation
     bits = noise_bits(operation, DTYPE_OF[operands[0].dtype]) if perturbed else 0

@@ -28,13 +28,8 @@ def move(operation: Operation, operands: list[Array]) -> Array:
     if sizes == shape:
         return np.asarray(moved, order="C")
     result = np.full(shape, fill, dtype)
-    result[tuple(slice(start, stop) for start, stop in box_of(starts, stops))] = moved
+    result[tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))] = moved
     return result
-
-
-def box_of(starts: list[int], stops: list[int]) -> list[tuple[int, int]]:
-    """Return the ranges of a box, one for each dimension."""
-    return list(zip(starts, stops, strict=True))
 
 
 def _rows(told: Movement) -> list[tuple[int, list[int]]]:
@@ -84,8 +79,8 @@ def _moved(x: Array, told: Movement, sizes: list[int], fill: object) -> Array:
     x = np.asarray(x, order="C")
     offset = sum(base * step for base, step in zip(told.base, x.strides, strict=True))
     steps = [
-        sum(row[column] * step for row, step in zip(told.matrix, x.strides, strict=True))
-        for column in range(len(sizes))
+        sum(row[column] * step for row, step in zip(told.matrix, x.strides, strict=True)) if size > 1 else 0
+        for column, size in enumerate(sizes)
     ]
     return np.ndarray(sizes, x.dtype, buffer=x, offset=offset, strides=steps)
 

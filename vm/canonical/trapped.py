@@ -1,4 +1,4 @@
-"""A trap: the result of a run that has no other."""
+"""A trap: the result of a run that has no other (G4)."""
 
 from vm.program import TrapCode
 
