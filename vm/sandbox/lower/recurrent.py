@@ -18,13 +18,14 @@ Activation = Callable[[Builder, Value], Value]
 
 _DEFAULT_ALPHA = {
     "LeakyRelu": 0.01,
-    "ThresholdedRelu": 1.0,
-    "ScaledTanh": 1.0,
+    "ThresholdedRelu": math.nan,
+    "ScaledTanh": math.nan,
     "HardSigmoid": 0.2,
     "Elu": 1.0,
-    "Affine": 1.0,
+    "Affine": math.nan,
 }
-_DEFAULT_BETA = {"ScaledTanh": 1.0, "HardSigmoid": 0.5, "Affine": 0.0}
+_DEFAULT_BETA = {"ScaledTanh": math.nan, "HardSigmoid": 0.5, "Affine": math.nan}
+"""NaN where ONNX names none, or ONNX Runtime takes another: the node must say."""
 
 
 def _softplus(b: Builder, x: Value) -> Value:
@@ -276,6 +277,8 @@ def _activations(node: Node, kind: _Kind, directions: int) -> list[list[Activati
         proper = next((known for known in _DEFAULT_ALPHA if known.lower() == name.lower()), "")
         alpha = next(alphas, _DEFAULT_ALPHA[proper]) if proper else 0.0
         beta = next(betas, _DEFAULT_BETA[proper]) if proper in _DEFAULT_BETA else 0.0
+        if math.isnan(alpha + beta):
+            raise node.declined("activation_alpha", wanted=f"alpha, and beta if there is one, for {name}")
         made.append(_activation(node, name, alpha, beta))
     return [made[at * each : (at + 1) * each] for at in range(directions)]
 
