@@ -433,6 +433,8 @@ class Builder:
         """Return a · bᵀ of [*B, M, K] and [*B, N, K], long contractions in parts that are added in order."""
         if a.shape[-1] != b.shape[-1] or a.dtype is not b.dtype:
             raise self.refused(f"contraction of {list(a.shape)} with {list(b.shape)}")
+        if a.dtype is DType.FLOAT16:  # summed in float32, as ONNX Runtime does
+            return self.cast(self.contract(self.cast(a, DType.FLOAT32), self.cast(b, DType.FLOAT32)), DType.FLOAT16)
         shape = (*self.common_shape([a.shape[:-2], b.shape[:-2]]), a.shape[-2], b.shape[-2])
         length = a.shape[-1]
         if length == 0:

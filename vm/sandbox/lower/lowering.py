@@ -12,11 +12,13 @@ from vm.sandbox.lower import (  # the families register their rules
     contraction,
     convolution,
     elementwise,
+    indexing,
     movement,
     normalisation,
     pooling,
     quantisation,
     recurrent,
+    reductions,
     softmax,
 )
 from vm.sandbox.lower.builder import Builder, Made, Value
@@ -24,7 +26,19 @@ from vm.sandbox.lower.graph import Node, Operands, array_of, attributes_of, elem
 from vm.sandbox.lower.table import ML, rule_for
 from vm.tensor import DIMENSION_MAX, RANK_MAX, TensorType
 
-FAMILIES = (contraction, convolution, elementwise, movement, normalisation, pooling, quantisation, recurrent, softmax)
+FAMILIES = (
+    contraction,
+    convolution,
+    elementwise,
+    indexing,
+    movement,
+    normalisation,
+    pooling,
+    quantisation,
+    recurrent,
+    reductions,
+    softmax,
+)
 NODES_LOWERED_MAX = 200_000
 """Nodes visited, those in loops once for each step: ten times what a file may hold."""
 NESTING_MAX = 16
@@ -82,8 +96,9 @@ class _Lowering:
         if value.type.WhichOneof("value") != "tensor_type":
             raise Refused(Reason.TYPE_REFUSED, node=where, seen=str(value.type.WhichOneof("value")), wanted="a tensor")
         declared = value.type.tensor_type
+        free = (None, -1)  # the second is how some exporters write it
         dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in declared.shape.dim]
-        fits = len(dims) == len(shape) and all(d in (None, s) for d, s in zip(dims, shape, strict=True))
+        fits = len(dims) == len(shape) and all(d in (*free, s) for d, s in zip(dims, shape, strict=True))
         if (declared.HasField("shape") and not fits) or len(shape) > RANK_MAX or not _in_range(shape):
             raise Refused(Reason.INPUT_WRONG_SHAPE, node=where, seen=str(list(shape)), wanted=str(dims))
         return self._builder.input(element_type(declared.elem_type, where), shape)
