@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 PURE = ("primitives/", "consensus/", "ledger/", "vm/")
 PRODUCT = (*PURE, "node/", "cli/", "testnet/", "examples/", "benches/", "scripts/")
-SHELL_OF_VM = ("vm/pool.py", "vm/launcher.py", "vm/sandbox/")
+SHELL_OF_VM = ("vm/compiled.py", "vm/pool.py", "vm/launcher.py", "vm/sandbox/")
 """What of vm starts, feeds or is the sandbox; all the rest of it is pure."""
 FLOATS = ("vm/canonical/", "vm/referee/")
 """What of the pure code computes with floats, each operation of which is exactly defined."""

@@ -17,6 +17,7 @@ BROKEN = {
     "node/config.py": ("import plyvel", "plyvel is imported by node.store alone"),
     "vm/compare.py": ("import numpy", "onnx and onnxruntime are imported by vm.sandbox alone"),
     "vm/pool.py": ("import vm.sandbox.engine", "the sandbox program is never imported"),
+    "vm/launcher.py": ("import numba", "numba is imported by vm.canonical.fast_* alone"),
     "testnet/manifest.py": ("import typer", "typer and rich are imported by cli alone"),
     "node/identity.py": ("import cryptography", "cryptography is imported by node.keys alone"),
     "consensus/tally.py": ("import os", "pure packages do no I/O"),

@@ -1,0 +1,65 @@
+"""The compiled kernels of this machine: made once for a processor and kept beside the code, as Python keeps its own.
+
+`python -m vm.compiled` makes them, which takes some seconds. Where there are none everything works and takes longer.
+"""
+
+import hashlib
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import llvmlite.binding as llvm
+
+from vm.canonical.fast_library import Library
+
+_CODE = Path(__file__).parent / "canonical"
+_KEPT = _CODE / "__pycache__"
+_NAME_LENGTH = 16
+"""Hex digits; what is kept is our own."""
+_SOURCES = ("fast_build.py", "fast_library.py", "fast_code_*.py")
+
+
+def load() -> Library | None:
+    """Return the kernels for this processor, or None if they have not been made. Before the process is sealed off."""
+    try:
+        return Library(_file().read_bytes())
+    except OSError:
+        return None
+
+
+def make() -> Library:
+    """Return the kernels for this processor; compile them first if need be, and keep them if they can be kept."""
+    kept = load()
+    if kept is not None:
+        return kept
+    from vm.canonical.fast_build import compiled  # noqa: PLC0415 - numba, for this alone
+
+    code = compiled()
+    _keep(_file(), code)
+    return Library(code)
+
+
+def _file() -> Path:
+    """Return where the kernels are kept: by code, compiler and processor."""
+    told = [version("numba"), version("llvmlite"), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
+    name = hashlib.sha256("\n".join(told).encode())
+    for source in sorted(file for pattern in _SOURCES for file in _CODE.glob(pattern)):
+        name.update(source.read_bytes())
+    return _KEPT / f"kernels-{name.hexdigest()[:_NAME_LENGTH]}.o"
+
+
+def _keep(file: Path, code: bytes) -> None:
+    """Write a file whole or not at all."""
+    try:
+        file.parent.mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as writing:
+            writing.write(code)
+        Path(writing.name).chmod(0o644)  # whoever may run the code may run this
+        Path(writing.name).replace(file)
+    except OSError as fault:
+        sys.stderr.write(f"the compiled kernels are not kept: {fault}\n")
+
+
+if __name__ == "__main__":
+    make()
