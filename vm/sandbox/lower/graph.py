@@ -88,8 +88,8 @@ class Node:
     """"17 Conv /backbone/conv1", with what holds it before: "12 Loop / body / 3 Add"."""
     attributes: dict[str, onnx.AttributeProto]
     outputs: list[str]
-    inner: Callable[[onnx.GraphProto, Sequence[Value | None]], list[Value]]
-    """Lowers a graph that the node holds, given its inputs: the values of its outputs."""
+    inner: Callable[[str, onnx.GraphProto, Sequence[Value | None]], list[Value]]
+    """Lowers a graph that an attribute of this name holds, given its inputs: the values of its outputs."""
     signature: Signature
     read: list[str] = field(default_factory=list)
 
@@ -102,6 +102,11 @@ class Node:
         return Refused(
             Reason.OPERATOR_REFUSED, node=self.place, attribute=f"{attribute}={self._told(attribute)}", wanted=wanted
         )
+
+    def not_static(self, needs: str) -> Refused:
+        """Return the refusal of this node for what must be known before the run and depends on the inputs."""
+        wanted = "a constant, or what follows from constants and shapes alone"
+        return Refused(Reason.SHAPE_NOT_STATIC, node=self.place, needs=f"{needs} before the run", wanted=wanted)
 
     def _told(self, attribute: str) -> str:
         found = self._attribute(attribute)
@@ -178,6 +183,10 @@ class Node:
             raise self.refused(f"no attribute {name}", reason=Reason.GRAPH_INVALID)
         return found.g
 
+    def lower_inner(self, name: str, given: Sequence[Value | None]) -> list[Value]:
+        """Return the outputs of a graph that the node holds, given its inputs. Raises Refused."""
+        return self.inner(name, self.graph(name), given)
+
     def wants(self, output: int) -> bool:
         """Return whether the graph names the output of this number."""
         return output < len(self.outputs) and self.outputs[output] != ""
@@ -219,12 +228,7 @@ class Operands:
         """Return the elements of an operand that must not depend on the inputs. Raises Refused SHAPE_NOT_STATIC."""
         array = self[at].array
         if array is None:
-            raise Refused(
-                Reason.SHAPE_NOT_STATIC,
-                node=self._node.place,
-                needs=f"{self._name(at)} before the run",
-                wanted="a constant, or what follows from constants and shapes alone",
-            )
+            raise self._node.not_static(self._name(at))
         return array
 
     def ints(self, at: int) -> list[int]:

@@ -10,6 +10,7 @@ from vm.canonical.arrays import DTYPE_OF, Array
 from vm.program import CONTRACTIONS, OPERATIONS_MAX, Operation, Program
 from vm.sandbox.lower import (  # the families register their rules
     contraction,
+    control,
     convolution,
     elementwise,
     indexing,
@@ -28,6 +29,7 @@ from vm.tensor import DIMENSION_MAX, RANK_MAX, TensorType
 
 FAMILIES = (
     contraction,
+    control,
     convolution,
     elementwise,
     indexing,
@@ -78,6 +80,8 @@ class _Lowering:
         self._versions = {_DOMAINS[each.domain]: each.version for each in model.opset_import if each.domain in _DOMAINS}
         self._visited = self._depth = 0
         self._names: dict[int, str] = {}
+        self._initializers: dict[tuple[str, str], Value] = {}
+        """By the graph's place: a loop's body is lowered once for each step."""
         graph = model.graph
         self._graph_nodes = list(graph.node)
         inherent = [tensor.name for tensor in graph.initializer]
@@ -110,7 +114,10 @@ class _Lowering:
                 Reason.TYPE_REFUSED, node=within or "graph", seen="sparse initializer", wanted="dense tensors"
             )
         for tensor in graph.initializer:
-            scope[tensor.name] = self._builder.constant(array_of(tensor, f"initializer {tensor.name}"))
+            key = (within, tensor.name)
+            if key not in self._initializers:
+                self._initializers[key] = self._builder.constant(array_of(tensor, f"initializer {tensor.name}"))
+            scope[tensor.name] = self._initializers[key]
         for at, proto in enumerate(graph.node):
             place = f"{within}{at} {proto.op_type} {proto.name}".rstrip()
             if not within:
@@ -149,8 +156,8 @@ class _Lowering:
                 raise Refused(Reason.GRAPH_INVALID, node=place, seen=name, wanted="a value set before its use")
             values.append(scope[name] if name else None)
 
-        def inner(graph: onnx.GraphProto, given: Sequence[Value | None]) -> list[Value]:
-            return self._inner(graph, given, scope, place)
+        def inner(name: str, graph: onnx.GraphProto, given: Sequence[Value | None]) -> list[Value]:
+            return self._inner(graph, given, scope, f"{place} / {name}")
 
         node = Node(
             op=proto.op_type, domain=domain, version=version, place=place,
@@ -183,12 +190,13 @@ class _Lowering:
             raise Refused(
                 Reason.GRAPH_INVALID, node=place, what="inputs of its graph", seen=len(graph.input), wanted=len(given)
             )
-        own = dict(scope)
+        self._visited += 1
+        own, outer = dict(scope), self._builder.place
         own.update((port.name, value) for port, value in zip(graph.input, given, strict=True) if value is not None)
         self._depth += 1
         outputs = self._graph(graph, own, f"{place} / ")
         self._depth -= 1
-        self._builder.place = place
+        self._builder.place = outer
         return outputs
 
     # --- the end ------------------------------------------------------------------------------------------------
