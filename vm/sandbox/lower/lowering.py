@@ -12,6 +12,7 @@ from vm.sandbox.lower import (  # the families register their rules
     contraction,
     control,
     convolution,
+    einsum,
     elementwise,
     indexing,
     movement,
@@ -20,6 +21,7 @@ from vm.sandbox.lower import (  # the families register their rules
     quantisation,
     recurrent,
     reductions,
+    resizing,
     softmax,
 )
 from vm.sandbox.lower.builder import Builder, Made, Value
@@ -31,6 +33,7 @@ FAMILIES = (
     contraction,
     control,
     convolution,
+    einsum,
     elementwise,
     indexing,
     movement,
@@ -39,6 +42,7 @@ FAMILIES = (
     quantisation,
     recurrent,
     reductions,
+    resizing,
     softmax,
 )
 NODES_LOWERED_MAX = 200_000
