@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
-from math import factorial
+from math import factorial, isqrt
 from pathlib import Path
 
 TARGET = Path("vm/canonical/coefficients.py")
@@ -10,6 +10,8 @@ LINE_MAX = 120
 _BITS = 1400
 """Of the constants: 2/π is needed to 1,216 bits."""
 _ONE = 1 << _BITS
+_SHORT = 1 << 320
+"""For erf, the terms of whose series reach 2^52."""
 
 Series = Callable[[int], Fraction]
 
@@ -37,11 +39,7 @@ def arctangent(x: Fraction) -> Fraction:
 
 def square_root(x: Fraction) -> Fraction:
     """Return the root of x, rounded down."""
-    low, high = 0, (int(x) + 1) << _BITS
-    while low + 1 < high:
-        middle = (low + high) // 2
-        low, high = (middle, high) if Fraction(middle, _ONE) ** 2 <= x else (low, middle)
-    return Fraction(low, _ONE)
+    return Fraction(isqrt(int(x * _ONE * _ONE)), _ONE)
 
 
 PI = 4 * (4 * arctangent(Fraction(1, 5)) - arctangent(Fraction(1, 239)))
@@ -50,12 +48,12 @@ LN2 = _series(lambda k: Fraction(2, (2 * k + 1) * 3 ** (2 * k + 1)))
 
 def error_function(x: Fraction) -> list[Fraction]:
     """Return the Taylor coefficients of erf at x, up to the twelfth."""
-    scale = 2 / square_root(PI)
+    scale = Fraction(int(2 / square_root(PI) * _SHORT), _SHORT)
     value, term, k = Fraction(0), x, 0
     while term:
         value += term / (2 * k + 1)
         k += 1
-        term = Fraction(int(-term * x * x / k * _ONE), _ONE)
+        term = Fraction(int(-term * x * x / k * _SHORT), _SHORT)
     bell = _inverse_exponential(x * x)
     # the derivatives of erf are those of exp(-x^2), which are Hermite polynomials times it
     hermite = [Fraction(1), 2 * x]
@@ -70,8 +68,8 @@ def _inverse_exponential(x: Fraction) -> Fraction:
     while term:
         total += term
         k += 1
-        term = Fraction(int(term * x / k * _ONE), _ONE)
-    return 1 / total
+        term = Fraction(int(term * x / k * _SHORT), _SHORT)
+    return Fraction(int(_SHORT / total), _SHORT)
 
 
 def head(x: Fraction, bits: int) -> Fraction:
