@@ -77,7 +77,7 @@ def rounded(dtype: DType, value: Fraction) -> float:
     unit = Fraction(2) ** (max(exponent, least) - bits + 1)
     whole = round(magnitude / unit) * unit
     nearest = math.inf if whole >= Fraction(2) ** (most + 1) else float(whole)
-    return math.copysign(nearest, value)
+    return nearest if value > 0 else -nearest
 
 
 def wrapped(dtype: DType, value: int) -> int:
