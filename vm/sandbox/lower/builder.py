@@ -190,26 +190,21 @@ class Builder:
         """
         order: list[int] | None = None
         for each in operands:
-            moved = self._moved.get(each.number)
-            if each.array is not None:
-                continue
-            if each.fenced or each.shape != shape or moved is None:
-                return None
-            found = None if moved[1].view != moved[0].shape else moved[1].permutation
+            if each.array is not None or each.shape != shape:
+                continue  # constants, and what is broadcast, can be transposed at little cost
+            found = self._order(each)
             if found is None or (order is not None and found != order):
                 return None
             order = found
         if order is None:
             return None
         back = [order.index(dimension) for dimension in range(len(order))]
-        sources = [self._before(each, back) for each in operands]
+        sources = [self._before(each, back, shape) for each in operands]
         before = self.emit(op, sources, dtype, [shape[each] for each in back], ints)
         return self.transpose(before, order)
 
-    def _before(self, value: Value, back: Sequence[int]) -> Value:
-        if value.array is None:
-            return self._moved[value.number][0]
-        if value.size == 1:
+    def _before(self, value: Value, back: Sequence[int], shape: tuple[int, ...]) -> Value:
+        if value.size == 1 and value.shape != shape:
             return self.reshape(value, ())
         return self.transpose(self.reshape(value, (1,) * (len(back) - value.rank) + value.shape), back)
 

@@ -2,7 +2,7 @@
 
 import onnx
 
-from primitives.reasons import Reason
+from primitives.reasons import Reason, Refused
 from vm.program import Op
 from vm.sandbox.lower.builder import Builder, Value
 from vm.sandbox.lower.graph import Node, Operands, element_type
@@ -22,11 +22,34 @@ def _if(builder: Builder, node: Node, operands: Operands) -> list[Value]:
     if condition.array is not None:
         node.ignore("then_branch", "else_branch")
         return node.lower_inner("then_branch" if condition.array.any() else "else_branch", [])
-    yes, no = node.lower_inner("then_branch", []), node.lower_inner("else_branch", [])
+    chosen = builder.reshape(condition, ())
+    yes, no = _branch(node, "then_branch"), _branch(node, "else_branch")
+    if isinstance(yes, Refused) and isinstance(no, Refused):
+        raise yes
+    if isinstance(yes, Refused):
+        assert not isinstance(no, Refused)
+        return [_unless(builder, chosen, each) for each in no]
+    if isinstance(no, Refused):
+        return [_unless(builder, builder.unary(Op.NOT, chosen), each) for each in yes]
     if [(each.dtype, each.shape) for each in yes] != [(each.dtype, each.shape) for each in no]:
         raise node.not_static("the condition, as its branches give other types or shapes,")
-    chosen = builder.reshape(condition, ())
     return [builder.select(chosen, a, b) for a, b in zip(yes, no, strict=True)]
+
+
+def _branch(node: Node, name: str) -> list[Value] | Refused:
+    """Return what a branch gives, or why it can't be taken with inputs of these shapes."""
+    try:
+        return node.lower_inner(name, [])
+    except Refused as fault:
+        if fault.reason is not Reason.GRAPH_INVALID:
+            raise
+        return fault
+
+
+def _unless(builder: Builder, wrong: Value, value: Value) -> Value:
+    """Return a value, and trap if the branch is asked for that does not fit these shapes."""
+    stacked = builder.reshape(value, (1, *value.shape))
+    return builder.emit(Op.TAKE, [stacked, builder.cast(wrong, DType.INT64)], value.dtype, value.shape, [0])
 
 
 @lowers("Loop")

@@ -9,6 +9,7 @@ from primitives.reasons import Reason, Refused
 from vm.canonical.arrays import DTYPE_OF, Array
 from vm.program import CONTRACTIONS, OPERATIONS_MAX, Operation, Program
 from vm.sandbox.lower import (  # the families register their rules
+    classical,
     contraction,
     control,
     convolution,
@@ -23,6 +24,7 @@ from vm.sandbox.lower import (  # the families register their rules
     reductions,
     resizing,
     softmax,
+    trees,
 )
 from vm.sandbox.lower.builder import Builder, Made, Value
 from vm.sandbox.lower.graph import Node, Operands, array_of, attributes_of, element_type, signature
@@ -30,6 +32,7 @@ from vm.sandbox.lower.table import ML, rule_for
 from vm.tensor import DIMENSION_MAX, RANK_MAX, TensorType
 
 FAMILIES = (
+    classical,
     contraction,
     control,
     convolution,
@@ -44,6 +47,7 @@ FAMILIES = (
     reductions,
     resizing,
     softmax,
+    trees,
 )
 NODES_LOWERED_MAX = 200_000
 """Nodes visited, those in loops once for each step: ten times what a file may hold."""
@@ -198,10 +202,11 @@ class _Lowering:
         own, outer = dict(scope), self._builder.place
         own.update((port.name, value) for port, value in zip(graph.input, given, strict=True) if value is not None)
         self._depth += 1
-        outputs = self._graph(graph, own, f"{place} / ")
-        self._depth -= 1
-        self._builder.place = outer
-        return outputs
+        try:
+            return self._graph(graph, own, f"{place} / ")
+        finally:
+            self._depth -= 1
+            self._builder.place = outer
 
     # --- the end ------------------------------------------------------------------------------------------------
 

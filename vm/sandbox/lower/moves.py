@@ -25,11 +25,14 @@ class Map:
     @property
     def in_range(self) -> bool:
         """Return whether no element of the result lies outside of the operand."""
-        for size, start, row in zip(self.view, self.base, self.rows, strict=True):
-            reach = [factor * (count - 1) for factor, count in zip(row, self.shape, strict=True)]
-            if start + sum(min(each, 0) for each in reach) < 0 or start + sum(max(each, 0) for each in reach) >= size:
-                return False
-        return True
+        return all(self.stays_within(dimension) for dimension in range(len(self.view)))
+
+    def stays_within(self, dimension: int) -> bool:
+        """Return whether no element of the result lies outside of the operand along one dimension of the view."""
+        row, start = self.rows[dimension], self.base[dimension]
+        reach = [factor * (count - 1) for factor, count in zip(row, self.shape, strict=True)]
+        lowest, highest = start + sum(min(each, 0) for each in reach), start + sum(max(each, 0) for each in reach)
+        return lowest >= 0 and highest < self.view[dimension]
 
     @property
     def is_reshape(self) -> bool:
@@ -142,12 +145,37 @@ def _groups(left: Shape, right: Shape) -> list[tuple[list[int], list[int]]] | No
 
 def _merged(inner: Map, groups: list[list[int]]) -> Map | None:
     """Return `inner` with each run of dimensions of its result as one, if its steps along them allow that."""
-    columns: list[list[int]] = []
     for group in groups:
         for first, second in pairwise(group):
-            if any(row[first] != row[second] * inner.shape[second] for row in inner.rows):
-                return None
+            inner = _flattened(inner, first, second)
+    columns: list[list[int]] = []
+    for group in groups:
+        if any(not _is_steady(inner, first, second) for first, second in pairwise(group)):
+            return None
         columns.append([row[group[-1]] for row in inner.rows])
     rows = tuple(tuple(column[at] for column in columns) for at in range(len(inner.view)))
     shape = tuple(math.prod(inner.shape[at] for at in group) for group in groups)
     return Map(inner.view, inner.base, rows, shape)
+
+
+def _is_steady(inner: Map, first: int, second: int) -> bool:
+    """Return whether a step along one dimension of the result is as many steps along the next as that has elements."""
+    return all(row[first] == row[second] * inner.shape[second] for row in inner.rows)
+
+
+def _flattened(inner: Map, first: int, second: int) -> Map:
+    """Return the same map with two dimensions of the view as one, if these are what keeps two of the result apart."""
+    if _is_steady(inner, first, second):
+        return inner
+    for at in range(len(inner.view) - 1):
+        upper, lower = inner.rows[at], inner.rows[at + 1]
+        if upper[first] and lower[second] and inner.stays_within(at) and inner.stays_within(at + 1):
+            size = inner.view[at + 1]
+            row = tuple(size * a + b for a, b in zip(upper, lower, strict=True))
+            return Map(
+                (*inner.view[:at], inner.view[at] * size, *inner.view[at + 2 :]),
+                (*inner.base[:at], inner.base[at] * size + inner.base[at + 1], *inner.base[at + 2 :]),
+                (*inner.rows[:at], row, *inner.rows[at + 2 :]),
+                inner.shape,
+            )
+    return inner
