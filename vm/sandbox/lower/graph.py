@@ -112,6 +112,8 @@ class Node:
         found = self._attribute(attribute)
         if found is None:
             return "none"
+        if found.type in (_ATTRIBUTE.TENSOR, _ATTRIBUTE.GRAPH):
+            return "a tensor" if found.type == _ATTRIBUTE.TENSOR else "a graph"
         value = onnx.helper.get_attribute_value(found)
         return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 

@@ -1,7 +1,8 @@
 """Lowering: a parsed model and the shapes of its inputs to the program that is its meaning."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import onnx
 
@@ -27,8 +28,9 @@ from vm.sandbox.lower import (  # the families register their rules
     trees,
 )
 from vm.sandbox.lower.builder import Builder, Made, Value
+from vm.sandbox.lower.expansion import body_of
 from vm.sandbox.lower.graph import Node, Operands, array_of, attributes_of, element_type, signature
-from vm.sandbox.lower.table import ML, rule_for
+from vm.sandbox.lower.table import ML, Rule, rule_for, served
 from vm.tensor import DIMENSION_MAX, RANK_MAX, TensorType
 
 FAMILIES = (
@@ -54,7 +56,8 @@ NODES_LOWERED_MAX = 200_000
 NESTING_MAX = 16
 """Graphs within graphs; exporters make three."""
 _DOMAINS = {"": "", "ai.onnx": "", ML: ML}
-_Scope = dict[str, Value]
+_Scope = dict[str, Value | None]
+"""Values by name; an input that is absent is None."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class Lowered:
     """By number of a value: its first name in the file. Inputs, and outputs of the outermost nodes."""
     places: list[str]
     """By number of an operation: the node that it comes from, as a person finds it."""
+    nodes: list[onnx.NodeProto]
+    """And the node itself, the innermost that holds no other."""
 
 
 def lower(model: onnx.ModelProto, shapes: Sequence[Sequence[int]]) -> Lowered:
@@ -100,7 +105,7 @@ class _Lowering:
         self._inputs = len(bound)
         for value, port in zip(bound, inputs, strict=True):
             self._names[value.number] = port.name
-        scope = {port.name: value for port, value in zip(inputs, bound, strict=True)}
+        scope: _Scope = {port.name: value for port, value in zip(inputs, bound, strict=True)}
         self._outputs = self._graph(graph, scope, "")
 
     def _input(self, value: onnx.ValueInfoProto, shape: Sequence[int]) -> Value:
@@ -126,11 +131,16 @@ class _Lowering:
             if key not in self._initializers:
                 self._initializers[key] = self._builder.constant(array_of(tensor, f"initializer {tensor.name}"))
             scope[tensor.name] = self._initializers[key]
-        for at, proto in enumerate(graph.node):
+        self._nodes(graph.node, scope, within)
+        return [_found(scope, each.name) for each in graph.output]
+
+    def _nodes(self, nodes: Iterable[onnx.NodeProto], scope: _Scope, within: str) -> None:
+        """Lower nodes in order, and add what they set to the scope."""
+        for at, proto in enumerate(nodes):
             place = f"{within}{at} {proto.op_type} {proto.name}".rstrip()
             if not within:
                 self._builder.origin = at
-            self._builder.place = place
+            self._builder.place, self._builder.node = place, proto
             results = self._node(proto, scope, place)
             for name, value in zip(proto.output, results, strict=False):
                 if not name:
@@ -138,20 +148,13 @@ class _Lowering:
                 if not within:
                     self._names.setdefault(value.number, name)
                 scope[name] = self._builder.fence(value) if name in self._fences and not within else value
-        outputs: list[Value] = []
-        for each in graph.output:
-            if each.name not in scope:
-                raise Refused(Reason.GRAPH_INVALID, what="output", seen=each.name, wanted="a computed value")
-            outputs.append(scope[each.name])
-        return outputs
 
     def _node(self, proto: onnx.NodeProto, scope: _Scope, place: str) -> list[Value]:
         self._visited += 1
         if self._visited > NODES_LOWERED_MAX:
             raise Refused(Reason.TOO_MANY_NODES, node=place, what="nodes, loops unrolled", wanted=NODES_LOWERED_MAX)
         domain = _DOMAINS.get(proto.domain)
-        rule = None if domain is None else rule_for(proto.op_type, domain)
-        if rule is None or domain is None:
+        if domain is None or (domain, proto.op_type) not in served():
             told = f"operator {proto.op_type}" + (f" of domain {proto.domain}" if proto.domain else "")
             raise Refused(Reason.OPERATOR_REFUSED, node=place, why=f"{told} is not served")
         version = self._versions.get(domain, 0)
@@ -173,13 +176,29 @@ class _Lowering:
         )  # fmt: skip
         operands = Operands(node, values)
         operands.check_types()
-        results = self._ruled(node, operands)
+        rule = rule_for(node.op, node.domain)
+        if rule is None:
+            return self._expanded(node, body_of(proto, version, values, place), values)
+        results = self._ruled(rule, node, operands)
         node.check_attributes()
         return results
 
-    def _ruled(self, node: Node, operands: Operands) -> list[Value]:
-        rule = rule_for(node.op, node.domain)
-        assert rule is not None
+    def _expanded(self, node: Node, body: onnx.FunctionProto, values: list[Value | None]) -> list[Value]:
+        """Lower the graph by which ONNX defines an operator."""
+        outer = self._versions
+        self._versions = {_DOMAINS[each.domain]: each.version for each in body.opset_import if each.domain in _DOMAINS}
+        scope: _Scope = dict(zip_longest(body.input, values[: len(body.input)]))
+        try:
+            self._nodes(body.node, scope, f"{node.place} / ")
+        finally:
+            self._versions, self._builder.place = outer, node.place
+        first = _found(scope, body.output[0])
+        return [
+            _found(scope, name) if node.wants(at) else first  # what the graph does not name may be anything
+            for at, name in enumerate(body.output[: len(node.outputs)])
+        ]
+
+    def _ruled(self, rule: Rule, node: Node, operands: Operands) -> list[Value]:
         try:
             results = rule(self._builder, node, operands)
         except (ValueError, IndexError, KeyError, OverflowError, ZeroDivisionError) as fault:
@@ -199,14 +218,14 @@ class _Lowering:
                 Reason.GRAPH_INVALID, node=place, what="inputs of its graph", seen=len(graph.input), wanted=len(given)
             )
         self._visited += 1
-        own, outer = dict(scope), self._builder.place
+        own, outer = dict(scope), (self._builder.place, self._builder.node)
         own.update((port.name, value) for port, value in zip(graph.input, given, strict=True) if value is not None)
         self._depth += 1
         try:
             return self._graph(graph, own, f"{place} / ")
         finally:
             self._depth -= 1
-            self._builder.place = outer
+            self._builder.place, self._builder.node = outer
 
     # --- the end ------------------------------------------------------------------------------------------------
 
@@ -268,11 +287,13 @@ class _Lowering:
         number = {at: new for new, at in enumerate([*range(self._inputs), *held, *made])}
         operations: list[Operation] = []
         places: list[str] = []
+        nodes: list[onnx.NodeProto] = []
         for at in made:
             entry = entries[at]
             assert isinstance(entry, Made)
             operations.append(_operation(entry, number))
             places.append(entry.place)
+            nodes.append(entry.node)
         constants = [entry for at in held if not isinstance(entry := entries[at], Made | TensorType)]
         program = Program(
             inputs=[entry for entry in entries[: self._inputs] if isinstance(entry, TensorType)],
@@ -283,7 +304,14 @@ class _Lowering:
             tail=[],
         )
         names = {number[at]: name for at, name in sorted(self._names.items()) if at in number}
-        return Lowered(program, constants, names, places)
+        return Lowered(program, constants, names, places, nodes)
+
+
+def _found(scope: _Scope, name: str) -> Value:
+    value = scope.get(name)
+    if value is None:
+        raise Refused(Reason.GRAPH_INVALID, what="output", seen=name, wanted="a computed value")
+    return value
 
 
 def _operation(entry: Made, number: dict[int, int]) -> Operation:

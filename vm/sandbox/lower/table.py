@@ -1,8 +1,10 @@
 """The table of operators that are served: for each, by domain and name, the rule that lowers it."""
 
 from collections.abc import Callable
+from functools import cache
 
 from vm.sandbox.lower.builder import Builder, Value
+from vm.sandbox.lower.expansion import EXPANDED
 from vm.sandbox.lower.graph import Node, Operands
 
 Rule = Callable[[Builder, Node, Operands], list[Value]]
@@ -25,10 +27,11 @@ def lowers(*names: str, domain: str = "") -> Callable[[Rule], Rule]:
 
 
 def rule_for(op: str, domain: str) -> Rule | None:
-    """Return the rule of an operator, or None if it is not served."""
+    """Return the rule of an operator, or None if it has none of its own."""
     return _TABLE.get((domain, op))
 
 
+@cache
 def served() -> list[tuple[str, str]]:
-    """Return domain and name of every operator that has a rule, sorted."""
-    return sorted(_TABLE)
+    """Return domain and name of every operator that has a rule or a body, sorted."""
+    return sorted({*_TABLE, *(("", name) for name in EXPANDED)})
