@@ -12,7 +12,7 @@ from primitives.hashing import HASH_BYTES
 from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from primitives.units import U32, U64
-from vm.cost import bytes_of, length_of
+from vm.cost import bytes_of
 from vm.program import ELEMENTARY, Op, Operation, Program, convolution
 from vm.tensor import BUNDLE_TENSORS_MAX, ITEM_BYTES, RANK_MAX, ROOT_LEAF_BYTES, TensorType, element_count
 
@@ -25,8 +25,8 @@ FLOPS_MAX = 10**6
 HASH_ENCODED_BYTES = HASH_BYTES + 2
 """With MessagePack's header."""
 LEAF_ENCODED_BYTES = ROOT_LEAF_BYTES + 2
-OPENED_BYTES = 128
-"""What an opened operand has beside leaves and hashes: its type, which has at most 8 dimensions, and lengths."""
+OPENED_BYTES = 96
+"""What a value has beside leaves and hashes: its type, which has at most 8 dimensions, lengths, or its tree's root."""
 OUTLINE_BYTES_MAX = 3 * 1024
 """An outline with 32 inputs of rank 8, 32 outputs and 32 values of the cut, and the rest of an accusation."""
 FUNCTION_STEPS = 64
@@ -65,9 +65,8 @@ def _conv_spreads(operation: Operation, x: TensorType, w: TensorType) -> list[Sp
     return [Spread(0, runs, elements), Spread(1, 1, element_count(taps) * channels)]
 
 
-def spreads(program: Program, operation: Operation) -> list[Spread]:
+def spreads(operation: Operation, types: list[TensorType]) -> list[Spread]:
     """Return what the worst element of an operation reads."""
-    types = [program.type_of(operand) for operand in operation.operands]
     match operation.op:
         case Op.CONCAT:
             worst = max(range(len(types)), key=lambda at: bytes_of(types[at]))
@@ -77,8 +76,7 @@ def spreads(program: Program, operation: Operation) -> list[Spread]:
             updates = Spread(2, 1, 1) if operation.ints[0] == 0 else Spread(2, many, 1)
             return [Spread(1, 1, many), Spread(0, 1, 1), updates]
         case Op.MATMUL:
-            length = length_of(program, operation)
-            return [Spread(0, 1, length), Spread(1, 1, length)]
+            return [Spread(slot, 1, types[0].shape[-1]) for slot in (0, 1)]
         case Op.CONV:
             return _conv_spreads(operation, types[0], types[1])
         case _ if Op.REDUCE_SUM <= operation.op <= Op.SORT:
@@ -95,24 +93,38 @@ def opened_bytes(type_: TensorType, spread: Spread) -> int:
     per_run = -(-(spread.elements * item + ROOT_LEAF_BYTES - item) // ROOT_LEAF_BYTES)
     leaves = min(total, spread.runs * per_run)
     beside = 1 if per_run == 1 else 2
-    hashes, level = 0, total
-    while level > 1:
-        hashes += min(beside * spread.runs, level)
-        level = -(-level // 2)
-    return leaves * LEAF_ENCODED_BYTES + hashes * HASH_ENCODED_BYTES + OPENED_BYTES
+    return leaves * LEAF_ENCODED_BYTES + _hashes(total, spread.runs, beside) * HASH_ENCODED_BYTES
+
+
+def _hashes(leaves: int, chosen: int, beside: int) -> int:
+    """Return the most hashes that prove a set of runs in a tree, each of which has so many neighbours in a level."""
+    found = 0
+    while leaves > 1:
+        found += min(beside * chosen, leaves)
+        leaves = -(-leaves // 2)
+    return found
+
+
+def tile_of(operation: Operation, number: int, types: list[TensorType], *, operations: int, constants: int) -> Tile:
+    """Return what judging the worst element of an operation takes, in a program of so many operations and constants."""
+    read = spreads(operation, types)
+    size = OUTLINE_BYTES_MAX + len(codec.encode(operation)) + OPENED_BYTES * (1 + len(types))
+    size += HASH_ENCODED_BYTES * _hashes(operations, 1, 1)
+    # Each operand is a constant or a result.
+    size += HASH_ENCODED_BYTES * max(
+        _hashes(constants, at, 1) + _hashes(operations, 1 + len(types) - at, 1) for at in range(len(types) + 1)
+    )
+    size += opened_bytes(operation.result, Spread(0, 1, 1))
+    size += sum(opened_bytes(types[each.operand], each) for each in read)
+    steps, flops = _work(operation, max((each.runs * each.elements for each in read), default=1))
+    return Tile(proof_bytes=size, steps=steps, flops=flops, operation=number)
 
 
 def tile(program: Program, number: int) -> Tile:
     """Return what judging the worst element of operation `number` takes."""
     operation = program.operations[number]
-    read = spreads(program, operation)
     types = [program.type_of(operand) for operand in operation.operands]
-    anchor = max(len(program.operations), len(program.constants)).bit_length() * HASH_ENCODED_BYTES
-    size = OUTLINE_BYTES_MAX + len(codec.encode(operation)) + anchor
-    size += opened_bytes(operation.result, Spread(0, 1, 1)) + anchor
-    size += sum(opened_bytes(types[each.operand], each) + anchor for each in read)
-    steps, flops = _work(operation, max((each.runs * each.elements for each in read), default=1))
-    return Tile(proof_bytes=size, steps=steps, flops=flops, operation=number)
+    return tile_of(operation, number, types, operations=len(program.operations), constants=len(program.constants))
 
 
 def _work(operation: Operation, elements: int) -> tuple[int, int]:
@@ -146,18 +158,21 @@ def worst_tile(program: Program) -> Tile:
     return worst
 
 
+def check_tile(each: Tile, node: str | None = None) -> None:
+    """Raise Refused TILE_TOO_LARGE if no referee could judge the worst element (V90)."""
+    for what, seen, wanted in (
+        ("bytes of proof", each.proof_bytes, PROOF_BYTES_MAX),
+        ("sequential steps", each.steps, SEQUENTIAL_STEPS_MAX),
+        ("arithmetic operations", each.flops, FLOPS_MAX),
+    ):
+        if seen > wanted:
+            raise Refused(Reason.TILE_TOO_LARGE, node=node, what=what, seen=seen, wanted=f"at most {wanted}")
+
+
 def check_tiles(program: Program, places: list[str]) -> None:
     """Raise Refused TILE_TOO_LARGE at the first operation that no referee could judge (V90).
 
     `places` says for people where in the file each operation comes from.
     """
     for each in tiles(program):
-        for what, seen, wanted in (
-            ("bytes of proof", each.proof_bytes, PROOF_BYTES_MAX),
-            ("sequential steps", each.steps, SEQUENTIAL_STEPS_MAX),
-            ("arithmetic operations", each.flops, FLOPS_MAX),
-        ):
-            if seen > wanted:
-                raise Refused(
-                    Reason.TILE_TOO_LARGE, node=places[each.operation], what=what, seen=seen, wanted=f"at most {wanted}"
-                )
+        check_tile(each, places[each.operation])

@@ -1,4 +1,4 @@
-"""Whether an operation fits what it reads, and a program its operations: what every run takes for granted.
+"""Whether an operation fits what it reads, and a program its operations: what every run takes for granted (G5).
 
 Programs come from the lowering, which is deterministic, but also from strangers, in a dispute.
 """

@@ -1,7 +1,7 @@
 """Which elements of its operands one element of a result is computed from."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from vm.program import Op, Operation, convolution, movement
@@ -164,7 +164,7 @@ def _matmul(operation: Operation, types: list[TensorType], element: int) -> list
     return reaches
 
 
-def places(type_: TensorType, ranges: list[Range]) -> list[int]:
+def places(type_: TensorType, ranges: Sequence[Range]) -> list[int]:
     """Return which leaves of a tensor's tree hold the elements of ascending ranges."""
     item, found = ITEM_BYTES[type_.dtype], list[int]()
     for first, count in ranges:

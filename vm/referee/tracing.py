@@ -1,0 +1,81 @@
+"""The trace of a job: both canonical runs, with the root of every result, and the noise at the cut (V82)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from primitives import codec, merkle
+from vm.canonical import interpreter
+from vm.canonical.arrays import Array, tensor_of
+from vm.canonical.interpreter import NUMPY, Values
+from vm.canonical.kernels import Kernels
+from vm.canonical.trapped import Trapped
+from vm.noise import Noise, Row
+from vm.program import Program, program_root
+from vm.tensor import tensor_root
+from vm.trace import Run, Trace, run_of, trap_digest
+
+
+class Traced(NamedTuple):
+    """A trace, with the digests of its first run and the outputs of that run, unless it trapped."""
+
+    trace: Trace
+    digests: list[bytes]
+    values: Values | Trapped
+
+
+def root_of(array: Array) -> bytes:
+    """Return the root of a value in normal form."""
+    return tensor_root(tensor_of(array))
+
+
+def rows_root(rows: Sequence[Row]) -> bytes:
+    """Return the root over the scales and noise of a value's rows, one leaf each (V89)."""
+    return merkle.root([codec.encode(row) for row in rows])
+
+
+def traced(
+    program: Program,
+    constants: Sequence[Array],
+    inputs: Sequence[Array],
+    *,
+    vm_version: int,
+    native: bool,
+    kernels: Kernels = NUMPY,
+) -> Traced:
+    """Return the trace of a job, with the second run and the noise if it is of class native."""
+    roots, values = _digests(program, constants, inputs, kernels, perturbed=False)
+    perturbed: Run | None = None
+    noise: list[bytes] = []
+    if native:
+        others, moved = _digests(program, constants, inputs, kernels, perturbed=True)
+        perturbed = run_of(others)
+        if isinstance(values, dict) and isinstance(moved, dict):
+            pairs = [(tensor_of(values[at]), tensor_of(moved[at])) for at in program.cut]
+            noise = [rows_root(Noise(*pair).rows()) for pair in pairs]
+    trace = Trace(
+        vm_version=vm_version,
+        program=program_root(program, [root_of(array) for array in constants]),
+        inputs=[root_of(array) for array in inputs],
+        first=run_of(roots),
+        perturbed=perturbed,
+        noise=noise,
+    )
+    return Traced(trace, roots, values)
+
+
+def _digests(
+    program: Program, constants: Sequence[Array], inputs: Sequence[Array], kernels: Kernels, *, perturbed: bool
+) -> tuple[list[bytes], Values | Trapped]:
+    """Return the digests of a run, with outputs and cut; of a trap that is the last (V83)."""
+    roots: list[bytes] = []
+
+    def watch(_: int, result: Array) -> None:
+        roots.append(root_of(result))
+
+    try:
+        values = interpreter.run(
+            program, constants, inputs, kernels=kernels, perturbed=perturbed, keep=program.cut, watch=watch
+        )
+    except Trapped as trap:
+        return [*roots, trap_digest(trap.code, trap.operation)], trap
+    return roots, values
