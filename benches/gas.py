@@ -13,6 +13,7 @@ from ledger.stake.keys import prove
 from ledger.transaction import (
     Delegate,
     JobDecline,
+    LoweringPublish,
     Transfer,
     Undelegate,
     ValidatorExit,
@@ -49,6 +50,7 @@ def a_history() -> kit.World:
     world = kit.a_world(kit.a_genesis(workers=WORKERS_MAX - 1))
     world.names = {kit.address(f"worker {at}"): f"worker {at}" for at in range(WORKERS_MAX)} | world.names
     kit.run_job(world)
+    world.must("client", LoweringPublish(lowering=kit.a_lowering(vm_version=1, program_root=bytes(32))))
     world.must("client", Transfer(to=kit.address("stranger"), amount=5))
     named = world.must("client", kit.a_submission(provider="worker 1"))
     world.must("worker 1", JobDecline(job=named, reason=Reason.RUN_TIME_LIMIT))

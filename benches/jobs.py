@@ -5,16 +5,17 @@ from collections.abc import Iterator
 
 from benches.figures import Figure, percentile
 from benches.network import account, running
+from cli.admission import check_bundles, lowering_of
 from cli.client import ENDED, Client, model_record
 from examples.filetype.files import samples
-from examples.filetype.jobs import ask, input_of
-from examples.filetype.labels import CUT, MODEL_FILE, package_file
+from examples.filetype.jobs import Asked, ask, input_of
+from examples.filetype.labels import MODEL_FILE, package_file
 from node.keys.files import Key
 from node.rpc.client import RpcClient
 from primitives.units import KARAT
 from testnet.manifest import standard
-from vm.manifest import Class, model_id
-from vm.pool import PoolConfig, admit_once
+from vm.lowering import lowering_id
+from vm.manifest import model_id
 
 JOBS = 12
 PRICE_MAX = KARAT // 10
@@ -28,8 +29,8 @@ def run() -> Iterator[Figure]:
     inputs = [bundle for bundle in map(input_of, samples()) if bundle is not None][:JOBS]
     with running(standard(validators=4, workers=5)) as (directory, network), RpcClient(network.nodes[0].rpc) as rpc:
         client, key = Client(rpc), account(directory, 0)
-        model = _publish(client, key)
-        took = [_one(client, key, model, bundle) for bundle in inputs]
+        asked = _publish(client, key, inputs[0])
+        took = [_one(client, key, asked, bundle) for bundle in inputs]
     warm = took[1:]
     for what, value in (("p50", percentile(warm, 50)), ("slowest", max(warm))):
         yield Figure(what=f"submit to settled, {what}", value=value, unit="s", method=METHOD)
@@ -37,24 +38,25 @@ def run() -> Iterator[Figure]:
     yield Figure(what="the first job", value=took[0], unit="s", method=method)
 
 
-def _publish(client: Client, key: Key) -> bytes:
+def _publish(client: Client, key: Key, bundle: bytes) -> Asked:
     raw = package_file(MODEL_FILE).read_bytes()
-    admitted = admit_once(PoolConfig(), raw, [CUT.encode()], Class.NATIVE)
+    found = check_bundles(raw, [bundle])
+    lowering = lowering_of(found)
     model = model_record(
         client.rpc.put_blob(raw),
-        inputs=admitted.inputs,
-        outputs=admitted.outputs,
+        inputs=found.inputs,
+        outputs=found.outputs,
         licence="Apache-2.0",
         publisher=key.info.address,
     )
-    client.publish(key, model, [CUT.encode()])
-    return model_id(model)
+    client.publish(key, model, lowering)
+    return Asked(model=model_id(model), lowering=lowering_id(lowering))
 
 
-def _one(client: Client, key: Key, model: bytes, bundle: bytes) -> float:
+def _one(client: Client, key: Key, asked: Asked, bundle: bytes) -> float:
     """Submit one job and return the seconds until it is settled."""
     began = time.perf_counter()
-    job = ask(client, key, model, bundle, max_price=PRICE_MAX)
+    job = ask(client, key, asked, bundle, max_price=PRICE_MAX)
     client.final(job)
     while (told := client.job(job))["state"] not in ENDED:
         if time.perf_counter() - began > JOB_S_MAX:

@@ -64,12 +64,6 @@ def bundle_of_file(raw: bytes) -> bytes:
     return encoded
 
 
-def ports_of_file(raw: bytes) -> tuple[list[Port], list[Port]]:
-    """Return inputs and outputs from JSON `{"inputs": [{"name", "dtype", "shape"}], "outputs": [...]}`; -1 is free."""
-    told = _json(raw)
-    return ports_of_json(told.get("inputs")), ports_of_json(told.get("outputs"))
-
-
 def ports_of_json(told: Json) -> list[Port]:
     """Return ports from a JSON list of objects with name, dtype and shape. Raises Refused INPUT_UNREADABLE."""
     ports = []

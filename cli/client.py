@@ -6,14 +6,23 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ledger.parameters import Tier
-from ledger.transaction import Body, JobSubmit, ModelPublish, Payload, Transfer, sign_transaction
+from ledger.transaction import (
+    Body,
+    JobSubmit,
+    LoweringPublish,
+    ModelPublish,
+    Payload,
+    Transfer,
+    sign_transaction,
+)
 from node.keys.files import Key
 from node.rpc.client import RpcClient
 from node.rpc.json_value import Json
 from primitives.address import parse_address
 from primitives.content import ContentId
 from primitives.reasons import Fact, Reason, Refused
-from vm.manifest import TOLERANCE, Class, Cut, Model, Port, Provenance
+from vm.lowering import Lowering
+from vm.manifest import Class, Model, Port, Provenance
 
 VALID_MS = 600_000
 """How long a transaction may wait for its block: ten minutes are plenty, and a lost one is soon forgotten."""
@@ -39,8 +48,11 @@ class Order:
     """A job to be submitted. The input is content that the node already holds."""
 
     model: bytes
+    lowering: bytes
+    """Of the model, for an input of this shape."""
     input: ContentId
     max_price: int
+    class_: Class = Class.NATIVE
     provider: bytes | None = None
 
 
@@ -131,18 +143,28 @@ class Client:
         """Send grains and return the final transaction's id. Raises Refused."""
         return self.send(key, Transfer(to=to, amount=amount), offer=offer)
 
-    def publish(self, key: Key, model: Model, cut: list[bytes]) -> bytes:
+    def publish(self, key: Key, model: Model, lowering: Lowering) -> bytes:
         """Publish a model whose file the node holds; return the final transaction's id. Raises Refused."""
-        terms = Cut(values=cut, tolerance=TOLERANCE)
-        return self.send(key, ModelPublish(model=model, cut=terms, class_=Class.NATIVE))
+        return self.send(key, ModelPublish(model=model, lowering=lowering))
+
+    def lower(self, key: Key, lowering: Lowering) -> bytes:
+        """Register another lowering of a published model; return the final transaction's id. Raises Refused."""
+        return self.send(key, LoweringPublish(lowering=lowering))
+
+    def model_file(self, model: str) -> bytes:
+        """Return the file of a published model, by the id as people write it. Raises Refused MODEL_UNKNOWN."""
+        file = self.rpc.table("model.show", id=model)["file"]
+        assert isinstance(file, dict)
+        return self.rpc.get_blob(ContentId(root=bytes.fromhex(str(file["root"])), length=int(str(file["length"]))))
 
     def order(self, key: Key, order: Order) -> bytes:
         """Return the signed transaction that submits a job."""
         payload = JobSubmit(
             model=order.model,
+            lowering=order.lowering,
             input=order.input,
             tier=Tier.HIGH,
-            class_=Class.NATIVE,
+            class_=order.class_,
             max_price=order.max_price,
             provider=order.provider,
         )

@@ -22,6 +22,7 @@ _HELP = {
     Reason.TESTNET_UNKNOWN: "start one with `assay testnet up`, or name its directory with --dir",
     Reason.TESTNET_EXISTS: "stop it with `assay testnet down`, or choose another directory with --dir",
     Reason.MODEL_UNKNOWN: "see `assay model list`",
+    Reason.LOWERING_UNKNOWN: "register the model for these shapes with `assay model lower MODEL --input FILE`",
     Reason.JOB_UNKNOWN: "see `assay job list`",
     Reason.STILL_PENDING: "ask again later; nothing needs to be repeated",
     Reason.KEY_WRONG_PASSWORD: "give the password's file with --password-file",

@@ -12,6 +12,7 @@ from ledger.transaction import (
     JobCommit,
     JobDecline,
     JobSubmit,
+    LoweringPublish,
     ModelPublish,
     ProviderReveal,
     StakePayload,
@@ -48,6 +49,8 @@ def execute(moment: Moment, transaction: Transaction) -> None:
             worker.leave(moment, sender, payload)
         case ModelPublish():
             model.publish(moment, sender, payload)
+        case LoweringPublish():
+            model.publish_lowering(moment, sender, payload)
         case JobSubmit():
             job.submit(moment, sender, transaction.id, payload)
         case JobAccept() | JobDecline() | JobCommit() | VerifierCommit() | ProviderReveal() | VerifierReveal():

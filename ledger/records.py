@@ -11,7 +11,8 @@ from primitives.content import ContentId
 from primitives.hashing import AddressBytes, Hash, KeyBytes
 from primitives.record import Record
 from primitives.units import U8, U64
-from vm.manifest import Class, Cut, Model
+from vm.lowering import Lowering
+from vm.manifest import Class, Model
 
 HISTORY_MAX = 20
 """The longest life of a job: its events, two for each of three verifiers, the deadlines on the way, and declines."""
@@ -54,11 +55,19 @@ class Worker(Record):
 
 
 class ModelEntry(Record):
-    """A published model, and on what terms its jobs are judged; its id is the key."""
+    """A published model; its id is the key."""
 
     model: Model
-    cut: Cut
-    class_: Class
+    published: U64
+    """Height."""
+
+
+class LoweringEntry(Record):
+    """What a model's jobs mean for one binding; model and id are the key."""
+
+    lowering: Lowering
+    publisher: AddressBytes
+    """Whoever registered it, not always the model's publisher."""
     published: U64
     """Height."""
 
@@ -179,9 +188,12 @@ class Job(Record):
 
     client: AddressBytes
     model: Hash
+    lowering: Hash
     input: ContentId
     tier: Tier
     class_: Class
+    run_ms: U64
+    """What a run may take, in live time, on top of the deadlines that it falls into (J6)."""
     max_price: U64
     verifier_fee: U64
     named: AddressBytes | None

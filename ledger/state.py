@@ -7,7 +7,19 @@ from typing import Protocol, TypeVar, cast
 import msgspec
 
 from ledger.limits import STATE_ROW_BYTES_MAX
-from ledger.records import Account, Amount, Clock, Job, Marker, ModelEntry, Revealed, Tip, Totals, Worker
+from ledger.records import (
+    Account,
+    Amount,
+    Clock,
+    Job,
+    LoweringEntry,
+    Marker,
+    ModelEntry,
+    Revealed,
+    Tip,
+    Totals,
+    Worker,
+)
 from ledger.stake.epochs import Epoch, EpochSet
 from ledger.stake.records import Claim, Conviction, Delegation, Pool, RuleVersion, RuleVersions, Validator
 from primitives import codec
@@ -48,6 +60,8 @@ CONVICTION = b"\x13"
 VERSIONS = b"\x14"
 ROLL = b"\x15"
 """‖ validator's address: the end of an epoch looks at it."""
+LOWERING = b"\x16"
+"""‖ model ‖ lowering."""
 
 
 def number(value: int) -> bytes:
@@ -68,6 +82,11 @@ def worker_key(address: bytes) -> bytes:
 def model_key(model_id: bytes) -> bytes:
     """Return the key of a model."""
     return MODEL + model_id
+
+
+def lowering_key(model_id: bytes, lowering_id: bytes) -> bytes:
+    """Return the key of a lowering of a model."""
+    return LOWERING + model_id + lowering_id
 
 
 def job_key(job_id: bytes) -> bytes:
@@ -274,6 +293,10 @@ class State:
         """Return a published model."""
         return self.find(ModelEntry, model_key(model_id))
 
+    def lowering(self, model_id: bytes, lowering_id: bytes) -> LoweringEntry | None:
+        """Return a registered lowering of a model."""
+        return self.find(LoweringEntry, lowering_key(model_id, lowering_id))
+
     def job(self, job_id: bytes) -> Job | None:
         """Return a job."""
         return self.find(Job, job_key(job_id))
@@ -319,6 +342,10 @@ class State:
     def models(self, *, limit: int = ROWS_MAX) -> Iterator[tuple[bytes, ModelEntry]]:
         """Return models (id and row), by id."""
         return ((key[1:], row) for key, row in self.scan(ModelEntry, MODEL, limit=limit))
+
+    def lowerings(self, model_id: bytes, *, limit: int = ROWS_MAX) -> Iterator[tuple[bytes, LoweringEntry]]:
+        """Return the lowerings of a model (id and row), by id."""
+        return ((key[33:], row) for key, row in self.scan(LoweringEntry, LOWERING + model_id, limit=limit))
 
     def jobs(self, *, limit: int = ROWS_MAX) -> Iterator[tuple[bytes, Job]]:
         """Return jobs (id and row), by id."""

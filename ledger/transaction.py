@@ -17,7 +17,8 @@ from primitives.hashing import AddressBytes, Hash, KeyBytes, Salt, SignatureByte
 from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from primitives.units import U8, U32, U64, Bps
-from vm.manifest import Class, Cut, Model
+from vm.lowering import Lowering
+from vm.manifest import Class, Model
 
 SIGNING_DOMAIN = b"assay/tx"
 FACTS_MAX = 8
@@ -85,17 +86,18 @@ class WorkerExit(Record, tag=5):
 
 
 class ModelPublish(Record, tag=6):
-    """Register a model, and on what terms its jobs are judged."""
+    """Register a model, and what its jobs mean for inputs of one binding."""
 
     model: Model
-    cut: Cut
-    class_: Class
+    lowering: Lowering
 
 
 class JobSubmit(Record, tag=7):
     """Ask for one run of a model on an input; the job's id is this transaction's id."""
 
     model: Hash
+    lowering: Hash
+    """Of the model: what the run means for an input of these shapes."""
     input: ContentId
     tier: Tier
     class_: Class
@@ -203,6 +205,12 @@ class Undelegate(Record, tag=19):
     """None: all that is the sender's."""
 
 
+class LoweringPublish(Record, tag=20):
+    """Register what a published model's jobs mean for inputs of another binding, or in another vm_version."""
+
+    lowering: Lowering
+
+
 StakePayload = ValidatorRegister | ValidatorUpdate | ValidatorExit | ValidatorUnjail | Delegate | Undelegate
 
 Payload = (
@@ -219,6 +227,7 @@ Payload = (
     | ProviderReveal
     | VerifierReveal
     | JobDecline
+    | LoweringPublish
     | StakePayload
 )
 

@@ -159,7 +159,7 @@ class _Node:
             now_ms=_now_ms,
             progress=self.part.progress,
             peers=self.network,
-            admit=None if self.working is None else self.working.admit,
+            check=None if self.working is None else self.working.check,
             failures=tuple if self.working is None else self.working.failures,
         )
 
@@ -177,6 +177,7 @@ class _Node:
             network_pid=self.network.pid,
             sandbox_pids=tuple(pid for pid in child_pids() if pid != self.network.pid),
             sandbox_layers=() if self.working is None else self.working.layers,
+            deviating=None if self.working is None else self.working.deviating,
             worker=None if self.working is None else self.working.address,
             voting=None if self.part.epochs is None else self.part.epochs.is_proven,
         )

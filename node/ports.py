@@ -19,6 +19,8 @@ from ledger.proven import ProvenRows
 from ledger.state import State
 from ledger.transaction import Receipt
 from primitives.content import ContentId
+from vm.lowering import Lowering
+from vm.manifest import Class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +134,9 @@ class Task:
     model_id: bytes
     model: bytes
     """The ONNX file."""
-    cut: tuple[bytes, ...]
+    lowering: Lowering
+    """What the run means, as the chain has it."""
+    class_: Class
     input: bytes
     """The encoded vm.tensor.Bundle."""
 
@@ -151,3 +155,6 @@ class Engine(Protocol):
 
     async def run(self, task: Task) -> TaskResult:
         """Run a job. Raises Refused (5xx, 6xx) if the model, the input or the run fails."""
+
+    async def tail(self, task: Task, cut: bytes) -> bytes:
+        """Return the encoded bundle of outputs that follow from values at the cut. Raises Refused (5xx, 6xx)."""

@@ -1,7 +1,7 @@
 """A node's worker with its sandboxes, tied together for the role."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,12 +12,15 @@ from node.compute.worker import JobFailure, Worker, WorkerPorts, WorkerTerms
 from node.config import ComputeSection
 from node.ports import Blobs, ChainView, Engine
 from primitives.reasons import Refused
-from vm.manifest import MODEL_BYTES_MAX, Class
+from vm.manifest import MODEL_BYTES_MAX
 from vm.pool import Pool, PoolConfig, open_pool
-from vm.sandbox_protocol import Admitted, Optimisation
+from vm.sandbox_protocol import Checked, Optimisation
 
 EngineWrap = Callable[[Engine], Engine]
 """What testnet.kit puts around a worker's engine; the product has none."""
+
+RETRY_S = 10.0
+"""Before the next try to start a sandbox: one fails within its time limit, so this wastes little."""
 
 _log = logging.getLogger("assay.worker")
 
@@ -28,6 +31,8 @@ class Working:
     def __init__(self, worker: Worker, pool: Pool) -> None:
         self.layers: tuple[str, ...] = ()
         """What holds a sandbox back on this machine; empty until the first one has said so."""
+        self.deviating: tuple[str, ...] | None = None
+        """Known-answer tests that this machine fails, None until a sandbox has told; unless empty, it takes no jobs."""
         self._worker = worker
         self._pool = pool
 
@@ -40,21 +45,29 @@ class Working:
         """Return what the worker could not do lately, the latest last."""
         return tuple(self._worker.failures)
 
-    async def admit(self, model: bytes, cut: list[bytes]) -> Admitted:
-        """Judge a model file and its cut in a sandbox; raises Refused."""
-        return await self._pool.admit(model, cut, Class.NATIVE)
+    async def check(self, model: bytes, shapes: Sequence[Sequence[int]]) -> Checked:
+        """Judge a model file for inputs of these shapes in a sandbox; raises Refused."""
+        return await self._pool.check(model, shapes=shapes)
 
     async def run(self) -> None:
-        """Work until cancelled."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._learn_layers)
-            nursery.start_soon(self._worker.run)
+        """Work until cancelled, unless this machine computes otherwise than the network does (D16)."""
+        await self._learn()
+        if self.deviating:
+            _log.error("this machine fails known-answer tests and takes no jobs: %s", ", ".join(self.deviating))
+            return
+        await self._worker.run()
 
-    async def _learn_layers(self) -> None:
-        try:
-            self.layers = tuple(layer.name.lower() for layer in await self._pool.layers())
-        except Refused as fault:
-            _log.error("no sandbox starts on this machine: %s", fault)
+    async def _learn(self) -> None:
+        """Wait until a sandbox has told what holds it and what this machine computes."""
+        while True:
+            try:
+                self.layers = tuple(layer.name.lower() for layer in await self._pool.layers())
+                self.deviating = await self._pool.deviating()
+            except Refused as fault:
+                _log.error("no sandbox starts on this machine: %s", fault)
+                await trio.sleep(RETRY_S)
+            else:
+                return
 
 
 @asynccontextmanager

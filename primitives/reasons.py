@@ -112,6 +112,7 @@ class Reason(enum.IntEnum):
     TILE_TOO_LARGE = 523  # no referee could judge an element of this: too long a proof, or too much work
     VALUE_TOO_LARGE = 524  # a value of the model is larger than one may be
     PROGRAM_INVALID = 525  # a lowered program contradicts itself, or its operators
+    LOWERING_DIFFERS = 526  # the lowering on chain is not what the model's file gives
 
     # 6xx: runs that failed
     RUN_TIME_LIMIT = 601  # the run took longer than it may

@@ -14,16 +14,15 @@ from primitives.hashing import Hash, tagged
 from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from primitives.units import U8, U32
-from vm.cost import Cost
+from vm.cost import Cost, bytes_of
 from vm.manifest import Class, Model, Ratio, fits, told_shape
 from vm.tensor import (
     BUNDLE_TENSORS_MAX,
     FLOATS,
-    ITEM_BYTES,
     SMALL_VALUES_BYTES_MAX,
+    Bundle,
     Name,
     TensorType,
-    element_count,
 )
 from vm.tiles import Tile
 
@@ -112,9 +111,16 @@ def check_lowering(lowering: Lowering, model: Model) -> None:
 _ALL_CLASSES = classes_of(list(Class))
 
 
-def bytes_of(type_: TensorType) -> int:
-    """Return how many bytes the values of a tensor take."""
-    return element_count(type_.shape) * ITEM_BYTES[type_.dtype]
+def check_bound(lowering: Lowering, bundle: Bundle) -> None:
+    """Raise Refused INPUT_WRONG_SHAPE unless an input has the shapes that a lowering is for (V126).
+
+    Names and types have been checked beside the model's.
+    """
+    for type_, each in zip(lowering.inputs, bundle.tensors, strict=True):
+        if each.tensor.shape != type_.shape:
+            seen, wanted = told_shape(each.tensor.shape), told_shape(type_.shape)
+            name = each.name.decode(errors="replace")
+            raise Refused(Reason.INPUT_WRONG_SHAPE, input=name, seen=seen, wanted=wanted)
 
 
 def _check_ports(lowering: Lowering, model: Model) -> None:

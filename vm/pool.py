@@ -376,3 +376,30 @@ def run_once(config: PoolConfig, model: bytes, cut: Sequence[bytes], bundle: byt
             return await pool.run(bytes(32), cut, load, bundle)
 
     return trio.run(once)
+
+
+def check_once(
+    config: PoolConfig,
+    model: bytes,
+    *,
+    shapes: Sequence[Sequence[int]] = (),
+    samples: Sequence[bytes] = (),
+    calibrate: bool = True,
+) -> Checked:
+    """Judge one model in a sandbox of its own, for a program that runs no loop. Raises Refused as `check` does."""
+
+    async def once() -> Checked:
+        async with open_pool(config) as pool:
+            return await pool.check(model, shapes=shapes, samples=samples, calibrate=calibrate)
+
+    return trio.run(once)
+
+
+def probe_once(config: PoolConfig) -> tuple[tuple[Layer, ...], tuple[str, ...]]:
+    """Return what holds a sandbox on this machine, and the known-answer tests that it fails. Raises Refused."""
+
+    async def once() -> tuple[tuple[Layer, ...], tuple[str, ...]]:
+        async with open_pool(config) as pool:
+            return await pool.layers(), await pool.deviating()
+
+    return trio.run(once)

@@ -1,5 +1,6 @@
 """`assay job`: order a run, follow it, fetch its result."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from node.rpc.json_value import Json
 if TYPE_CHECKING:
     from cli.client import Client
     from node.keys.files import Key
+    from vm.manifest import Class
 
 app = typer.Typer(name="job", help="Jobs: order a run, follow it, fetch its result.", no_args_is_help=True)
 
@@ -32,6 +34,9 @@ def submit(
     password_file: PasswordFile = None,
     wait_s: WaitS = 120.0,
     *,
+    class_: Annotated[
+        str | None, typer.Option("--class", help="native, or exact: bit for bit; by default native if served.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is settled or void.")] = False,
     unchecked: Unchecked = False,
 ) -> None:
@@ -47,7 +52,8 @@ def submit(
         client = Client(node)
         signer = open_key(cli, key, password_file, network=client.network.prefix)
         worker = client.address(provider) if provider else None
-        signed = _order(client, signer, (_id(model), bundle, price, worker), checked=not unchecked)
+        wanted = _Wanted(model=_id(model), bundle=bundle, price=price, worker=worker, class_=_class(class_))
+        signed = _order(client, signer, wanted, checked=not unchecked)
         job = client.submit(signed)
         client.final(job)
         if wait:
@@ -57,20 +63,51 @@ def submit(
     _exit_if_void(told)
 
 
-def _order(client: "Client", signer: "Key", wanted: tuple[bytes, bytes, int, bytes | None], *, checked: bool) -> bytes:
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """What a client asks for."""
+
+    model: bytes
+    bundle: bytes
+    price: int
+    worker: bytes | None
+    class_: "Class | None"
+
+
+def _order(client: "Client", signer: "Key", wanted: _Wanted, *, checked: bool) -> bytes:
     """Check the job if asked to, hand the input to the node and return the signed transaction."""
     from cli.client import Order
-    from cli.job_checks import check_input
+    from cli.job_checks import meaning_of, unchecked_meaning
     from primitives.content import content_id
 
-    model, bundle, price, worker = wanted
-    order = Order(model=model, input=content_id(bundle), max_price=price, provider=worker)
+    find = meaning_of if checked else unchecked_meaning
+    meant = find(client, wanted.model, wanted.bundle, wanted.class_)
+    order = Order(
+        model=wanted.model,
+        lowering=meant.lowering,
+        class_=meant.class_,
+        input=content_id(wanted.bundle),
+        max_price=wanted.price,
+        provider=wanted.worker,
+    )
     signed = client.order(signer, order)
     if checked:
-        check_input(client, model, bundle)
         client.check(signed)
-    client.rpc.put_blob(bundle)
+    client.rpc.put_blob(wanted.bundle)
     return signed
+
+
+def _class(name: str | None) -> "Class | None":
+    """Return the class of this name. Raises Refused REQUEST_INVALID."""
+    from primitives.reasons import Reason, Refused
+    from vm.manifest import Class
+
+    if name is None:
+        return None
+    found = {each.name.lower(): each for each in Class}.get(name)
+    if found is None:
+        raise Refused(Reason.REQUEST_INVALID, what="--class", seen=name, wanted="native or exact")
+    return found
 
 
 @verb(app)

@@ -5,90 +5,104 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import KeyName, Limit, PasswordFile, Unchecked
+from cli.options import KeyName, Limit, PasswordFile
 from cli.out import facts, table
 from cli.verb import Cli, verb
-from node.rpc.json_value import Json
+from node.rpc.json_value import Json, records
 
 if TYPE_CHECKING:
-    from vm.manifest import Port
+    from vm.sandbox_protocol import Checked
 
 app = typer.Typer(name="model", help="Models: check, publish, look up.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(help="An ONNX file.")]
-Cut = Annotated[list[str], typer.Option("--cut", help="A value at which runs are compared; may be repeated.")]
-INTERFACE_BYTES_MAX = 1024 * 1024
-"""Sixty-four ports in JSON."""
+LOWERINGS_SHOWN = 100
+ModelId = Annotated[str, typer.Argument(metavar="MODEL", help="The model's id.")]
+Samples = Annotated[
+    list[Path] | None,
+    typer.Option("--input", help="A sample of its input, to calibrate on: JSON, or an encoded bundle; repeatable."),
+]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--shape", help="The shape of an input, NAME=1,224,224,3; else a sample's, else 1 where free."),
+]
 
 
 @verb(app)
-def check(cli: Cli, file: File, cut: Cut) -> None:
-    """Tell whether the network would take a model, and why not."""
-    from cli.admission import admit
+def check(cli: Cli, file: File, input_: Samples = None, shape: Shapes = None) -> None:
+    """Tell in which classes the network would serve a model, operator by operator, what it costs, and why not."""
+    from cli import checked
+    from cli.admission import check as judge
+    from cli.exit import Exit
     from cli.wallet_keys import read_limited
+    from node.rpc.model_views import verdict
     from vm.manifest import MODEL_BYTES_MAX
 
-    admitted = admit(read_limited(file, MODEL_BYTES_MAX), cut)
-    inputs, outputs = _ports(admitted.inputs), _ports(admitted.outputs)
-    operators: dict[str, Json] = {each.name.decode(): each.count for each in admitted.operators}
-    told: dict[str, Json] = {
-        "inputs": inputs,
-        "outputs": outputs,
-        "cut_bytes": admitted.cut_bytes,
-        "output_bytes": admitted.output_bytes,
-        "nodes": admitted.nodes,
-        "operators": operators,
-    }
-    pairs = [("input", _port_text(each)) for each in admitted.inputs]
-    pairs += [("output", _port_text(each)) for each in admitted.outputs]
-    pairs += [
-        ("at the cut", f"{admitted.cut_bytes} bytes"),
-        ("nodes", str(admitted.nodes)),
-        ("operators", ", ".join(f"{name} {count}" for name, count in operators.items())),
-    ]
-    cli.out.result(told, *facts(pairs))
+    told = verdict(judge(read_limited(file, MODEL_BYTES_MAX), input_ or [], shape or []))
+    cli.out.result(checked.record(told), *checked.lines(told))
+    if not told.classes:
+        raise typer.Exit(Exit.PROBLEMS)
 
 
 @verb(app)
 def publish(
     cli: Cli,
     file: File,
-    cut: Cut,
+    input_: Samples = None,
+    shape: Shapes = None,
     licence: Annotated[str, typer.Option("--licence", help="An SPDX expression.")] = "",
-    interface: Annotated[Path | None, typer.Option("--interface", help="JSON of its ports, for --unchecked.")] = None,
     key: KeyName = None,
     password_file: PasswordFile = None,
-    *,
-    unchecked: Unchecked = False,
 ) -> None:
-    """Publish a model, and wait until that is final."""
-    from cli.admission import admit
-    from cli.bundles import name_bytes, ports_of_file
+    """Publish a model with what its jobs mean for one shape of its inputs, and wait until that is final."""
+    from cli.admission import check as judge
+    from cli.admission import lowering_of
     from cli.client import Client, model_record
     from cli.wallet_keys import open_key, read_limited
-    from primitives.reasons import Reason, Refused
     from vm.manifest import MODEL_BYTES_MAX, model_id
 
     raw = read_limited(file, MODEL_BYTES_MAX)
-    if unchecked:
-        if interface is None:
-            raise Refused(Reason.REQUEST_INVALID, seen="--unchecked", wanted="--interface FILE with it")
-        inputs, outputs = ports_of_file(read_limited(interface, INTERFACE_BYTES_MAX))
-    else:
-        admitted = admit(raw, cut)
-        inputs, outputs = admitted.inputs, admitted.outputs
+    found = judge(raw, input_ or [], shape or [])
+    lowering = lowering_of(found)
     with cli.node() as node:
         client = Client(node)
         signer = open_key(cli, key, password_file, network=client.network.prefix)
         content = node.put_blob(raw)
-        model = model_record(content, inputs=inputs, outputs=outputs, licence=licence, publisher=signer.info.address)
-        txid = client.publish(signer, model, [name_bytes(name) for name in cut])
+        model = model_record(
+            content, inputs=found.inputs, outputs=found.outputs, licence=licence, publisher=signer.info.address
+        )
+        txid = client.publish(signer, model, lowering)
     told: dict[str, Json] = {
         "model": model_id(model).hex(),
+        **_told_lowering(found),
         "transaction": txid.hex(),
         "root": content.root.hex(),
         "length": content.length,
     }
+    cli.out.result(told, *facts(list(told.items())))
+
+
+@verb(app)
+def lower(
+    cli: Cli,
+    model: ModelId,
+    input_: Samples = None,
+    shape: Shapes = None,
+    key: KeyName = None,
+    password_file: PasswordFile = None,
+) -> None:
+    """Register what a published model's jobs mean for another shape of its inputs; anybody may."""
+    from cli.admission import check as judge
+    from cli.admission import lowering_of
+    from cli.client import Client
+    from cli.wallet_keys import open_key
+
+    with cli.node() as node:
+        client = Client(node)
+        signer = open_key(cli, key, password_file, network=client.network.prefix)
+        found = judge(client.model_file(model), input_ or [], shape or [])
+        txid = client.lower(signer, lowering_of(found))
+    told: dict[str, Json] = {"model": model, **_told_lowering(found), "transaction": txid.hex()}
     cli.out.result(told, *facts(list(told.items())))
 
 
@@ -106,11 +120,23 @@ def list_(cli: Cli, limit: Limit = 100) -> None:
 
 
 @verb(app)
-def show(cli: Cli, model: Annotated[str, typer.Argument(help="The model's id.")]) -> None:
-    """Show a published model."""
+def show(cli: Cli, model: ModelId) -> None:
+    """Show a published model, and for which shapes of its inputs jobs are served."""
     with cli.node() as node:
         told = node.table("model.show", id=model)
-    cli.out.result(told, *facts(list(told.items())))
+        known = records(node.table("model.lowerings", model=model, limit=LOWERINGS_SHOWN)["lowerings"])
+    rows = [(each["id"], _shapes(each), " ".join(map(str, _list(each["classes"])))) for each in known]
+    lines = [*facts(list(told.items())), "", *table(("LOWERING", "FOR", "CLASSES"), rows)]
+    cli.out.result({**told, "lowerings": list(known)}, *lines)
+
+
+def _list(told: Json) -> list[Json]:
+    assert isinstance(told, list)
+    return told
+
+
+def _shapes(lowering: dict[str, Json]) -> str:
+    return ", ".join(f"{port['name']} {port['shape']}" for port in records(lowering["inputs"]))
 
 
 def _row(told: Json) -> tuple[object, ...]:
@@ -120,10 +146,15 @@ def _row(told: Json) -> tuple[object, ...]:
     return told["id"], file["length"], told["licence"], told["publisher"]
 
 
-def _ports(ports: "list[Port]") -> list[Json]:
-    return [{"name": port.name.decode(), "dtype": port.dtype.name.lower(), "shape": list(port.shape)} for port in ports]
+def _told_lowering(found: "Checked") -> dict[str, Json]:
+    """Return what was registered beside a model: its id, for which shapes, and in which classes."""
+    from node.rpc.model_views import classes
+    from vm.lowering import lowering_id
 
-
-def _port_text(port: "Port") -> str:
-    shape = ", ".join("?" if size < 0 else str(size) for size in port.shape)
-    return f"{port.name.decode()}  {port.dtype.name.lower()} [{shape}]"
+    lowering = found.lowering
+    assert lowering is not None
+    inputs = [
+        f"{port.name.decode(errors='replace')} {list(type_.shape)}"
+        for port, type_ in zip(found.inputs, lowering.inputs, strict=True)
+    ]
+    return {"lowering": lowering_id(lowering).hex(), "for": ", ".join(inputs), "classes": " ".join(classes(lowering))}

@@ -14,12 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from cli.admission import check_bundles, lowering_of
 from cli.client import Client, model_record
 from cli.money import karat
 from examples.filetype.features import answer_without_model, read_ends
 from examples.filetype.files import Sample, samples
-from examples.filetype.jobs import Question, answer, ask, input_of, parties, refunded, wait_all
-from examples.filetype.labels import CUT, MODEL_FILE, Rules, load_rules, package_file
+from examples.filetype.jobs import Asked, Question, answer, ask, input_of, parties, refunded, wait_all
+from examples.filetype.labels import MODEL_FILE, Rules, load_rules, package_file
 from examples.filetype.lies import LIES, Liar, escrowed, lie
 from examples.filetype.phases import Failed, Teller
 from node.keys.files import DEVELOPMENT_PREFIX, Key, KeyKind, create_key, load_key
@@ -30,8 +31,8 @@ from testnet.manifest import standard
 from testnet.network_home import Network, write_network
 from testnet.observe import wait_ready
 from testnet.processes import start, stop
-from vm.manifest import Class, model_id
-from vm.pool import PoolConfig, admit_once
+from vm.lowering import lowering_id
+from vm.manifest import model_id
 
 FUNDS = 100 * KARAT
 PRICE_MAX = KARAT // 10
@@ -40,6 +41,8 @@ FILES_MIN = 20
 TYPES_MIN = 8
 SETTLED_S = 120.0
 """For all jobs to end; they take some 20 s on two idle cores."""
+CALIBRATED_ON = 2
+"""Files; each takes two canonical runs."""
 COMPARE_S = 120.0
 TERMINATED = 143
 """128 and the number of SIGTERM, as shells have it."""
@@ -88,10 +91,10 @@ def demonstrate(directory: Path, network: Network, teller: Teller) -> None:
         with teller.phase("fund a client"):
             key = fund(client, directory, teller)
         with teller.phase("publish the model"):
-            model = publish(client, key, teller)
-        found = samples()
+            found = samples()
+            asked = publish(client, key, found, teller)
         with teller.phase("submit files as jobs"):
-            questions = submit(client, key, model, found, teller)
+            questions = submit(client, key, asked, found, teller)
         with teller.phase("run, verify, settle"):
             labels = settle(client, questions, network, teller)
         took = time.monotonic() - began
@@ -99,7 +102,7 @@ def demonstrate(directory: Path, network: Network, teller: Teller) -> None:
         with teller.phase("compare with the library, in a process of its own"):
             labels |= without_model(found)
             compare(labels, teller)
-        lie_thrice(client, key, model, questions, network, teller)
+        lie_thrice(client, key, asked, questions, network, teller)
     if took > LIMIT_S:
         teller.say(f"slower than the {LIMIT_S:.0f} s that two idle cores need")
 
@@ -114,27 +117,26 @@ def fund(client: Client, directory: Path, teller: Teller) -> Key:
     return key
 
 
-def publish(client: Client, key: Key, teller: Teller) -> bytes:
-    """Publish the model file that ships in the magika package; returns the model's id."""
+def publish(client: Client, key: Key, found: list[Sample], teller: Teller) -> Asked:
+    """Publish the model file that ships in the magika package, calibrated on some of the files."""
     file = package_file(MODEL_FILE)
     raw = file.read_bytes()
-    admitted = admit_once(PoolConfig(), raw, [CUT.encode()], Class.NATIVE)
+    bundles = [bundle for sample in found if (bundle := input_of(sample)) is not None]
+    checked = check_bundles(raw, bundles[:CALIBRATED_ON])
+    lowering = lowering_of(checked)
     content = client.rpc.put_blob(raw)
     model = model_record(
-        content,
-        inputs=admitted.inputs,
-        outputs=admitted.outputs,
-        licence="Apache-2.0",
-        publisher=key.info.address,
+        content, inputs=checked.inputs, outputs=checked.outputs, licence="Apache-2.0", publisher=key.info.address
     )
-    client.publish(key, model, [CUT.encode()])
-    teller.say(f"  {file.name} of package magika, {len(raw):,} bytes, {admitted.nodes} nodes")
-    teller.say(f"  cut {CUT}")
+    client.publish(key, model, lowering)
+    teller.say(f"  {file.name} of package magika, {len(raw):,} bytes, {checked.nodes} nodes")
+    for value in lowering.cut:
+        teller.say(f"  cut {value.name.decode()} {value.type.shape}")
     teller.say(f"  model {model_id(model).hex()}")
-    return model_id(model)
+    return Asked(model=model_id(model), lowering=lowering_id(lowering))
 
 
-def submit(client: Client, key: Key, model: bytes, found: list[Sample], teller: Teller) -> list[Question]:
+def submit(client: Client, key: Key, asked: Asked, found: list[Sample], teller: Teller) -> list[Question]:
     """Submit a job for every file that the model is needed for."""
     questions = []
     for sample in found:
@@ -142,7 +144,7 @@ def submit(client: Client, key: Key, model: bytes, found: list[Sample], teller: 
         if bundle is None:
             teller.say(f"  no job  {sample.name}  ({sample.origin})")
         else:
-            job = ask(client, key, model, bundle, max_price=PRICE_MAX)
+            job = ask(client, key, asked, bundle, max_price=PRICE_MAX)
             questions.append(Question(sample=sample, job=job))
             teller.progress(f"{len(questions)} jobs submitted")
     if len(found) < FILES_MIN:
@@ -201,7 +203,7 @@ def compare(labels: dict[str, str], teller: Teller) -> None:
 
 
 def lie_thrice(
-    client: Client, key: Key, model: bytes, questions: list[Question], network: Network, teller: Teller
+    client: Client, key: Key, asked: Asked, questions: list[Question], network: Network, teller: Teller
 ) -> None:
     """Send the liar a job for each of its lies."""
     node = next(node for node in network.nodes if node.behaviour == "liar")
@@ -213,7 +215,7 @@ def lie_thrice(
         with teller.phase(f"a lie: {what}"):
             bundle = input_of(question.sample)
             assert bundle is not None
-            lie(client, key, model=model, bundle=bundle, liar=liar, names=names, teller=teller)
+            lie(client, key, asked=asked, bundle=bundle, liar=liar, names=names, teller=teller)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,14 @@ class Question:
     job: bytes
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is asked: a published model, and what its runs mean for inputs of this example's shape."""
+
+    model: bytes
+    lowering: bytes
+
+
 def input_of(sample: Sample) -> bytes | None:
     """Return the model's input for a file, an encoded bundle; None if the file is answered without the model."""
     ends = read_ends(sample.path)
@@ -35,11 +43,11 @@ def input_of(sample: Sample) -> bytes | None:
 
 
 def ask(
-    client: Client, key: Key, model: bytes, bundle: bytes, *, max_price: int, provider: bytes | None = None
+    client: Client, key: Key, asked: Asked, bundle: bytes, *, max_price: int, provider: bytes | None = None
 ) -> bytes:
     """Submit one job and return its id."""
     content = client.rpc.put_blob(bundle)
-    order = Order(model=model, input=content, max_price=max_price, provider=provider)
+    order = Order(model=asked.model, lowering=asked.lowering, input=content, max_price=max_price, provider=provider)
     return client.submit(client.order(key, order))
 
 

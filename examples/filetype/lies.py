@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cli.client import Client
 from cli.money import karat
-from examples.filetype.jobs import ask, entries, parties, refunded, wait_all
+from examples.filetype.jobs import Asked, ask, entries, parties, refunded, wait_all
 from examples.filetype.phases import Failed, Teller
 from node.keys.files import Key
 from node.rpc.json_value import Json
@@ -28,12 +28,12 @@ class Liar:
 
 
 def lie(
-    client: Client, key: Key, *, model: bytes, bundle: bytes, liar: Liar, names: dict[str, str], teller: Teller
+    client: Client, key: Key, *, asked: Asked, bundle: bytes, liar: Liar, names: dict[str, str], teller: Teller
 ) -> None:
     """Send the liar one job, show what happens, and raise Failed unless it is caught and the client has its money."""
     before = {address: client.balance(address) for address in names}
     provider = client.address(liar.address)
-    job = ask(client, key, model, bundle, max_price=liar.max_price, provider=provider)
+    job = ask(client, key, asked, bundle, max_price=liar.max_price, provider=provider)
     told = wait_all(client, [job], teller, limit_s=LIE_S)[job]
     after = {address: client.balance(address) for address in names}
     teller.say(f"  job {job.hex()[:16]}")

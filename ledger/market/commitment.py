@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from ledger.records import ModelEntry
 from primitives.content import ContentId, content_id
 from primitives.hashing import tagged
 from primitives.reasons import Reason, Refused
-from vm.manifest import FREE, Port
-from vm.tensor import FLOATS, Bundle, NamedTensor, decode_small_bundle
+from vm.lowering import Lowering
+from vm.manifest import Class, Model, told_shape
+from vm.tensor import Bundle, Name, TensorType, decode_small_bundle
 
 
 def commitment(*, genesis: bytes, job: bytes, worker: bytes, cut: bytes, outputs: bytes, salt: bytes) -> bytes:
@@ -21,7 +21,7 @@ def commitment(*, genesis: bytes, job: bytes, worker: bytes, cut: bytes, outputs
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A commitment that was opened: its bundles, decoded and of the model's form."""
+    """A commitment that was opened: its bundles, decoded and of the form that the job's lowering gives."""
 
     cut: Bundle
     outputs: Bundle
@@ -29,10 +29,11 @@ class Opened:
     outputs_id: ContentId
 
 
-def open_bundles(entry: ModelEntry, cut: bytes, outputs: bytes) -> Opened:
+def open_bundles(model: Model, lowering: Lowering, class_: Class, *, cut: bytes, outputs: bytes) -> Opened:
     """Return the bundles that a reveal carries.
 
-    Raises Refused TOO_LARGE or MALFORMED (V5, V6), and WRONG_SHAPE unless they are what the model gives (J22).
+    Raises Refused TOO_LARGE or MALFORMED (V5, V6), and WRONG_SHAPE unless they have exactly the names, types and
+    shapes that the lowering gives (J22).
     """
     opened = Opened(
         cut=decode_small_bundle(cut),
@@ -40,26 +41,21 @@ def open_bundles(entry: ModelEntry, cut: bytes, outputs: bytes) -> Opened:
         cut_id=content_id(cut),
         outputs_id=content_id(outputs),
     )
-    _check_names("cut", [each.name for each in opened.cut.tensors], entry.cut.values)
-    _check_names("outputs", [each.name for each in opened.outputs.tensors], [port.name for port in entry.model.outputs])
-    for each in opened.cut.tensors:
-        if each.tensor.dtype not in FLOATS:
-            raise Refused(Reason.WRONG_SHAPE, tensor=each.name, seen=each.tensor.dtype.name, wanted="a float type")
-    for port, each in zip(entry.model.outputs, opened.outputs.tensors, strict=True):
-        _check_port(port, each)
+    values = lowering.cut_of(class_)  # V124
+    _check_form("cut", opened.cut, [value.name for value in values], [value.type for value in values])
+    _check_form("outputs", opened.outputs, [port.name for port in model.outputs], lowering.outputs)
     return opened
 
 
-def _check_names(what: str, seen: list[bytes], wanted: list[bytes]) -> None:
-    if seen != wanted:
-        raise Refused(Reason.WRONG_SHAPE, what=what, seen=b", ".join(seen), wanted=b", ".join(wanted))
+def _check_form(what: str, seen: Bundle, names: list[Name], types: list[TensorType]) -> None:
+    found = [each.name for each in seen.tensors]
+    if found != names:
+        raise Refused(Reason.WRONG_SHAPE, what=what, seen=b", ".join(found), wanted=b", ".join(names))
+    for each, type_ in zip(seen.tensors, types, strict=True):
+        type_seen = TensorType(dtype=each.tensor.dtype, shape=each.tensor.shape)
+        if type_seen != type_:
+            raise Refused(Reason.WRONG_SHAPE, tensor=each.name, seen=_told(type_seen), wanted=_told(type_))
 
 
-def _check_port(port: Port, each: NamedTensor) -> None:
-    tensor = each.tensor
-    fits = len(tensor.shape) == len(port.shape) and all(
-        want in (FREE, have) for have, want in zip(tensor.shape, port.shape, strict=True)
-    )
-    if tensor.dtype is not port.dtype or not fits:
-        seen, wanted = f"{tensor.dtype.name} {tensor.shape}", f"{port.dtype.name} {port.shape}"
-        raise Refused(Reason.WRONG_SHAPE, tensor=each.name, seen=seen, wanted=wanted)
+def _told(type_: TensorType) -> str:
+    return f"{type_.dtype.name.lower()} {told_shape(type_.shape)}"

@@ -83,13 +83,14 @@ def _played(parameters: Parameters, max_price: int, play: _Play) -> Job:
     """Return a job at its price cap that has come so far."""
     wanted = JobSubmit(
         model=ZERO_HASH,
+        lowering=ZERO_HASH,
         input=ContentId(root=ZERO_HASH, length=0),
         tier=Tier.HIGH,
         class_=Class.NATIVE,
         max_price=max_price,
         provider=None,
     )
-    job = new_job(parameters, _CLIENT, wanted)
+    job = new_job(parameters, _CLIENT, wanted, run_ms=0)
     if not play.accepted:
         return job
     verifiers = [

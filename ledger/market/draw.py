@@ -3,9 +3,10 @@
 from ledger.market.settlement import verifier_lock
 from ledger.moment import Moment
 from ledger.parameters import VERIFIERS, Parameters
-from ledger.records import Job, ModelEntry, Worker
+from ledger.records import Job, Worker
 from ledger.state import State
 from primitives.hashing import tagged
+from vm.manifest import Class, Model
 
 OPERATOR_SHARE = 10
 """An operator counts for at most this part (a tenth) of all bonds (J33)."""
@@ -13,20 +14,22 @@ REVEALED_STAKE = 3
 """Reveals must have come from more than this part (a third) of the stake (J30)."""
 
 
-def can_run(worker: Worker, entry: ModelEntry) -> bool:
-    """Tell whether a worker is registered for models of this size and class (J31)."""
-    return bool(worker.classes >> entry.class_ - 1 & 1) and worker.max_model_bytes >= entry.model.file.length
+def can_run(worker: Worker, model: Model, class_: Class) -> bool:
+    """Tell whether a worker is registered for models of this size and for jobs of this class (J31)."""
+    return bool(worker.classes >> class_ - 1 & 1) and worker.max_model_bytes >= model.file.length
 
 
-def could_verify(worker: Worker, entry: ModelEntry, parameters: Parameters) -> bool:
+def could_verify(worker: Worker, model: Model, class_: Class, parameters: Parameters) -> bool:
     """Tell whether a worker could verify if none of its slots and bond were taken (J13)."""
-    return worker.capacity > 0 and worker.bond >= verifier_lock(parameters) and can_run(worker, entry)
+    return worker.capacity > 0 and worker.bond >= verifier_lock(parameters) and can_run(worker, model, class_)
 
 
-def can_verify_now(worker: Worker, entry: ModelEntry, parameters: Parameters) -> bool:
+def can_verify_now(worker: Worker, model: Model, class_: Class, parameters: Parameters) -> bool:
     """Tell whether a worker has a free slot and bond for one verification (J31)."""
     return (
-        worker.verifying < worker.capacity and worker.free_bond >= verifier_lock(parameters) and can_run(worker, entry)
+        worker.verifying < worker.capacity
+        and worker.free_bond >= verifier_lock(parameters)
+        and can_run(worker, model, class_)
     )
 
 
@@ -47,13 +50,13 @@ def beacon_ready(state: State, since: int) -> bool:
     return revealed * REVEALED_STAKE > validators.weight
 
 
-def draw(moment: Moment, job_id: bytes, job: Job, entry: ModelEntry) -> list[bytes] | None:
+def draw(moment: Moment, job_id: bytes, job: Job, model: Model) -> list[bytes] | None:
     """Return the addresses of the k verifiers of a job, or None while too few are eligible (J31, J34)."""
     assert job.provider is not None
     eligible = [
         (address, worker)
         for address, worker in not_of(moment.state, [job.client, job.provider])
-        if worker.registered < job.commit_height and can_verify_now(worker, entry, moment.parameters)
+        if worker.registered < job.commit_height and can_verify_now(worker, model, job.class_, moment.parameters)
     ]
     if len(eligible) < VERIFIERS:
         return None

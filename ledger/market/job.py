@@ -15,11 +15,13 @@ from ledger.limits import DRAW_QUEUE_MAX, DRAWS_MAX, SWEEP_JOBS_MAX
 from ledger.market.commitment import Opened, commitment, open_bundles
 from ledger.market.draw import beacon_ready, can_run, could_verify, draw, not_of
 from ledger.market.lifecycle import advance, expect, start
+from ledger.market.model import check_version
+from ledger.market.pace import run_ms
 from ledger.market.settlement import escrow_of, provider_lock
 from ledger.market.worker import known_worker
 from ledger.moment import Moment, debit
 from ledger.parameters import VERIFIERS, Parameters, Tier
-from ledger.records import DECLINES_MAX, Declined, Job, JobEvent, JobState, ModelEntry, Revealed, Verifier
+from ledger.records import DECLINES_MAX, Declined, Job, JobEvent, JobState, Revealed, Verifier
 from ledger.state import change, revealed_key
 from ledger.transaction import (
     Decision,
@@ -33,36 +35,43 @@ from ledger.transaction import (
 )
 from primitives.reasons import Reason, Refused
 from vm.compare import compare_bundles
-from vm.manifest import Class, Ratio
+from vm.lowering import Lowering
+from vm.manifest import Class, Model
 from vm.tensor import BUNDLE_BYTES_MAX, Bundle, decode_small_bundle
 
 
 def submit(moment: Moment, sender: bytes, job_id: bytes, payload: JobSubmit) -> None:
     """Open a job and take its escrow.
 
-    Raises Refused MODEL_UNKNOWN, TIER_NOT_YET, CLASS_NOT_YET, INPUT_TOO_LARGE, ZERO_AMOUNT, PROVIDER_UNKNOWN,
-    NO_CAPACITY, PRICE_TOO_LOW, TOO_FEW_VERIFIERS, INSUFFICIENT_BALANCE (J10).
+    Raises Refused MODEL_UNKNOWN, LOWERING_UNKNOWN, TIER_NOT_YET, CLASS_NOT_OFFERED, LOWERING_INVALID,
+    INPUT_TOO_LARGE, ZERO_AMOUNT, PROVIDER_UNKNOWN, NO_CAPACITY, PRICE_TOO_LOW, TOO_FEW_VERIFIERS,
+    INSUFFICIENT_BALANCE (J10).
     """
     entry = moment.state.model(payload.model)
     if entry is None:
         raise Refused(Reason.MODEL_UNKNOWN, model=payload.model)
-    _check_terms(moment, payload)
-    _check_provider(moment, payload, entry)
-    _check_verifiers(moment, sender, payload, entry)
-    job = new_job(moment.parameters, sender, payload)
+    found = moment.state.lowering(payload.model, payload.lowering)
+    if found is None:
+        raise Refused(Reason.LOWERING_UNKNOWN, model=payload.model, lowering=payload.lowering)
+    _check_terms(moment, payload, found.lowering)
+    _check_provider(moment, payload, entry.model)
+    _check_verifiers(moment, sender, payload, entry.model)
+    job = new_job(moment.parameters, sender, payload, run_ms=run_ms(found.lowering.cost))
     debit(moment.state, sender, job.escrow)
     start(moment, job_id, job)
     moment.events.append(JobSubmitted(job=job_id, client=sender, model=payload.model, named=payload.provider))
 
 
-def new_job(parameters: Parameters, client: bytes, payload: JobSubmit) -> Job:
-    """Return a job as it is when it opens (J10)."""
+def new_job(parameters: Parameters, client: bytes, payload: JobSubmit, *, run_ms: int) -> Job:
+    """Return a job as it is when it opens (J10); a run may take `run_ms`."""
     return Job(
         client=client,
         model=payload.model,
+        lowering=payload.lowering,
         input=payload.input,
         tier=payload.tier,
         class_=payload.class_,
+        run_ms=run_ms,
         max_price=payload.max_price,
         verifier_fee=parameters.verifier_fee,
         named=payload.provider,
@@ -85,11 +94,13 @@ def new_job(parameters: Parameters, client: bytes, payload: JobSubmit) -> Job:
     )
 
 
-def _check_terms(moment: Moment, payload: JobSubmit) -> None:
+def _check_terms(moment: Moment, payload: JobSubmit, lowering: Lowering) -> None:
     if payload.tier is not Tier.HIGH:
         raise Refused(Reason.TIER_NOT_YET, seen=payload.tier.name.lower(), wanted="high")
-    if payload.class_ is not Class.NATIVE:
-        raise Refused(Reason.CLASS_NOT_YET, seen=payload.class_.name.lower(), wanted="native")
+    if not lowering.offers(payload.class_):
+        wanted = " or ".join(each.name.lower() for each in Class if lowering.offers(each))
+        raise Refused(Reason.CLASS_NOT_OFFERED, seen=payload.class_.name.lower(), wanted=wanted)
+    check_version(moment, lowering)
     input_max = min(moment.parameters.input_bytes_max, BUNDLE_BYTES_MAX)
     if payload.input.length > input_max:
         raise Refused(Reason.INPUT_TOO_LARGE, seen=payload.input.length, wanted=input_max)
@@ -97,7 +108,7 @@ def _check_terms(moment: Moment, payload: JobSubmit) -> None:
         raise Refused(Reason.ZERO_AMOUNT, seen=0, wanted="a price above 0")
 
 
-def _check_provider(moment: Moment, payload: JobSubmit, entry: ModelEntry) -> None:
+def _check_provider(moment: Moment, payload: JobSubmit, model: Model) -> None:
     if payload.provider is None:
         return
     worker = moment.state.worker(payload.provider)
@@ -105,16 +116,16 @@ def _check_provider(moment: Moment, payload: JobSubmit, entry: ModelEntry) -> No
         raise Refused(Reason.PROVIDER_UNKNOWN, provider=payload.provider)
     if worker.capacity == 0:
         raise Refused(Reason.NO_CAPACITY, seen=0, wanted="a slot")
-    if not can_run(worker, entry):
-        raise Refused(Reason.NO_CAPACITY, seen=entry.model.file.length, wanted=worker.max_model_bytes)
+    if not can_run(worker, model, payload.class_):
+        raise Refused(Reason.NO_CAPACITY, seen=model.file.length, wanted=worker.max_model_bytes)
     if worker.ask > payload.max_price:
         raise Refused(Reason.PRICE_TOO_LOW, seen=payload.max_price, wanted=worker.ask)
 
 
-def _check_verifiers(moment: Moment, sender: bytes, payload: JobSubmit, entry: ModelEntry) -> None:
+def _check_verifiers(moment: Moment, sender: bytes, payload: JobSubmit, model: Model) -> None:
     """Refuse what could not be verified even if every worker were idle (J13)."""
     others = [sender] if payload.provider is None else [sender, payload.provider]
-    able = [w for _, w in not_of(moment.state, others) if could_verify(w, entry, moment.parameters)]
+    able = [w for _, w in not_of(moment.state, others) if could_verify(w, model, payload.class_, moment.parameters)]
     left = len(able)
     if payload.provider is None and able:
         # One operator provides: the count is right for the one that leaves the most verifiers.
@@ -135,11 +146,11 @@ def accept(moment: Moment, sender: bytes, payload: JobAccept) -> None:
         raise Refused(Reason.WRONG_PROVIDER, seen=sender, wanted=job.named)
     if payload.price > job.max_price:
         raise Refused(Reason.PRICE_ABOVE_CAP, seen=payload.price, wanted=job.max_price)
-    entry = _entry(moment, job)
+    model = _model(moment, job)
     if worker.providing >= worker.capacity:
         raise Refused(Reason.NO_CAPACITY, seen=worker.providing, wanted=f"fewer than {worker.capacity} jobs")
-    if not can_run(worker, entry):
-        raise Refused(Reason.NO_CAPACITY, seen=entry.model.file.length, wanted=worker.max_model_bytes)
+    if not can_run(worker, model, job.class_):
+        raise Refused(Reason.NO_CAPACITY, seen=model.file.length, wanted=worker.max_model_bytes)
     if worker.free_bond < provider_lock(job, payload.price):
         raise Refused(Reason.BOND_TOO_SMALL, seen=worker.free_bond, wanted=provider_lock(job, payload.price))
     moment.events.append(JobAccepted(job=payload.job, provider=sender, price=payload.price))
@@ -214,20 +225,26 @@ def verifier_reveal(moment: Moment, sender: bytes, payload: VerifierReveal) -> N
     shown = moment.state.revealed(payload.job)
     assert shown is not None
     provided = decode_small_bundle(shown.cut), decode_small_bundle(shown.outputs)
-    found = judge(opened.cut, opened.outputs, provided, _entry(moment, job).cut.tolerance)
-    if payload.verdict is not found:
+    found = judge((opened.cut, opened.outputs), provided, _lowering(moment, job), job.class_)
+    if found not in (None, payload.verdict):
         raise Refused(Reason.VERDICT_CONTRADICTS, seen=payload.verdict.name.lower(), wanted=found.name.lower())
-    moment.events.append(VerifierRevealed(job=payload.job, verifier=sender, verdict=found))
-    revealed = change(mine, cut=opened.cut_id, outputs=opened.outputs_id, verdict=found)
+    moment.events.append(VerifierRevealed(job=payload.job, verifier=sender, verdict=payload.verdict))
+    revealed = change(mine, cut=opened.cut_id, outputs=opened.outputs_id, verdict=payload.verdict)
     advance(moment, payload.job, _with_verifier(job, revealed), JobEvent.VERIFIER_REVEAL, who=sender)
 
 
-def judge(cut: Bundle, outputs: Bundle, provided: tuple[Bundle, Bundle], tolerance: Ratio) -> Decision:
-    """Return the verdict on the provider's cut and outputs; the verifier's own are the reference (J24)."""
-    agree = (
-        compare_bundles(cut, provided[0], tolerance).within and compare_bundles(outputs, provided[1], tolerance).within
-    )
-    return Decision.ACCEPT if agree else Decision.REJECT
+def judge(
+    own: tuple[Bundle, Bundle], provided: tuple[Bundle, Bundle], lowering: Lowering, class_: Class
+) -> Decision | None:
+    """Return the verdict on the provider's cut and outputs; the verifier's own are the reference (J24).
+
+    None where it takes more than a comparison: the cuts agree but are not equal, so the outputs must be recomputed
+    from the provider's own cut (J25), which is a worker's work.
+    """
+    if class_ is Class.EXACT or own[0] == provided[0]:
+        return Decision.ACCEPT if own == provided else Decision.REJECT
+    assert lowering.tolerance is not None
+    return None if compare_bundles(own[0], provided[0], lowering.tolerance).within else Decision.REJECT
 
 
 def draw_pending(moment: Moment) -> None:
@@ -239,7 +256,7 @@ def draw_pending(moment: Moment) -> None:
     for job_id in [*ready[first:], *ready[:first]][:DRAWS_MAX]:
         job = state.job(job_id)
         assert job is not None
-        drawn = draw(moment, job_id, job, _entry(moment, job))
+        drawn = draw(moment, job_id, job, _model(moment, job))
         if drawn is None:
             continue
         moment.events.append(JobDrawn(job=job_id, verifiers=drawn))
@@ -280,10 +297,16 @@ def _known(moment: Moment, job_id: bytes, event: JobEvent) -> Job:
     return job
 
 
-def _entry(moment: Moment, job: Job) -> ModelEntry:
+def _model(moment: Moment, job: Job) -> Model:
     entry = moment.state.model(job.model)
     assert entry is not None
-    return entry
+    return entry.model
+
+
+def _lowering(moment: Moment, job: Job) -> Lowering:
+    entry = moment.state.lowering(job.model, job.lowering)
+    assert entry is not None
+    return entry.lowering
 
 
 def _check_provider_is(job: Job, sender: bytes) -> None:
@@ -318,4 +341,5 @@ def _opened(
     )
     if found != committed:
         raise Refused(Reason.COMMITMENT_MISMATCH, seen=found, wanted=committed)
-    return open_bundles(_entry(moment, job), payload.cut, payload.outputs)
+    model, lowering = _model(moment, job), _lowering(moment, job)
+    return open_bundles(model, lowering, job.class_, cut=payload.cut, outputs=payload.outputs)

@@ -110,13 +110,16 @@ LIFE_CYCLE = tuple(
 FINAL_STATES = (JobState.PAST_CHALLENGE, JobState.VOID)
 
 
-def time_allowed(parameters: Parameters, state: JobState) -> int | None:
-    """Return how long a job may stay in a state, in milliseconds of live time; None in a final state (J2)."""
+def time_allowed(parameters: Parameters, state: JobState, run_ms: int) -> int | None:
+    """Return how long a job may stay in a state, in milliseconds of live time; None in a final state (J2).
+
+    `run_ms` is what a run may take: it is added wherever somebody runs the job (J7).
+    """
     allowed = {
-        JobState.OPEN: parameters.accept_ms,
-        JobState.ACCEPTED: parameters.commit_ms,
+        JobState.OPEN: parameters.accept_ms + run_ms,
+        JobState.ACCEPTED: parameters.commit_ms + run_ms,
         JobState.COMMITTED: parameters.draw_ms,
-        JobState.VERIFYING: parameters.verify_ms,
+        JobState.VERIFYING: parameters.verify_ms + run_ms,
         JobState.REVEALING: parameters.reveal_ms,
         JobState.CHECKING: parameters.check_ms,
         JobState.SETTLED: parameters.challenge_ms,
@@ -160,7 +163,7 @@ def advance(moment: Moment, job_id: bytes, job: Job, event: JobEvent, *, who: by
 def _enter(moment: Moment, job_id: bytes, job: Job, event: JobEvent, who: bytes | None) -> Job:
     """Write the job with its history and, where its state is new, its deadline and place in the queue."""
     due = job.due_live_ms
-    allowed = time_allowed(moment.parameters, job.state)
+    allowed = time_allowed(moment.parameters, job.state, job.run_ms)
     if due is None and allowed is not None:
         due = moment.live_ms + allowed
         moment.state.put(deadline_key(due, job_id), Marker())

@@ -63,7 +63,7 @@ def _offer(me: bytes, job_id: bytes, job: Job, state: State, *, live_ms: int) ->
     worker, entry = state.worker(me), state.model(job.model)
     if worker is None or entry is None or job.named not in (None, me):
         return Duty.NONE
-    if worker.ask > job.max_price or not can_run(worker, entry):
+    if worker.ask > job.max_price or not can_run(worker, entry.model, job.class_):
         return Duty.NONE
     if job.client == me or any(each.worker == me for each in job.declined):
         return Duty.NONE  # whoever pays himself proves nothing
@@ -86,7 +86,7 @@ def ranking(job_id: bytes, job: Job, entry: ModelEntry, state: State) -> list[by
     able = [
         address
         for address, worker in state.workers()
-        if worker.capacity and worker.ask <= job.max_price and can_run(worker, entry)
+        if worker.capacity and worker.ask <= job.max_price and can_run(worker, entry.model, job.class_)
     ]
     return sorted(able, key=lambda address: tagged("assay/rank", job_id, address))
 

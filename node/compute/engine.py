@@ -1,17 +1,18 @@
-"""The product's Engine: admission once for each model, then runs in the pool of sandboxes (D9)."""
+"""The product's Engine: each lowering is derived anew once, then jobs run in the pool of sandboxes (D4, D9)."""
 
 from collections import OrderedDict
 
 from ledger.records import ModelEntry
 from node.ports import Task, TaskResult
 from primitives.hashing import sha256
-from primitives.reasons import Reason, Refused
+from primitives.reasons import Fact, Reason, Refused
+from vm.lowering import Lowering, lowering_id
 from vm.manifest import Class
-from vm.pool import Pool
-from vm.sandbox_protocol import Admitted
+from vm.pool import Pool, Subject
+from vm.sandbox_protocol import Checked, Failed, Fault, Meaning, refused
 
-ADMITTED_MAX = 256
-"""Models whose admission is remembered; a verdict is a few KiB."""
+CHECKED_MAX = 256
+"""Lowerings that are remembered with what was found of them."""
 RESULTS_MAX = 64
 """Results kept between rehearsal and run, at most 24 KiB each."""
 
@@ -21,12 +22,12 @@ class SandboxEngine:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._admitted: OrderedDict[bytes, Admitted] = OrderedDict()
+        self._checked: OrderedDict[bytes, Checked] = OrderedDict()
         self._results: OrderedDict[bytes, TaskResult] = OrderedDict()
 
     async def rehearse(self, task: Task, entry: ModelEntry) -> None:
-        """Raise Refused (5xx, 6xx) unless the model is what its publication says and the task runs."""
-        found = await self._admit(task)
+        """Raise Refused (5xx, 6xx) unless model and lowering are what is published and the task runs (D4)."""
+        found = await self._check(task)
         if (found.inputs, found.outputs) != (entry.model.inputs, entry.model.outputs):
             raise Refused(Reason.GRAPH_INVALID, what="interface", why="not as published", model=task.model_id)
         self._results[_name(task)] = await self._run(task)
@@ -34,29 +35,79 @@ class SandboxEngine:
             self._results.popitem(last=False)
 
     async def run(self, task: Task) -> TaskResult:
-        """Run a job. Raises Refused (5xx, 6xx) if the model, the input or the run fails."""
+        """Run a job. Raises Refused (5xx, 6xx) if the model, its lowering, the input or the run fails."""
         known = self._results.pop(_name(task), None)
         if known is not None:
             return known
-        await self._admit(task)
+        await self._check(task)
         return await self._run(task)
 
-    async def _admit(self, task: Task) -> Admitted:
-        known = self._admitted.get(task.model_id)
-        if known is None:
-            known = await self._pool.admit(task.model, task.cut, Class.NATIVE, sample=task.input)
-            self._admitted[task.model_id] = known
-            while len(self._admitted) > ADMITTED_MAX:
-                self._admitted.popitem(last=False)
-        return known
+    async def tail(self, task: Task, cut: bytes) -> bytes:
+        """Return the encoded bundle of outputs that follow from somebody's values at the cut (D10).
+
+        Raises Refused (5xx, 6xx) as `run` does.
+        """
+        await self._check(task)
+        return await self._pool.tail(_subject(task), task.input, cut)
+
+    async def _check(self, task: Task) -> Checked:
+        """Derive the task's lowering anew. Raises Refused unless it is the one on chain and serves the task's class."""
+        key = lowering_id(task.lowering)
+        found = self._checked.get(key)
+        if found is None:
+            shapes = [type_.shape for type_ in task.lowering.inputs]
+            found = await self._pool.check(task.model, shapes=shapes, calibrate=False)
+            self._checked[key] = found
+            while len(self._checked) > CHECKED_MAX:
+                self._checked.popitem(last=False)
+        for fault in found.faults:
+            if _stands_against(fault, task.class_):
+                raise refused(Failed(reason=fault.reason, facts=fault.facts))
+        check_derived(task.lowering, found.meaning)
+        return found
 
     async def _run(self, task: Task) -> TaskResult:
-        async def model() -> bytes:
-            return task.model
-
-        result = await self._pool.run(task.model_id, task.cut, model, task.input)
+        result = await self._pool.execute(_subject(task), task.input)
         return TaskResult(cut=result.cut, outputs=result.outputs, wall_ms=result.wall_ms)
 
 
+def check_derived(published: Lowering, derived: Meaning | None) -> None:
+    """Raise Refused LOWERING_DIFFERS unless a lowering is what was derived from the model's file (V125).
+
+    The tolerance alone is the publisher's word, within its bounds (V122): it comes from samples.
+    """
+    if derived is None:
+        raise Refused(Reason.LOWERING_DIFFERS, what="program", seen=published.program_root, wanted="none")
+    pairs: list[tuple[str, object, object]] = [
+        ("inputs", published.inputs, derived.inputs),
+        ("outputs", published.outputs, derived.outputs),
+        ("program", published.program_root, derived.program_root),
+        ("constants", published.constants_root, derived.constants_root),
+        ("cost", published.cost, derived.cost),
+        ("worst element", published.worst, derived.worst),
+    ]
+    if published.offers(Class.NATIVE):
+        pairs.append(("cut", published.cut, derived.cut))
+    for what, seen, wanted in pairs:
+        if seen != wanted:
+            raise Refused(Reason.LOWERING_DIFFERS, what=what, seen=_fact(seen), wanted=_fact(wanted))
+
+
+def _fact(value: object) -> Fact:
+    return value if isinstance(value, bytes) else str(value)
+
+
+def _stands_against(fault: Fault, class_: Class) -> bool:
+    return fault.native if class_ is Class.NATIVE else fault.exact
+
+
+def _subject(task: Task) -> Subject:
+    async def load() -> bytes:
+        return task.model
+
+    shapes = [type_.shape for type_ in task.lowering.inputs]
+    return Subject(model=task.model_id, shapes=shapes, class_=task.class_, load=load)
+
+
 def _name(task: Task) -> bytes:
-    return task.job + task.model_id + sha256(task.input)
+    return task.job + lowering_id(task.lowering) + sha256(task.input)

@@ -14,7 +14,7 @@ from ledger.chain import FinalBlock
 from ledger.events import JobDrawn, JobSubmitted
 from ledger.market.commitment import commitment
 from ledger.market.job import judge
-from ledger.records import DECLINES_MAX, Job, JobState, ModelEntry
+from ledger.records import DECLINES_MAX, Job, JobState, ModelEntry, Revealed
 from ledger.transaction import (
     Decision,
     JobAccept,
@@ -29,11 +29,13 @@ from ledger.transaction import (
 from node.compute.blocks import BlockSignal
 from node.compute.duty import Duty, duty_of
 from node.compute.journal import Journal, Part, Work
+from node.compute.objection import objection
 from node.compute.sender import Sender
 from node.p2p.peer_id import peer_id_of
-from node.ports import Blobs, ChainView, Engine, Role, Task
+from node.ports import Blobs, ChainView, Engine, Role, Task, TaskResult
 from primitives.reasons import Reason, Refused
-from vm.manifest import Class
+from vm.lowering import Lowering, classes_of
+from vm.manifest import Class, Model
 from vm.tensor import decode_small_bundle
 
 ATTENDED_MAX = 256
@@ -265,12 +267,21 @@ class Worker:
             raise Refused(Reason.JOB_WRONG_STATE, job=job_id, wanted="the provider's values")
         own = decode_small_bundle(work.cut), decode_small_bundle(work.outputs)
         provided = decode_small_bundle(shown.cut), decode_small_bundle(shown.outputs)
-        verdict = judge(own[0], own[1], provided, self._entry(job_id).cut.tolerance)
+        verdict = judge(own, provided, self._lowering(job_id), self._job(job_id).class_)
+        if verdict is None:
+            verdict = await self._judge_outputs(job_id, shown)
         reveal = VerifierReveal(job=job_id, salt=work.salt, cut=work.cut, outputs=work.outputs, verdict=verdict)
         await self._sender.send(reveal)
         if verdict is Decision.ACCEPT:
             await self._ports.blobs.put(shown.outputs)  # who accepts a result helps to keep it
         await self._tidy(Part.VERIFIER, job_id)
+
+    async def _judge_outputs(self, job_id: bytes, shown: Revealed) -> Decision:
+        """Return whether the provider's outputs are what follows from its own values at the cut (J25)."""
+        task = await self._task(job_id, Role.VERIFY)
+        async with self._verifying:
+            followed = await self._ports.engine.tail(task, shown.cut)
+        return Decision.ACCEPT if followed == shown.outputs else Decision.REJECT
 
     # --- both
 
@@ -287,7 +298,7 @@ class Worker:
 
         async def run() -> None:
             async with slots:
-                result = await self._ports.engine.run(await self._task(job_id, role))
+                result = await self._result(job_id, role)
             salt = secrets.token_bytes(SALT_BYTES)
             made.append(Work(job=job_id, salt=salt, cut=result.cut, outputs=result.outputs))
 
@@ -296,6 +307,18 @@ class Worker:
             self._journal.keep(part, work)  # D6: before the commitment is sent
             return work
         return None
+
+    async def _result(self, job_id: bytes, role: Role) -> TaskResult:
+        """Return the job's result, or as a verifier an objection, if the job can't be run as it was ordered (D15)."""
+        try:
+            return await self._ports.engine.run(await self._task(job_id, role))
+        except Refused as refused:
+            if role is not Role.VERIFY or refused.reason not in MODEL_REASONS:
+                raise
+            _log.warning("job %s is objected to: %s", job_id.hex(), refused)
+            self.failures.append(JobFailure(job=job_id, duty=Duty.VERIFY, refused=refused))
+            cut, outputs = objection(self._model(job_id), self._lowering(job_id), self._job(job_id).class_)
+            return TaskResult(cut=cut, outputs=outputs, wall_ms=0)
 
     async def _while_in(self, state: JobState, job_id: bytes, act: Callable[[], Awaitable[None]]) -> None:
         """Act, but give up as soon as the job is no longer in `state`."""
@@ -318,15 +341,16 @@ class Worker:
 
     async def _task(self, job_id: bytes, role: Role) -> Task:
         """Return the job with its model and input, which are held here from then on (D5)."""
-        job, entry = self._job(job_id), self._entry(job_id)
+        job, model = self._job(job_id), self._model(job_id)
         provider = None if job.provider is None else self._ports.chain.state().worker(job.provider)
         hints = [] if provider is None else [peer_id_of(provider.peer)]
         return Task(
             job=job_id,
             role=role,
             model_id=job.model,
-            model=await self._ports.blobs.fetch(entry.model.file, hints=hints),
-            cut=tuple(entry.cut.values),
+            model=await self._ports.blobs.fetch(model.file, hints=hints),
+            lowering=self._lowering(job_id),
+            class_=job.class_,
             input=await self._ports.blobs.fetch(job.input, hints=hints),
         )
 
@@ -339,6 +363,15 @@ class Worker:
         entry = self._ports.chain.state().model(self._job(job_id).model)
         assert entry is not None
         return entry
+
+    def _model(self, job_id: bytes) -> Model:
+        return self._entry(job_id).model
+
+    def _lowering(self, job_id: bytes) -> Lowering:
+        job = self._job(job_id)
+        entry = self._ports.chain.state().lowering(job.model, job.lowering)
+        assert entry is not None  # a job names one that is registered
+        return entry.lowering
 
     def _commitment(self, work: Work) -> bytes:
         return commitment(
@@ -394,7 +427,7 @@ class Worker:
             bond=terms.bond,
             capacity=terms.capacity,
             ask=terms.ask,
-            classes=1 << (Class.NATIVE - 1),
+            classes=classes_of(list(Class)),
             max_model_bytes=terms.max_model_bytes,
         )
 

@@ -63,6 +63,8 @@ async def node_status(services: Services, _: Nothing) -> NodeStatus:
         peers=[peer_id_text(each) for each in facts.peers],
         pids=Pids(node=facts.node_pid, network=facts.network_pid, sandboxes=list(facts.sandbox_pids)),
         sandbox_layers=list(facts.sandbox_layers),
+        known_answers=None if facts.deviating is None else not facts.deviating,
+        deviating=list(facts.deviating or ()),
         worker=Views(chain.genesis.prefix).address_or_none(facts.worker),
         voting=facts.voting,
     )

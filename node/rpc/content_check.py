@@ -2,6 +2,7 @@
 
 from ledger.transaction import JobSubmit, Transaction
 from node.rpc.services import Services
+from vm.lowering import check_bound
 from vm.manifest import check_inputs
 from vm.tensor import decode_bundle
 
@@ -14,4 +15,8 @@ async def check_content(services: Services, transaction: Transaction) -> None:
     entry = services.chain.state().model(job.model)
     raw = await services.blobs.get(job.input)
     if entry is not None and raw is not None:
-        check_inputs(entry.model.inputs, decode_bundle(raw))
+        bundle = decode_bundle(raw)
+        check_inputs(entry.model.inputs, bundle)
+        meant = services.chain.state().lowering(job.model, job.lowering)
+        if meant is not None:
+            check_bound(meant.lowering, bundle)

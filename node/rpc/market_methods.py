@@ -5,9 +5,10 @@ from typing import TypeVar
 
 import trio
 
-from node.rpc import views
 from node.rpc.failure import facts_of
 from node.rpc.method import Method, Nothing
+from node.rpc.model_shapes import LoweringList, LoweringPage, ModelFile, ModelList, ModelShape, ModelVerdict
+from node.rpc.model_views import verdict
 from node.rpc.services import Services
 from node.rpc.shapes import (
     ById,
@@ -18,10 +19,6 @@ from node.rpc.shapes import (
     JobList,
     JobPage,
     JobShape,
-    ModelFile,
-    ModelList,
-    ModelShape,
-    ModelVerdict,
     Page,
     WorkerList,
     WorkerPage,
@@ -53,20 +50,23 @@ async def model_show(services: Services, params: ById) -> ModelShape:
     return Views(services.chain.genesis.prefix).model(model_id, entry)
 
 
+async def model_lowerings(services: Services, params: LoweringPage) -> LoweringList:
+    """Return what a model's jobs mean for which shapes of its inputs, by id."""
+    state, model_id = services.chain.state(), bytes.fromhex(params.model)
+    entry = state.model(model_id)
+    if entry is None:
+        raise Refused(Reason.MODEL_UNKNOWN, model=model_id)
+    page, more = await _page(state.lowerings(model_id), params.cursor, params.limit)
+    found = [Views(services.chain.genesis.prefix).lowering(each, entry.model) for _, each in page]
+    return LoweringList(lowerings=found, next=found[-1].id if more else None)
+
+
 async def model_check(services: Services, params: ModelFile) -> ModelVerdict:
-    """Judge a model file and its cut in this node's sandbox, as at publication; on workers only."""
-    if services.admit is None:
+    """Judge a model file in this node's sandbox, for inputs of certain shapes, as at publication; on workers only."""
+    if services.check is None:
         raise Refused(Reason.NOT_A_WORKER, wanted="a node with the role of a worker")
     model = await services.blobs.fetch(ContentId(root=bytes.fromhex(params.root), length=params.length))
-    found = await services.admit(model, [name.encode() for name in params.cut])
-    return ModelVerdict(
-        inputs=[views.port(each) for each in found.inputs],
-        outputs=[views.port(each) for each in found.outputs],
-        cut_bytes=found.cut_bytes,
-        output_bytes=found.output_bytes,
-        nodes=found.nodes,
-        operators={each.name.decode(errors="replace"): each.count for each in found.operators},
-    )
+    return verdict(await services.check(model, params.shapes))
 
 
 async def job_list(services: Services, params: JobPage) -> JobList:
@@ -136,6 +136,7 @@ async def _page(rows: Iterator[tuple[bytes, T]], cursor: str | None, limit: int)
 METHODS = (
     Method(name="model.list", params=Page, result=ModelList, answer=model_list),
     Method(name="model.show", params=ById, result=ModelShape, answer=model_show),
+    Method(name="model.lowerings", params=LoweringPage, result=LoweringList, answer=model_lowerings),
     Method(name="model.check", params=ModelFile, result=ModelVerdict, answer=model_check),
     Method(name="job.list", params=JobPage, result=JobList, answer=job_list),
     Method(name="job.show", params=ById, result=JobShape, answer=job_show),

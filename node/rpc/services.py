@@ -1,6 +1,6 @@
 """What the API needs of the node: the ports, and facts about the process for the status."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from node.p2p.ipc import PeerAddress, Peers
 from node.ports import Blobs, ChainView
 from node.sync.progress import Progress
 from primitives.reasons import Reason
-from vm.sandbox_protocol import Admitted
+from vm.sandbox_protocol import Checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,8 @@ class NodeFacts:
     """0 while the network program restarts."""
     sandbox_pids: tuple[int, ...]
     sandbox_layers: tuple[str, ...]
+    deviating: tuple[str, ...] | None
+    """Known-answer tests that this machine fails; None until a sandbox has told, or if there is none."""
     """What holds a sandbox back on this machine; empty before the first one started."""
     worker: bytes | None
     """Address of the worker, on a node that has the role."""
@@ -71,8 +73,8 @@ class Services:
     """The wall clock, Unix milliseconds."""
     progress: Callable[[], Progress]
     """How far the chain is on its way to the head."""
-    admit: Callable[[bytes, list[bytes]], Awaitable[Admitted]] | None
-    """Judges a model file and its cut in this node's sandbox; None on a node that is no worker. Raises Refused."""
+    check: Callable[[bytes, Sequence[Sequence[int]]], Awaitable[Checked]] | None
+    """Judges a model file for inputs of some shapes in this node's sandbox; None on a node that is no worker."""
     peers: PeerControl | None = None
     """The node's network."""
     failures: Callable[[], Iterable[JobFailure]] = tuple

@@ -73,14 +73,6 @@ class Content(Shape):
     length: Length
 
 
-class ModelFile(Shape):
-    """A model file that this node holds or can fetch, and the names of the values at its cut."""
-
-    root: HexHash
-    length: Length
-    cut: Annotated[list[Text], Meta(min_length=1, max_length=8)]
-
-
 # --- results: the node
 
 
@@ -118,6 +110,10 @@ class NodeStatus(Shape):
     peers: list[str]
     pids: Pids
     sandbox_layers: list[str]
+    known_answers: bool | None
+    """Whether this machine computes what the network does; null until a sandbox has told, or if there is none."""
+    deviating: list[str]
+    """Known-answer tests that it fails; unless this is empty, its worker takes no jobs."""
     worker: AddressText | None
     voting: bool | None
     """Of a validator: whether it votes; not while it does not know yet what it may have signed before (C13)."""
@@ -298,52 +294,6 @@ class Checked(Shape):
 # --- results: the market
 
 
-class PortShape(Shape):
-    """An input or output of a model; -1 stands for a free dimension."""
-
-    name: str
-    dtype: str
-    shape: list[int]
-
-
-class ModelShape(Shape):
-    """A published model."""
-
-    id: HexHash
-    file: Content
-    inputs: list[PortShape]
-    outputs: list[PortShape]
-    cut: list[str]
-    tolerance: str
-    """A fraction, as 1/10000."""
-    class_: str = msgspec.field(name="class")
-    licence: str
-    publisher: AddressText
-    parents: list[HexHash]
-    datasets: list[HexHash]
-    training_jobs: list[HexHash]
-    published: int
-    """Height."""
-
-
-class ModelList(Shape):
-    """A part of the list of models, by id."""
-
-    models: list[ModelShape]
-    next: HexHash | None
-
-
-class ModelVerdict(Shape):
-    """What a sandbox found of an admitted model."""
-
-    inputs: list[PortShape]
-    outputs: list[PortShape]
-    cut_bytes: int
-    output_bytes: int
-    nodes: int
-    operators: dict[str, int]
-
-
 class VerifierShape(Shape):
     """A drawn verifier's part of a job."""
 
@@ -418,9 +368,12 @@ class JobShape(Shape):
     id: HexHash
     client: AddressText
     model: HexHash
+    lowering: HexHash
     input: Content
     tier: str
     class_: str = msgspec.field(name="class")
+    run_ms: int
+    """What a run may take, on top of the deadlines that it falls into."""
     max_price: Amount
     verifier_fee: Amount
     named: AddressText | None

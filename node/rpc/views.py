@@ -6,9 +6,11 @@ import msgspec
 from msgspec import inspect
 
 from consensus.messages import Certificate
-from ledger.records import Declined, Happened, Job, ModelEntry, Payout, Penalty, Verifier, Worker
+from ledger.records import Declined, Happened, Job, LoweringEntry, ModelEntry, Payout, Penalty, Verifier, Worker
 from ledger.transaction import Payload, Receipt, Transaction
 from node.p2p.peer_id import peer_id_of, peer_id_text
+from node.rpc.model_shapes import LoweringShape, ModelShape
+from node.rpc.model_views import lowering, port, text
 from node.rpc.shapes import (
     CertificateShape,
     Content,
@@ -16,10 +18,8 @@ from node.rpc.shapes import (
     HappenedShape,
     JobShape,
     JobSummary,
-    ModelShape,
     PayoutShape,
     PenaltyShape,
-    PortShape,
     ReceiptShape,
     TransactionShape,
     VerifierShape,
@@ -28,7 +28,7 @@ from node.rpc.shapes import (
 from primitives.address import ADDRESS_BYTES, address_text
 from primitives.content import ContentId
 from primitives.reasons import Reason
-from vm.manifest import Class, Port
+from vm.manifest import Class, Model
 
 AMOUNT_FIELDS = ("amount", "bond", "ask", "max_price", "price")
 """Fields of payloads that hold grains, told as decimal text."""
@@ -97,9 +97,11 @@ class Views:
             id=job_id.hex(),
             client=self.address(job.client),
             model=job.model.hex(),
+            lowering=job.lowering.hex(),
             input=content(job.input),
             tier=job.tier.name.lower(),
             class_=job.class_.name.lower(),
+            run_ms=job.run_ms,
             max_price=str(job.max_price),
             verifier_fee=str(job.verifier_fee),
             named=self.address_or_none(job.named),
@@ -166,22 +168,23 @@ class Views:
 
     def model(self, model_id: bytes, entry: ModelEntry) -> ModelShape:
         """Return a published model."""
-        model, tolerance = entry.model, entry.cut.tolerance
+        model = entry.model
         return ModelShape(
             id=model_id.hex(),
             file=content(model.file),
             inputs=[port(each) for each in model.inputs],
             outputs=[port(each) for each in model.outputs],
-            cut=[_text(name) for name in entry.cut.values],
-            tolerance=f"{tolerance.numerator}/{tolerance.denominator}",
-            class_=entry.class_.name.lower(),
-            licence=_text(model.licence),
+            licence=text(model.licence),
             publisher=self.address(model.publisher),
             parents=[each.hex() for each in model.provenance.parents],
             datasets=[each.hex() for each in model.provenance.datasets],
             training_jobs=[each.hex() for each in model.provenance.training_jobs],
             published=entry.published,
         )
+
+    def lowering(self, entry: LoweringEntry, model: Model) -> LoweringShape:
+        """Return a registered lowering of a model."""
+        return lowering(entry.lowering, model, publisher=self.address(entry.publisher), published=entry.published)
 
     def worker(self, address: bytes, worker: Worker) -> WorkerShape:
         """Return a registered worker."""
@@ -221,18 +224,9 @@ def content(found: ContentId) -> Content:
     return Content(root=found.root.hex(), length=found.length)
 
 
-def port(found: Port) -> PortShape:
-    """Return an input or output of a model."""
-    return PortShape(name=_text(found.name), dtype=found.dtype.name.lower(), shape=found.shape)
-
-
 def _reason_name(number: int) -> str | None:
     """Return the name of a reason; a worker may decline with a number that means nothing here."""
     return next((reason.name.lower() for reason in Reason if reason == number), None)
-
-
-def _text(name: bytes) -> str:
-    return name.decode(errors="replace")
 
 
 def _hex_or_none(value: bytes | None) -> str | None:

@@ -14,7 +14,7 @@ from ledger.onion import Onion, grow, reveal
 from ledger.parameters import Parameters, Tier
 from ledger.records import Account, Job, Worker
 from ledger.stake.records import Evidence, Pool, Validator
-from ledger.state import ACCOUNT, POOL, VALIDATOR, MemoryReader, State
+from ledger.state import ACCOUNT, POOL, VALIDATOR, MemoryReader, State, change
 from ledger.transaction import (
     Body,
     Decision,
@@ -36,8 +36,11 @@ from primitives.address import address_of
 from primitives.content import ContentId, content_id
 from primitives.hashing import sha256
 from primitives.units import KARAT
-from vm.manifest import FREE, TOLERANCE, Class, Cut, Model, Port, Provenance, model_id
-from vm.tensor import Bundle, DType, NamedTensor, Tensor
+from vm.cost import Cost
+from vm.lowering import CutValue, Lowering, classes_of, lowering_id
+from vm.manifest import FREE, Class, Model, Port, Provenance, Ratio, model_id
+from vm.tensor import Bundle, DType, NamedTensor, Tensor, TensorType
+from vm.tiles import Tile
 
 GENESIS_MS = 1_790_000_000_000
 ONION_LAYERS = 4_096
@@ -46,6 +49,9 @@ WORKER_BOND = 100 * KARAT
 OUTPUTS = 20
 """Elements of the builders' model: enough for a row to have a scale of its own."""
 CUT_NAME = b"logits"
+TOLERANCE = Ratio(numerator=1, denominator=10_000)
+ROW = TensorType(dtype=DType.FLOAT32, shape=[1, OUTPUTS])
+"""Inputs, cut and outputs of the builders' model."""
 OUTPUT_NAME = b"scores"
 
 
@@ -81,7 +87,7 @@ def a_worker(name: str, **changed: int | bytes) -> GenesisWorker:
         "bond": WORKER_BOND,
         "capacity": 4,
         "ask": KARAT // 100,
-        "classes": 1,
+        "classes": classes_of([Class.NATIVE, Class.EXACT]),
         "max_model_bytes": 256 * 1024 * 1024,
     }
     return GenesisWorker(**{**fields, **changed})  # type: ignore[arg-type]  # a builder: any field by its name
@@ -154,16 +160,41 @@ def a_model(publisher: str = "publisher", *, file: bytes = b"an ONNX file") -> M
     )
 
 
-def a_publication(publisher: str = "publisher") -> ModelPublish:
+def a_cost(**changed: int) -> Cost:
+    """Return the cost of a program so small that it takes no time on top of the deadlines."""
+    counts = {"macs": 400, "elementary": 20, "moved_bytes": 2_000, "operations": 4, "steps": 4, "peak_bytes": 2_000}
+    fields = {**counts, "trace_bytes": 320, "nodes": 3, "gas": 0, "native_gas": 0, **changed}
+    return Cost(**fields)
+
+
+def a_lowering(of: Model | None = None, **changed: object) -> Lowering:
+    """Return what jobs of `a_model` mean for one row."""
+    lowering = Lowering(
+        model=model_id(of or a_model()),
+        vm_version=1,
+        inputs=[ROW],
+        outputs=[ROW],
+        program_root=sha256(b"a program"),
+        constants_root=sha256(b"its constants"),
+        classes=classes_of([Class.NATIVE, Class.EXACT]),
+        cut=[CutValue(name=CUT_NAME, type=ROW)],
+        tolerance=TOLERANCE,
+        cost=a_cost(),
+        worst=Tile(proof_bytes=1_000, steps=20, flops=40, operation=1),
+    )
+    return change(lowering, **changed)
+
+
+def a_publication(publisher: str = "publisher", *, file: bytes = b"an ONNX file") -> ModelPublish:
     """Return the publication of `a_model`."""
-    cut = Cut(values=[CUT_NAME], tolerance=TOLERANCE)
-    return ModelPublish(model=a_model(publisher), cut=cut, class_=Class.NATIVE)
+    model = a_model(publisher, file=file)
+    return ModelPublish(model=model, lowering=a_lowering(model))
 
 
-def a_bundle(name: bytes, values: Sequence[float]) -> bytes:
-    """Return an encoded bundle of one float32 row."""
-    data = struct.pack(f"<{len(values)}f", *values)
-    tensor = Tensor(dtype=DType.FLOAT32, shape=[1, len(values)], data=data)
+def a_bundle(name: bytes, values: Sequence[float], *, rows: int = 1) -> bytes:
+    """Return an encoded bundle of one float32 row, or of the same row several times."""
+    data = struct.pack(f"<{len(values)}f", *values) * rows
+    tensor = Tensor(dtype=DType.FLOAT32, shape=[rows, len(values)], data=data)
     return codec.encode(Bundle(tensors=[NamedTensor(name=name, tensor=tensor)]))
 
 
@@ -192,11 +223,15 @@ class Values:
         )
 
 
-def values(name: str, *, shift: float = 0.0) -> Values:
+NO_CUT = codec.encode(Bundle(tensors=[]))
+"""The cut of a job in class exact."""
+
+
+def values(name: str, *, shift: float = 0.0, class_: Class = Class.NATIVE) -> Values:
     """Return the honest values, with `shift` added to the first element at the cut."""
     row = [1.0 + at / OUTPUTS for at in range(OUTPUTS)]
     return Values(
-        cut=a_bundle(CUT_NAME, [row[0] + shift, *row[1:]]),
+        cut=a_bundle(CUT_NAME, [row[0] + shift, *row[1:]]) if class_ is Class.NATIVE else NO_CUT,
         outputs=a_bundle(OUTPUT_NAME, [each / 2 for each in row]),
         salt=sha256(b"salt of " + name.encode()),
     )
@@ -313,13 +348,16 @@ def a_world(genesis: Genesis | None = None) -> World:
     return World(charter=charter, chain=chain, reader=reader, names=names)
 
 
-def a_submission(*, provider: str | None = "worker 0", max_price: int = KARAT) -> JobSubmit:
+def a_submission(
+    *, provider: str | None = "worker 0", max_price: int = KARAT, class_: Class = Class.NATIVE
+) -> JobSubmit:
     """Return a job on `a_model`."""
     return JobSubmit(
         model=model_id(a_model()),
+        lowering=lowering_id(a_lowering()),
         input=an_input(),
         tier=Tier.HIGH,
-        class_=Class.NATIVE,
+        class_=class_,
         max_price=max_price,
         provider=None if provider is None else address(provider),
     )
@@ -335,7 +373,9 @@ class Script:
     verifiers_commit: int = 3
     verifiers_reveal: int = 3
     provider_shift: float = 0.0
+    """Beyond the tolerance, or 0."""
     price: int = KARAT // 2
+    class_: Class = Class.NATIVE
 
 
 def publish(world: World) -> None:
@@ -348,8 +388,8 @@ def run_job(world: World, script: Script | None = None, *, provider: str = "work
     """Run a whole job by its script until it has ended, and return its id."""
     plays = script or Script()
     publish(world)
-    job_id = world.must("client", a_submission(provider=provider))
-    mine = values(provider, shift=plays.provider_shift)
+    job_id = world.must("client", a_submission(provider=provider, class_=plays.class_))
+    mine = values(provider, shift=plays.provider_shift, class_=plays.class_)
     if plays.accepts:
         world.must(provider, JobAccept(job=job_id, price=plays.price))
     if plays.accepts and plays.commits:
@@ -364,7 +404,7 @@ def _verify(world: World, job_id: bytes, plays: Script, provider: str, mine: Val
     """Play the verifiers, and the provider's reveal."""
     drawn = [world.name(each.worker) for each in world.job(job_id).verifiers]
     for name in drawn[: plays.verifiers_commit]:
-        commits = values(name).commitment(world.charter, job_id, name)
+        commits = values(name, class_=plays.class_).commitment(world.charter, job_id, name)
         world.must(name, VerifierCommit(job=job_id, commitment=commits))
     if not plays.reveals or not plays.verifiers_commit:
         return
@@ -372,7 +412,7 @@ def _verify(world: World, job_id: bytes, plays: Script, provider: str, mine: Val
     world.must(provider, ProviderReveal(job=job_id, salt=mine.salt, cut=mine.cut, outputs=mine.outputs))
     verdict = Decision.REJECT if plays.provider_shift else Decision.ACCEPT
     for name in drawn[: min(plays.verifiers_commit, plays.verifiers_reveal)]:
-        own = values(name)
+        own = values(name, class_=plays.class_)
         shown = VerifierReveal(job=job_id, salt=own.salt, cut=own.cut, outputs=own.outputs, verdict=verdict)
         world.must(name, shown)
 

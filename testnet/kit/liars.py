@@ -18,14 +18,14 @@ from primitives.codec import encode
 from primitives.content import ContentId
 from primitives.hashing import sha256
 from primitives.reasons import Reason, Refused
-from vm.manifest import TOLERANCE
+from vm.manifest import Class, Ratio
 from vm.scale import SPREAD, TYPICAL
 from vm.tensor import FLOATS, ITEM_BYTES, Bundle, DType, NamedTensor, Tensor, decode_bundle
 
 NOISE = 1e-6
 """Of the scale: what another machine's rounding may do, and far within the tolerance."""
-NUDGE = 10 * TOLERANCE.numerator / TOLERANCE.denominator
-"""Of the scale: ten times what is tolerated."""
+NUDGE = 10
+"""Times what is tolerated."""
 SLOW_S = 4.0
 """Longer than it takes to see that a run has begun, shorter than every deadline of a test network."""
 COPY_TRIES = 20
@@ -65,11 +65,23 @@ def _scale(numbers: Sequence[float]) -> float:
     return math.sqrt(sum(squares) / len(squares))
 
 
-class OtherInput:
-    """As a provider it runs the model on another input, the same elements backwards, and gives that for the result."""
+class Around:
+    """An engine around the product's, whose tails it leaves as they are."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    async def run(self, task: Task) -> TaskResult:
+        """Run the task."""
+        return await self._engine.run(task)
+
+    async def tail(self, task: Task, cut: bytes) -> bytes:
+        """Return the outputs that follow from values at the cut."""
+        return await self._engine.tail(task, cut)
+
+
+class OtherInput(Around):
+    """As a provider it runs the model on another input, the same elements backwards, and gives that for the result."""
 
     async def run(self, task: Task) -> TaskResult:
         """Run the task, or as a provider another one."""
@@ -80,7 +92,8 @@ class OtherInput:
             role=task.role,
             model_id=task.model_id,
             model=task.model,
-            cut=task.cut,
+            lowering=task.lowering,
+            class_=task.class_,
             input=_backwards(task.input),
         )
         return await self._engine.run(other)
@@ -97,11 +110,8 @@ def _backwards(raw: bytes) -> bytes:
     return encode(Bundle(tensors=tensors))
 
 
-class SwapTopTwo:
+class SwapTopTwo(Around):
     """As a provider it swaps the two highest scores of the output, so that the second label seems to win."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     async def run(self, task: Task) -> TaskResult:
         """Run the task and, as a provider, swap."""
@@ -119,63 +129,58 @@ def _swapped(numbers: list[float]) -> list[float]:
     return swapped
 
 
-class NudgeCut:
+class NudgeCut(Around):
     """As a provider it moves the largest element at the cut by ten times the tolerance, and leaves all else true."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     async def run(self, task: Task) -> TaskResult:
         """Run the task and, as a provider, nudge."""
         result = await self._engine.run(task)
         if task.role is not Role.PROVIDE:
             return result
-        cut = _changed(result.cut, _nudged, all_tensors=False)
+        tolerance = task.lowering.tolerance
+        assert tolerance is not None, "a lie for jobs of class native"
+        cut = _changed(result.cut, lambda numbers: _nudged(numbers, tolerance), all_tensors=False)
         return TaskResult(cut=cut, outputs=result.outputs, wall_ms=result.wall_ms)
 
 
-def _nudged(numbers: list[float]) -> list[float]:
+def _nudged(numbers: list[float], tolerance: Ratio) -> list[float]:
     at = max(range(len(numbers)), key=lambda each: abs(numbers[each]))
     nudged = list(numbers)
-    nudged[at] += NUDGE * max(abs(numbers[at]), _scale(numbers))
+    nudged[at] += NUDGE * tolerance.numerator / tolerance.denominator * max(abs(numbers[at]), _scale(numbers))
     return nudged
 
 
-class Liar:
+class Liar(Around):
     """As a provider it tells the three lies in turn, one for each job; as a verifier it is honest."""
 
     def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
         self._lies: tuple[Engine, ...] = (OtherInput(engine), SwapTopTwo(engine), NudgeCut(engine))
-        self._honest = engine
         self._told: dict[bytes, Engine] = {}
 
     async def run(self, task: Task) -> TaskResult:
         """Run the task, or tell the job's lie: the same one if it is asked again."""
         if task.role is not Role.PROVIDE:
-            return await self._honest.run(task)
+            return await self._engine.run(task)
         lie = self._told.setdefault(task.job, self._lies[len(self._told) % len(self._lies)])
         return await lie.run(task)
 
 
-class Noisy:
-    """Honest, on a machine that rounds otherwise: all its floats are off by up to 1e-6 of the scale."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+class Noisy(Around):
+    """Honest, on a machine that rounds otherwise: at the cut all its floats are off by up to 1e-6 of the scale."""
 
     async def run(self, task: Task) -> TaskResult:
         """Run the task and add the noise, which is the job's own."""
         result = await self._engine.run(task)
+        if task.class_ is Class.EXACT:
+            return result
 
         def noisy(numbers: list[float]) -> list[float]:
             scale = _scale(numbers)  # of the whole tensor: our models give one row a job
             return [each + NOISE * scale * _noise(task.job, at) for at, each in enumerate(numbers)]
 
-        return TaskResult(
-            cut=_changed(result.cut, noisy, all_tensors=True),
-            outputs=_changed(result.outputs, noisy, all_tensors=True),
-            wall_ms=result.wall_ms,
-        )
+        cut = _changed(result.cut, noisy, all_tensors=True)
+        return TaskResult(cut=cut, outputs=await self._engine.tail(task, cut), wall_ms=result.wall_ms)
 
 
 def _noise(job: bytes, at: int) -> float:
@@ -183,7 +188,7 @@ def _noise(job: bytes, at: int) -> float:
     return int.from_bytes(sha256(job + at.to_bytes(8, "big"))[:4], "big") / 2**31 - 1
 
 
-class Copying:
+class Copying(Around):
     """As a verifier it runs nothing: it looks for the provider's output to copy, and has nothing to commit.
 
     The chain shows a salted commitment alone, and no node serves the output before its reveal is final.
@@ -191,7 +196,7 @@ class Copying:
 
     def __init__(self, engine: Engine, find: Callable[[bytes], bytes | None]) -> None:
         """`find` looks for the output of a job wherever it can, and returns it or None; it may block."""
-        self._engine = engine
+        super().__init__(engine)
         self._find = find
 
     async def run(self, task: Task) -> TaskResult:
@@ -223,11 +228,8 @@ def search_through(home: Path) -> Callable[[bytes], bytes | None]:
     return find
 
 
-class SilentAfterAccept:
+class SilentAfterAccept(Around):
     """As a provider it accepts jobs and never runs them: no commitment comes."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     async def run(self, task: Task) -> TaskResult:
         """Run the task as a verifier; as a provider wait for ever."""
@@ -236,11 +238,8 @@ class SilentAfterAccept:
         return await self._engine.run(task)
 
 
-class SilentAfterCommit:
+class SilentAfterCommit(Around):
     """As a provider it commits to values that no block lets it reveal, so it is silent after its commit."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     async def run(self, task: Task) -> TaskResult:
         """Run the task and, as a provider, spoil the result."""
@@ -248,11 +247,8 @@ class SilentAfterCommit:
         return _unrevealable(result) if task.role is Role.PROVIDE else result
 
 
-class NeverReveals:
+class NeverReveals(Around):
     """As a verifier it commits to values that no block lets it reveal."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     async def run(self, task: Task) -> TaskResult:
         """Run the task and, as a verifier, spoil the result."""
@@ -265,11 +261,8 @@ def _unrevealable(result: TaskResult) -> TaskResult:
     return TaskResult(cut=result.cut, outputs=encode(Bundle(tensors=[])), wall_ms=result.wall_ms)
 
 
-class Slow:
+class Slow(Around):
     """Honest, on a slow machine: every run takes some seconds more, in which a test can kill it."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
     async def run(self, task: Task) -> TaskResult:
         """Wait, then run the task."""

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.bundles import bundle_of_file, json_of_bundle, ports_of_file
+from cli.bundles import bundle_of_file, json_of_bundle, ports_of_json
+from node.rpc.json_value import Json
 from primitives.reasons import Reason, Refused
 from vm.manifest import FREE, Port
 from vm.tensor import DType, decode_bundle
@@ -72,6 +73,5 @@ def test_what_describes_no_tensor_is_refused(raw: bytes) -> None:
 
 
 def test_ports_are_read_with_free_dimensions() -> None:
-    port = {"name": "x", "dtype": "float32", "shape": [-1, 4]}
-    inputs, outputs = ports_of_file(json.dumps({"inputs": [port], "outputs": [port]}).encode())
-    assert inputs == outputs == [Port(name=b"x", dtype=DType.FLOAT32, shape=[FREE, 4])]
+    port: dict[str, Json] = {"name": "x", "dtype": "float32", "shape": [-1, 4]}
+    assert ports_of_json([port]) == [Port(name=b"x", dtype=DType.FLOAT32, shape=[FREE, 4])]

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from examples.filetype.labels import CUT, MODEL_FILE, package_file
+from examples.filetype.labels import MODEL_FILE, package_file
 from node.config import read_config
 from node.genesis_file import write_genesis
 from node.home import Home
@@ -97,7 +97,7 @@ def test_a_key_of_a_real_network_needs_a_password(tmp_path: Path) -> None:
         (["validator", "join", "--bond", "5", "--commission", "101"], 1, "AS-1005"),
         (["validator", "list"], 6, "AS-1001"),
         (["chain", "pool"], 6, "AS-1001"),
-        (["model", "check", "nowhere.onnx", "--cut", "x"], 1, "AS-1006"),
+        (["model", "check", "nowhere.onnx"], 1, "AS-1006"),
     ],
 )
 def test_a_fault_is_told_in_one_line_first_with_a_status_of_its_own(
@@ -115,14 +115,15 @@ def test_a_model_cut_short_is_refused_in_a_sandbox(tmp_path: Path) -> None:
     raw = package_file(MODEL_FILE).read_bytes()
     short = tmp_path / "short.onnx"
     short.write_bytes(raw[: len(raw) // 2])
-    result = assay("model", "check", str(short), "--cut", CUT)
+    result = assay("model", "check", str(short))
     assert result.exit_code == 5
     assert result.stderr.startswith("error[AS-501]: model unreadable")
     whole = tmp_path / "whole.onnx"
     whole.write_bytes(raw)
-    found = data(assay("model", "check", str(whole), "--cut", CUT, "--json"))
+    found = data(assay("model", "check", str(whole), "--json"))
     assert found["inputs"] == [{"name": "bytes", "dtype": "int32", "shape": [-1, 2048]}]
-    assert found["output_bytes"] == 214 * 4
+    assert found["meaning"]["output_bytes"] == 214 * 4
+    assert "exact" in found["classes"]
 
 
 def test_init_makes_a_home_that_belongs_to_a_network(tmp_path: Path) -> None:

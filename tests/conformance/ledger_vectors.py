@@ -19,6 +19,7 @@ from ledger.transaction import (
     JobAccept,
     JobCommit,
     JobDecline,
+    LoweringPublish,
     Payload,
     ProviderReveal,
     Transfer,
@@ -41,6 +42,8 @@ from primitives import codec
 from primitives.reasons import Reason
 from testnet.kit import ledger_builders as kit
 from tests.ledger.played_history import SCRIPTS, digest_of, played
+from vm.lowering import classes_of
+from vm.manifest import Class
 
 FILE = Path(__file__).parent / "vectors" / "ledger.json"
 
@@ -67,6 +70,7 @@ PAYLOADS: list[Payload] = [
     ProviderReveal(job=JOB, salt=JOB, cut=VALUES.cut, outputs=VALUES.outputs),
     VerifierReveal(job=JOB, salt=JOB, cut=VALUES.cut, outputs=VALUES.outputs, verdict=Decision.REJECT),
     JobDecline(job=JOB, reason=Reason.RUN_TIME_LIMIT),
+    LoweringPublish(lowering=kit.a_lowering(classes=classes_of([Class.EXACT]), cut=[], tolerance=None)),
     ValidatorRegister(key=PROVEN, peer=PROVEN, onion=JOB, commission=11, bond=12),
     ValidatorUpdate(key=PROVEN, peer=None, onion=JOB, commission=13),
     ValidatorUpdate(key=None, peer=PROVEN, onion=None, commission=None),

@@ -103,7 +103,8 @@ class Market:
     def publish(self) -> str:
         """Publish magika's model as dev0 and return its id."""
         path = str(labels.package_file(labels.MODEL_FILE))
-        told = self.cli("model", "publish", path, "--cut", labels.CUT, "--licence", "Apache-2.0", "--key", "dev0")
+        sample = str(input_file(self.home, 0))
+        told = self.cli("model", "publish", path, "--input", sample, "--licence", "Apache-2.0", "--key", "dev0")
         self.model = told["data"]["model"]
         return self.model
 

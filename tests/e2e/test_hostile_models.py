@@ -6,10 +6,16 @@ from typing import Any
 
 import pytest
 
+from cli.client import Client, model_record
+from node.keys.files import KeyKind, load_key
 from node.rpc.client import RpcClient
 from primitives.reasons import Reason, Refused
+from testnet.kit import ledger_builders as kit
 from tests.e2e.market import Market, wait_until
-from tests.vm.hostile_models import CUT, HOSTILE
+from tests.vm.hostile_models import HOSTILE
+from vm.lowering import CutValue
+from vm.manifest import Port, model_id
+from vm.tensor import DType, TensorType
 
 pytestmark = pytest.mark.e2e
 
@@ -20,10 +26,24 @@ CASES = {
     "cut-short": Reason.MODEL_UNREADABLE,
 }
 """What a worker's sandbox finds in each."""
-PORTS = {
-    "inputs": [{"name": "x", "dtype": "float32", "shape": [1]}],
-    "outputs": [{"name": "y", "dtype": "float32", "shape": [1]}],
-}
+ONE = TensorType(dtype=DType.FLOAT32, shape=[1])
+
+
+def publish_unchecked(market: Market, raw: bytes) -> dict[str, Any]:
+    """Publish a file with a made-up lowering, as nobody's client would; return its ids and its transaction."""
+    key = load_key(market.home / "keys" / "dev4.json", kind=KeyKind.WALLET, network="dasy")
+    with RpcClient(market.nodes["validator0"].rpc) as rpc:
+        client, content = Client(rpc), rpc.put_blob(raw)
+        inputs, outputs = ([Port(name=name, dtype=ONE.dtype, shape=ONE.shape)] for name in (b"x", b"y"))
+        model = model_record(content, inputs=inputs, outputs=outputs, licence="", publisher=key.info.address)
+        made_up = kit.a_lowering(model, inputs=[ONE], outputs=[ONE], cut=[CutValue(name=b"y", type=ONE)])
+        txid = client.publish(key, model, made_up)
+    return {
+        "model": model_id(model).hex(),
+        "root": content.root.hex(),
+        "length": content.length,
+        "transaction": txid.hex(),
+    }
 
 
 def nodes_of(market: Market) -> dict[str, tuple[int, int]]:
@@ -35,7 +55,7 @@ def nodes_of(market: Market) -> dict[str, tuple[int, int]]:
 def reason_at(market: Market, content: dict[str, Any]) -> Reason:
     """Return why a worker's sandbox refuses a published file."""
     with RpcClient(market.nodes["worker0"].rpc) as rpc, pytest.raises(Refused) as told:
-        rpc.call("model.check", **content, cut=[CUT.decode()])
+        rpc.call("model.check", **content)
     return told.value.reason
 
 
@@ -63,17 +83,13 @@ def children_of(pid: int) -> list[int]:
 
 
 def test_hostile_models_end_as_typed_failures_and_refunds(honest: Market, tmp_path: Path) -> None:
-    interface, input_ = tmp_path / "ports.json", tmp_path / "input.json"
-    interface.write_text(json.dumps(PORTS))
+    input_ = tmp_path / "input.json"
     input_.write_text(json.dumps({"x": {"dtype": "float32", "shape": [1], "data": [1.0]}}))
     nodes, before = nodes_of(honest), honest.balance("dev4")
     jobs: dict[str, str] = {}
     fees = 0
     for name, reason in CASES.items():
-        file = tmp_path / f"{name}.onnx"
-        file.write_bytes(HOSTILE[name]())
-        words = ["model", "publish", str(file), "--cut", CUT.decode(), "--interface", str(interface)]
-        published = honest.cli(*words, "--unchecked", "--key", "dev4")["data"]
+        published = publish_unchecked(honest, HOSTILE[name]())
         words = ["job", "submit", published["model"], "--input", str(input_), "--max-price", "0.01"]
         jobs[name] = honest.cli(*words, "--unchecked", "--key", "dev4")["data"]["id"]
         fees += honest.fee_paid(published["transaction"]) + honest.fee_paid(jobs[name])

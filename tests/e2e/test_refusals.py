@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import trio
 
-from cli.client import Client, Order, model_record
+from cli.client import Client, Order
+from cli.job_checks import unchecked_meaning
 from examples.filetype import labels
+from ledger.state import change
 from ledger.transaction import ModelPublish
 from node.config import parse_peer
 from node.keys.files import Key, KeyKind, load_key
@@ -22,9 +24,8 @@ from primitives import codec
 from primitives.content import ContentId
 from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
+from testnet.kit import ledger_builders as kit
 from tests.e2e.market import Market, input_file, wait_until
-from vm.manifest import TOLERANCE, Class, Cut, Port
-from vm.tensor import DType
 
 pytestmark = pytest.mark.e2e
 
@@ -69,12 +70,12 @@ def test_a_model_cut_short_is_refused_here_and_by_a_worker(honest: Market, tmp_p
     short = tmp_path / "short.onnx"
     short.write_bytes(raw[: len(raw) // 2])
     with nothing_spent(honest):
-        error = honest.refused("model", "publish", str(short), "--cut", labels.CUT, "--key", "dev3")
+        error = honest.refused("model", "publish", str(short), "--key", "dev3")
         check_told(error, Reason.MODEL_UNREADABLE)
         with RpcClient(honest.nodes["worker0"].rpc) as worker:
             content = worker.put_blob(short.read_bytes())
             with pytest.raises(Refused) as told:
-                worker.call("model.check", root=content.root.hex(), length=content.length, cut=[labels.CUT])
+                worker.call("model.check", root=content.root.hex(), length=content.length)
         assert told.value.reason is Reason.MODEL_UNREADABLE
 
 
@@ -115,22 +116,22 @@ def test_a_price_above_the_balance_has_one_number_on_every_side(honest: Market, 
         refused_everywhere(honest, raw, Reason.INSUFFICIENT_BALANCE)
 
 
-def test_a_publication_of_a_class_that_is_not_served_yet_is_refused_with_its_number(honest: Market) -> None:
+def test_a_lowering_that_contradicts_its_model_is_refused_with_its_number(honest: Market) -> None:
     with RpcClient(honest.nodes["validator0"].rpc) as rpc, nothing_spent(honest):
         client, key = Client(rpc), key_of(honest)
-        port = Port(name=b"x", dtype=DType.FLOAT32, shape=[1])
-        file = ContentId(root=bytes(32), length=1)
-        model = model_record(file, inputs=[port], outputs=[port], licence="", publisher=key.info.address)
-        cut = Cut(values=[b"x"], tolerance=TOLERANCE)
-        raw = client.sign(key, ModelPublish(model=model, cut=cut, class_=Class.EXACT))
-        refused_everywhere(honest, raw, Reason.CLASS_NOT_YET)
+        model = kit.a_model(file=b"of nobody")
+        model = change(model, publisher=key.info.address)
+        raw = client.sign(key, ModelPublish(model=model, lowering=kit.a_lowering(model, classes=0)))
+        refused_everywhere(honest, raw, Reason.LOWERING_INVALID)
 
 
 def a_job(market: Market, *, model: bytes, price: int = KARAT // 100) -> bytes:
     """Return a signed transaction that orders a job, made without any check."""
     with RpcClient(market.nodes["validator0"].rpc) as rpc:
         client = Client(rpc)
-        order = Order(model=model, input=ContentId(root=bytes(32), length=9), max_price=price)
+        meant = unchecked_meaning(client, model, kit.a_bundle(b"x", [1.0]), None)
+        content = ContentId(root=bytes(32), length=9)
+        order = Order(model=model, lowering=meant.lowering, class_=meant.class_, input=content, max_price=price)
         return client.order(key_of(market), order)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from cli.bundles import bundle_of_file, json_of_bundle, ports_of_file
+from cli.bundles import bundle_of_file, json_of_bundle
 from cli.out import error_lines
 from node.config import Config, parse_config, render_config
 from node.genesis_file import parse_genesis, render_genesis
@@ -89,10 +89,6 @@ def _inputs() -> list[bytes]:
         b'{"x": {"dtype": "int64", "shape": [], "data": [7]}, "y": {"dtype": "bool", "shape": [2], "data": [0, 1]}}',
         kit.a_bundle(b"x", [1.0, float("nan")]),
     ]
-
-
-def _ports(raw: bytes) -> None:
-    ports_of_file(raw)
 
 
 def _in_a_file(name: str, read: Callable[[Path], object]) -> Callable[[], AbstractContextManager[Feed]]:
@@ -200,13 +196,6 @@ def files() -> list[Target]:
         Target(name="key-file", seeds=_keys, open=_in_a_file("key.json", _load_key), is_text=True),
         Target(name="rpc-answer", seeds=_answers, open=plainly(_rpc_answer), is_text=True, weight=4),
         Target(name="input-json", seeds=_inputs, open=plainly(_input), is_text=True, weight=4),
-        Target(
-            name="ports-json",
-            seeds=lambda: [b'{"inputs": [{"name": "x", "dtype": "float32", "shape": [-1, 4]}], "outputs": []}'],
-            open=plainly(_ports),
-            is_text=True,
-            weight=2,
-        ),
         Target(name="peers-file", seeds=_peer_files, open=plainly(_peers), weight=2),
         Target(name="segment", seeds=lambda: [_segment()], open=_segments),
     ]

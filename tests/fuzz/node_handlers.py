@@ -372,7 +372,8 @@ def _calls() -> list[bytes]:
         "epoch": 0,
         "limit": 3,
         "length": 9,
-        "cut": ["logits"],
+        "model": "ab" * 32,
+        "shapes": [[1, 20]],
         "keys": ["01" + "00" * 20, "07"],
         "raw": world.sign("client", Transfer(to=bytes(20), amount=5)).hex(),
     }

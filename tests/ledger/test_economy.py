@@ -15,6 +15,7 @@ from ledger.records import (
     Clock,
     Job,
     JobState,
+    LoweringEntry,
     Marker,
     ModelEntry,
     Outcome,
@@ -70,6 +71,7 @@ KINDS: dict[bytes, type[Record]] = {
     rows.CONVICTION: Conviction,
     rows.VERSIONS: RuleVersions,
     rows.ROLL: Marker,
+    rows.LOWERING: LoweringEntry,
 }
 # Short deadlines, so that few steps see them; a bond that is soon used up.
 SHORT = Parameters(

@@ -12,6 +12,7 @@ from ledger.transaction import JobAccept, JobCommit, WorkerRegister, WorkerUpdat
 from primitives.hashing import sha256
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
+from vm.lowering import lowering_id
 from vm.manifest import model_id
 
 bonds = st.lists(st.integers(1, 10**6), min_size=3, max_size=12)
@@ -157,8 +158,8 @@ def test_jobs_that_nobody_can_verify_do_not_keep_others_from_their_draw() -> Non
     world = kit.a_world(change(genesis, workers=workers))
     kit.publish(world)
     large = kit.a_model(file=bytes(1_000))
-    world.must("publisher", change(kit.a_publication(), model=large))
-    submission = change(kit.a_submission(), model=model_id(large))
+    world.must("publisher", kit.a_publication(file=bytes(1_000)))
+    submission = change(kit.a_submission(), model=model_id(large), lowering=lowering_id(kit.a_lowering(large)))
     submissions = [world.sign("client", submission, ahead=at) for at in range(DRAWS_MAX)]
     stuck = [each.transaction for each in world.block(*submissions).outcome.receipts]
     for step in (JobAccept(job=bytes(32), price=1), JobCommit(job=bytes(32), commitment=bytes(32))):

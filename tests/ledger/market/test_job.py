@@ -3,6 +3,7 @@
 import pytest
 
 from ledger.market.job import judge
+from ledger.market.lifecycle import time_allowed
 from ledger.parameters import Parameters, Tier
 from ledger.records import JobState, Outcome
 from ledger.state import change
@@ -11,6 +12,7 @@ from ledger.transaction import (
     JobAccept,
     JobCommit,
     JobDecline,
+    LoweringPublish,
     Payload,
     ProviderReveal,
     VerifierCommit,
@@ -22,8 +24,9 @@ from primitives.reasons import Reason
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
 from testnet.kit.ledger_builders import World
-from vm.manifest import TOLERANCE, Class
-from vm.tensor import decode_small_bundle
+from vm.lowering import classes_of, lowering_id
+from vm.manifest import Class
+from vm.tensor import Bundle, decode_small_bundle
 
 PRICE = KARAT // 2
 NOWHERE = bytes(31) + b"\x01"
@@ -51,16 +54,16 @@ def accepted(world: World, provider: str = "worker 0") -> bytes:
     return job_id
 
 
-def verifying(world: World) -> tuple[bytes, list[str]]:
+def verifying(world: World, *, shift: float = 0.0) -> tuple[bytes, list[str]]:
     job_id = accepted(world)
-    commits = kit.values("worker 0").commitment(world.charter, job_id, "worker 0")
+    commits = kit.values("worker 0", shift=shift).commitment(world.charter, job_id, "worker 0")
     world.must("worker 0", JobCommit(job=job_id, commitment=commits))
     world.until(lambda _: world.job(job_id).state is JobState.VERIFYING)
     return job_id, [world.name(each.worker) for each in world.job(job_id).verifiers]
 
 
-def revealing(world: World) -> tuple[bytes, list[str]]:
-    job_id, drawn = verifying(world)
+def revealing(world: World, *, shift: float = 0.0) -> tuple[bytes, list[str]]:
+    job_id, drawn = verifying(world, shift=shift)
     for name in drawn:
         commits = kit.values(name).commitment(world.charter, job_id, name)
         world.must(name, VerifierCommit(job=job_id, commitment=commits))
@@ -86,7 +89,10 @@ def test_a_submission_is_refused_for(world: World) -> None:
     long = ContentId(root=bytes(32), length=Parameters().input_bytes_max + 1)
     assert refused(world, "client", change(job, model=NOWHERE)) is Reason.MODEL_UNKNOWN
     assert refused(world, "client", change(job, tier=Tier.SPOT)) is Reason.TIER_NOT_YET
-    assert refused(world, "client", change(job, class_=Class.EXACT)) is Reason.CLASS_NOT_YET
+    assert refused(world, "client", change(job, lowering=NOWHERE)) is Reason.LOWERING_UNKNOWN
+    exact_alone = kit.a_lowering(classes=classes_of([Class.EXACT]), cut=[], tolerance=None)
+    world.must("client", LoweringPublish(lowering=exact_alone))
+    assert refused(world, "client", change(job, lowering=lowering_id(exact_alone))) is Reason.CLASS_NOT_OFFERED
     assert refused(world, "client", change(job, input=long)) is Reason.INPUT_TOO_LARGE
     assert refused(world, "client", change(job, max_price=0)) is Reason.ZERO_AMOUNT
     assert refused(world, "client", change(job, provider=kit.address("client"))) is Reason.PROVIDER_UNKNOWN
@@ -199,6 +205,11 @@ ROW = [1.0] * kit.OUTPUTS
 SHAPES = {
     "another cut name": (kit.a_bundle(b"other", ROW), kit.a_bundle(kit.OUTPUT_NAME, ROW), Reason.WRONG_SHAPE),
     "another output name": (kit.a_bundle(kit.CUT_NAME, ROW), kit.a_bundle(b"other", ROW), Reason.WRONG_SHAPE),
+    "an output that is too high": (
+        kit.a_bundle(kit.CUT_NAME, ROW),
+        kit.a_bundle(kit.OUTPUT_NAME, [1.0] * 2 * kit.OUTPUTS),
+        Reason.WRONG_SHAPE,
+    ),
     "a row too short": (kit.a_bundle(kit.CUT_NAME, ROW), kit.a_bundle(kit.OUTPUT_NAME, ROW[1:]), Reason.WRONG_SHAPE),
     "no bundle": (b"", kit.a_bundle(kit.OUTPUT_NAME, ROW), Reason.MALFORMED),
     "a negative zero": (kit.a_bundle(kit.CUT_NAME, [-0.0] * 20), kit.a_bundle(kit.OUTPUT_NAME, ROW), Reason.MALFORMED),
@@ -273,24 +284,70 @@ def test_an_act_after_the_deadline_but_before_the_sweep_counts(world: World) -> 
     assert world.job(job_id).state is JobState.ACCEPTED
 
 
-def test_values_within_the_tolerance_are_accepted_though_their_roots_differ() -> None:
-    own, close, far = (kit.values("x", shift=shift) for shift in (0.0, 1e-5, 1e-3))
-    assert own.cut != close.cut
-    mine = decode_small_bundle(own.cut), decode_small_bundle(own.outputs)
-
-    def verdict(other: kit.Values) -> Decision:
-        provided = decode_small_bundle(other.cut), decode_small_bundle(other.outputs)
-        return judge(mine[0], mine[1], provided, TOLERANCE)
-
-    assert verdict(own) is verdict(close) is Decision.ACCEPT
-    assert verdict(far) is Decision.REJECT
+Pair = tuple[Bundle, Bundle]
 
 
-def test_outputs_are_compared_as_well_as_the_cut() -> None:
-    own = kit.values("x")
-    mine = decode_small_bundle(own.cut), decode_small_bundle(own.outputs)
+def bundles(values: kit.Values) -> Pair:
+    return decode_small_bundle(values.cut), decode_small_bundle(values.outputs)
+
+
+def verdict(own: Pair, provided: Pair, class_: Class = Class.NATIVE) -> Decision | None:
+    return judge(own, provided, kit.a_lowering(), class_)
+
+
+def test_cuts_beyond_the_tolerance_are_rejected_and_equal_ones_leave_it_to_the_outputs() -> None:
+    own, far = bundles(kit.values("x")), bundles(kit.values("x", shift=1e-3))
+    assert verdict(own, own) is Decision.ACCEPT
+    assert verdict(own, far) is Decision.REJECT
     other = decode_small_bundle(kit.a_bundle(kit.OUTPUT_NAME, ROW))
-    assert judge(mine[0], mine[1], (mine[0], other), TOLERANCE) is Decision.REJECT
+    assert verdict(own, (own[0], other)) is Decision.REJECT
+
+
+def test_of_cuts_within_the_tolerance_the_tail_decides_whatever_the_outputs_are() -> None:
+    """J25: two honest machines may end on either side of a step of the tail."""
+    own, close = bundles(kit.values("x")), bundles(kit.values("x", shift=1e-5))
+    assert own[0] != close[0]
+    assert verdict(own, close) is None
+    other = decode_small_bundle(kit.a_bundle(kit.OUTPUT_NAME, ROW))
+    assert verdict(own, (close[0], other)) is None
+
+
+def test_in_class_exact_a_bit_decides() -> None:
+    """J24."""
+    nothing = Bundle(tensors=[])
+    own = nothing, bundles(kit.values("x"))[1]
+    row = [each / 2 for each in (1.0 + 1e-7, *(1.0 + at / kit.OUTPUTS for at in range(1, kit.OUTPUTS)))]
+    close = nothing, decode_small_bundle(kit.a_bundle(kit.OUTPUT_NAME, row))
+    assert verdict(own, own, Class.EXACT) is Decision.ACCEPT
+    assert verdict(own, close, Class.EXACT) is Decision.REJECT
+
+
+def test_where_the_tail_decides_a_verifier_says_either(world: World) -> None:
+    """J24."""
+    job_id, drawn = revealing(world, shift=1e-5)
+    world.must("worker 0", provider_reveal(job_id, kit.values("worker 0", shift=1e-5)))
+    world.must(drawn[0], verifier_reveal(job_id, kit.values(drawn[0]), Decision.REJECT))
+    world.must(drawn[1], verifier_reveal(job_id, kit.values(drawn[1]), Decision.ACCEPT))
+
+
+def test_a_job_of_class_exact_settles_on_outputs_alone() -> None:
+    """V124, J22."""
+    world = kit.a_world(kit.a_genesis(workers=6))
+    job_id = kit.run_job(world, kit.Script(class_=Class.EXACT))
+    job = world.job(job_id)
+    assert (job.outcome, job.class_, job.cut) == (Outcome.SETTLED, Class.EXACT, content_id(kit.NO_CUT))
+
+
+def test_deadlines_in_which_a_job_is_run_grow_with_its_cost(world: World) -> None:
+    """J7."""
+    slow = kit.a_lowering(cost=kit.a_cost(gas=5_000_000))
+    world.must("client", LoweringPublish(lowering=slow))
+    job_id = world.must("client", change(kit.a_submission(), lowering=lowering_id(slow)))
+    job, parameters = world.job(job_id), Parameters()
+    assert job.run_ms == 20_000
+    assert (job.due_live_ms or 0) - job.history[0].live_ms == parameters.accept_ms + 20_000
+    grown = [state for state in JobState if time_allowed(parameters, state, 9) != time_allowed(parameters, state, 0)]
+    assert grown == [JobState.OPEN, JobState.ACCEPTED, JobState.VERIFYING]
 
 
 def test_an_unnamed_job_is_taken_by_whoever_accepts_first(world: World) -> None:

@@ -15,7 +15,7 @@ def next_by_time(state: JobState) -> set[JobState]:
 
 @pytest.mark.parametrize("state", LIVE_STATES, ids=lambda state: state.name)
 def test_every_state_has_a_way_out_by_time_alone(state: JobState) -> None:
-    assert time_allowed(Parameters(), state) is not None
+    assert time_allowed(Parameters(), state, 0) is not None
     reached = {state}
     for _ in JobState:
         reached = set().union(*(next_by_time(each) or {each} for each in reached))
@@ -24,7 +24,7 @@ def test_every_state_has_a_way_out_by_time_alone(state: JobState) -> None:
 
 @pytest.mark.parametrize("state", FINAL_STATES, ids=lambda state: state.name)
 def test_a_final_state_has_no_deadline_and_no_way_out(state: JobState) -> None:
-    assert time_allowed(Parameters(), state) is None
+    assert time_allowed(Parameters(), state, 0) is None
     assert not [row for row in LIFE_CYCLE if row.state is state]
 
 

@@ -26,7 +26,7 @@ parameters = st.builds(
 def jobs(draw: st.DrawFn) -> tuple[Parameters, Job]:
     numbers = draw(parameters)
     max_price = draw(st.integers(1, 10**15))
-    job = new_job(numbers, kit.address("client"), kit.a_submission(max_price=max_price))
+    job = new_job(numbers, kit.address("client"), kit.a_submission(max_price=max_price), run_ms=0)
     price = draw(st.integers(0, max_price))
     verifiers = []
     for at in range(VERIFIERS):

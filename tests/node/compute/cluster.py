@@ -26,6 +26,7 @@ from testnet.kit.ledger_builders import (
     seed_of,
 )
 from testnet.kit.plain_engine import PlainEngine
+from vm.manifest import Class
 
 BLOCKS_MAX = 300
 INPUT = b"the input of a job"
@@ -81,14 +82,22 @@ class Cluster:
         self.scopes[name].cancel()
         await trio.testing.wait_all_tasks_blocked()
 
-    async def submit(self, *, provider: str | None = "worker 0", max_price: int = KARAT, raw: bytes = INPUT) -> bytes:
+    async def submit(
+        self,
+        *,
+        provider: str | None = "worker 0",
+        max_price: int = KARAT,
+        raw: bytes = INPUT,
+        class_: Class = Class.NATIVE,
+    ) -> bytes:
         content = await self.client.put(raw)
-        wanted = a_submission(provider=provider, max_price=max_price)
+        wanted = a_submission(provider=provider, max_price=max_price, class_=class_)
         return await self.send(wanted, content)
 
     async def send(self, wanted: JobSubmit, content: ContentId) -> bytes:
         payload = JobSubmit(
             model=wanted.model,
+            lowering=wanted.lowering,
             input=content,
             tier=wanted.tier,
             class_=wanted.class_,

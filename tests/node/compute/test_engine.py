@@ -6,43 +6,66 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.records import ModelEntry
-from node.compute.engine import SandboxEngine
+from node.compute.engine import SandboxEngine, check_derived
 from node.ports import Role, Task
 from primitives.content import content_id
 from primitives.reasons import Reason, Refused
-from tests.vm.build import MAGIKA_CUT, bundle, classifier, magika_model, tensor
-from vm.manifest import TOLERANCE, Class, Cut, Model, Port, Provenance, model_id
-from vm.pool import LoadModel, Pool, PoolConfig, RunResult, open_pool
-from vm.sandbox_protocol import Admitted
-from vm.tensor import DType, decode_small_bundle
+from testnet.kit.checked import a_meaning
+from testnet.kit.ledger_builders import a_cost, a_lowering
+from tests.vm.build import bundle, classifier, tensor
+from vm.lowering import Lowering
+from vm.manifest import Class, Model, Provenance, Ratio, model_id
+from vm.pool import Pool, PoolConfig, RunResult, Subject, open_pool
+from vm.sandbox_protocol import Checked
+from vm.tensor import decode_small_bundle
 
 pytestmark = pytest.mark.e2e
 
-PORTS = ([Port(name=b"x", dtype=DType.FLOAT32, shape=[-1, 4])], [Port(name=b"y", dtype=DType.FLOAT32, shape=[-1, 3])])
 INPUT = bundle(x=tensor([1, 2, 3, 4], [1, 4]))
 
 
-def an_entry(file: bytes, ports: tuple[list[Port], list[Port]] = PORTS, cut: bytes = b"logits") -> ModelEntry:
-    model = Model(
-        file=content_id(file),
-        inputs=ports[0],
-        outputs=ports[1],
-        licence=b"",
-        provenance=Provenance(parents=[], datasets=[], training_jobs=[]),
-        publisher=bytes(20),
-    )
-    return ModelEntry(model=model, cut=Cut(values=[cut], tolerance=TOLERANCE), class_=Class.NATIVE, published=1)
+class Published:
+    """A model, as a publisher's sandbox found it."""
+
+    def __init__(self, file: bytes, found: Checked) -> None:
+        assert found.lowering is not None, found.faults
+        self.file = file
+        self.model = Model(
+            file=content_id(file),
+            inputs=found.inputs,
+            outputs=found.outputs,
+            licence=b"",
+            provenance=Provenance(parents=[], datasets=[], training_jobs=[]),
+            publisher=bytes(20),
+        )
+        self.lowering: Lowering = replace(found.lowering, model=model_id(self.model))
+
+    @property
+    def entry(self) -> ModelEntry:
+        return ModelEntry(model=self.model, published=1)
+
+    def task(
+        self,
+        *,
+        raw: bytes = INPUT,
+        job: bytes = b"j" * 32,
+        file: bytes | None = None,
+        class_: Class = Class.NATIVE,
+        **changed: object,
+    ) -> Task:
+        return Task(
+            job=job,
+            role=Role.PROVIDE,
+            model_id=model_id(self.model),
+            model=self.file if file is None else file,
+            lowering=replace(self.lowering, **changed),
+            class_=class_,
+            input=raw,
+        )
 
 
-def a_task(entry: ModelEntry, file: bytes, raw: bytes = INPUT, *, job: bytes = b"j" * 32) -> Task:
-    return Task(
-        job=job,
-        role=Role.PROVIDE,
-        model_id=model_id(entry.model),
-        model=file,
-        cut=tuple(entry.cut.values),
-        input=raw,
-    )
+async def published(pool: Pool, file: bytes) -> Published:
+    return Published(file, await pool.check(file, samples=[INPUT]))
 
 
 class CountingPool(Pool):
@@ -52,36 +75,56 @@ class CountingPool(Pool):
         self.pool = pool
         self.asked: list[str] = []
 
-    async def admit(self, model: bytes, cut: Sequence[bytes], class_: Class, *, sample: bytes = b"") -> Admitted:
-        self.asked.append("admit")
-        return await self.pool.admit(model, cut, class_, sample=sample)
+    async def check(
+        self,
+        model: bytes,
+        *,
+        shapes: Sequence[Sequence[int]] = (),
+        samples: Sequence[bytes] = (),
+        calibrate: bool = True,
+    ) -> Checked:
+        self.asked.append("check")
+        return await self.pool.check(model, shapes=shapes, samples=samples, calibrate=calibrate)
 
-    async def run(self, model_key: bytes, cut: Sequence[bytes], load: LoadModel, bundle: bytes) -> RunResult:
-        self.asked.append("run")
-        return await self.pool.run(model_key, cut, load, bundle)
+    async def execute(self, subject: Subject, bundle: bytes) -> RunResult:
+        self.asked.append("execute")
+        return await self.pool.execute(subject, bundle)
 
 
-async def test_a_rehearsed_task_is_not_run_a_second_time_and_a_model_is_admitted_once() -> None:
-    file = classifier().SerializeToString()
-    entry = an_entry(file)
+async def test_a_rehearsed_task_is_not_run_a_second_time_and_a_lowering_is_derived_once() -> None:
     async with open_pool(PoolConfig()) as real:
+        told = await published(real, classifier().SerializeToString())
         pool = CountingPool(real)
         engine = SandboxEngine(pool)
-        task = a_task(entry, file)
-        await engine.rehearse(task, entry)
-        assert pool.asked == ["admit", "run"]
-        first = await engine.run(task)
-        assert pool.asked == ["admit", "run"]
-        assert (await engine.run(replace_job(task))).outputs == first.outputs
-        assert pool.asked == ["admit", "run", "run"]
+        await engine.rehearse(told.task(), told.entry)
+        assert pool.asked == ["check", "execute"]
+        first = await engine.run(told.task())
+        assert pool.asked == ["check", "execute"]
+        assert (await engine.run(told.task(job=b"k" * 32))).outputs == first.outputs
+        assert pool.asked == ["check", "execute", "execute"]
     assert [each.name for each in decode_small_bundle(first.cut).tensors] == [b"logits"]
     assert [each.name for each in decode_small_bundle(first.outputs).tensors] == [b"y"]
 
 
-def replace_job(task: Task) -> Task:
-    return Task(
-        job=b"k" * 32, role=Role.VERIFY, model_id=task.model_id, model=task.model, cut=task.cut, input=task.input
-    )
+async def test_the_outputs_follow_from_the_cut_whoever_computed_it() -> None:
+    """J25."""
+    async with open_pool(PoolConfig()) as pool:
+        told = await published(pool, classifier().SerializeToString())
+        engine = SandboxEngine(pool)
+        result = await engine.run(told.task())
+        assert await engine.tail(told.task(), result.cut) == result.outputs
+        other = bundle(logits=tensor([9, 1, 1], [1, 3]))
+        assert await engine.tail(told.task(), other) != result.outputs
+
+
+async def test_class_exact_has_an_empty_cut_and_the_same_outputs_every_time() -> None:
+    """V124."""
+    async with open_pool(PoolConfig()) as pool, open_pool(PoolConfig()) as another:
+        told = await published(pool, classifier().SerializeToString())
+        first = await SandboxEngine(pool).run(told.task(class_=Class.EXACT))
+        second = await SandboxEngine(another).run(told.task(class_=Class.EXACT))
+    assert decode_small_bundle(first.cut).tensors == []
+    assert first.outputs == second.outputs
 
 
 async def refusal(engine: SandboxEngine, task: Task, entry: ModelEntry) -> Reason:
@@ -91,31 +134,38 @@ async def refusal(engine: SandboxEngine, task: Task, entry: ModelEntry) -> Reaso
 
 
 async def test_what_can_not_be_done_is_found_out_in_rehearsal() -> None:
-    file = classifier().SerializeToString()
-    entry = an_entry(file)
-    wider = (PORTS[0], [replace(PORTS[1][0], shape=[-1, 4])])
     async with open_pool(PoolConfig()) as pool:
-        engine = SandboxEngine(pool)
-        lied = an_entry(file, wider)
-        assert await refusal(engine, a_task(lied, file), lied) is Reason.GRAPH_INVALID
-        short = an_entry(file[:40])
-        assert await refusal(engine, a_task(short, file[:40]), short) is Reason.MODEL_UNREADABLE
-        cutless = an_entry(file, cut=b"nowhere")
-        assert await refusal(engine, a_task(cutless, file), cutless) is Reason.CUT_UNKNOWN
+        told = await published(pool, classifier().SerializeToString())
+        engine, entry = SandboxEngine(pool), told.entry
+        wider = replace(entry.model, outputs=[replace(entry.model.outputs[0], shape=[-1, 4])])
+        assert await refusal(engine, told.task(), replace(entry, model=wider)) is Reason.GRAPH_INVALID
+        short = told.task(file=told.file[:40], program_root=b"s" * 32)
+        assert await refusal(engine, short, entry) is Reason.MODEL_UNREADABLE
+        lied = told.task(program_root=b"l" * 32)
+        assert await refusal(engine, lied, entry) is Reason.LOWERING_DIFFERS
         bad = bundle(x=tensor([1, 2, 3], [1, 3]))
-        assert await refusal(engine, a_task(entry, file, bad), entry) is Reason.INPUT_WRONG_SHAPE
-        await engine.rehearse(a_task(entry, file), entry)  # nothing of it is held against the model
+        assert await refusal(engine, told.task(raw=bad), entry) is Reason.INPUT_WRONG_SHAPE
+        await engine.rehearse(told.task(), entry)  # nothing of it is held against the model
 
 
-async def test_a_model_that_no_one_here_made_runs_with_its_cut() -> None:
-    file = magika_model()
-    async with open_pool(PoolConfig()) as pool:
-        admitted = await pool.admit(file, [MAGIKA_CUT], Class.NATIVE)
-        entry = an_entry(file, (admitted.inputs, admitted.outputs), MAGIKA_CUT)
-        engine = SandboxEngine(pool)
-        name = admitted.inputs[0].name.decode()
-        task = a_task(entry, file, bundle(**{name: tensor([256] * 2048, [1, 2048], DType.INT32)}))
-        await engine.rehearse(task, entry)
-        result = await engine.run(task)
-    (cut,) = decode_small_bundle(result.cut).tensors
-    assert (cut.name, cut.tensor.shape) == (MAGIKA_CUT, [1, 214])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"program_root": bytes(32)},
+        {"constants_root": bytes(32)},
+        {"cost": a_cost(gas=1)},
+        {"cut": []},
+        {"outputs": []},
+        {"worst": replace(a_lowering().worst, steps=1)},
+    ],
+)
+def test_a_lowering_that_is_not_what_the_file_gives_is_found_out(changed: dict[str, object]) -> None:
+    """V125."""
+    with pytest.raises(Refused) as caught:
+        check_derived(a_lowering(), replace(a_meaning(), **changed))
+    assert caught.value.reason is Reason.LOWERING_DIFFERS
+
+
+def test_the_tolerance_is_the_publishers_word() -> None:
+    """V125."""
+    check_derived(a_lowering(tolerance=Ratio(numerator=1, denominator=2_000)), a_meaning())

@@ -11,11 +11,21 @@ from node.ports import Engine, Role, Task, TaskResult
 from primitives.content import content_id
 from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
-from testnet.kit.ledger_builders import RICH, a_bundle, a_model, a_submission, address, least_fee, supply_of
+from testnet.kit.ledger_builders import (
+    NO_CUT,
+    RICH,
+    a_bundle,
+    a_lowering,
+    a_model,
+    a_submission,
+    address,
+    least_fee,
+    supply_of,
+)
 from testnet.kit.liars import Copying, Liar, NeverReveals, Noisy, SilentAfterAccept, SilentAfterCommit
 from testnet.kit.plain_engine import FAILING_INPUT, PlainEngine, honest_result
 from tests.node.compute.cluster import INPUT, WORKERS, Cluster, running
-from vm.manifest import model_id
+from vm.manifest import Class, model_id
 
 REGISTRATION = WorkerRegister(peer=bytes(32), bond=0, capacity=0, ask=0, classes=0, max_model_bytes=0)
 
@@ -404,7 +414,7 @@ async def test_a_poor_worker_registers_once_it_can_pay(tmp_path: Path) -> None:
         await cluster.until(lambda: cluster.chain.state().worker(address("worker 5")) is not None)
 
 
-async def test_the_job_runs_with_the_published_model_and_cut(cluster: Cluster) -> None:
+async def test_the_job_runs_with_the_published_model_and_lowering(cluster: Cluster) -> None:
     seen: list[Task] = []
 
     class Noting(PlainEngine):
@@ -417,9 +427,56 @@ async def test_the_job_runs_with_the_published_model_and_cut(cluster: Cluster) -
     async with running(cluster):
         await cluster.ended(await cluster.submit())
     (task,) = seen
-    assert (task.model, task.input, task.cut, task.model_id) == (
+    assert (task.model, task.input, task.lowering, task.class_, task.model_id) == (
         b"an ONNX file",
         INPUT,
-        (b"logits",),
+        a_lowering(),
+        Class.NATIVE,
         model_id(a_model()),
     )
+
+
+async def test_a_job_of_class_exact_is_settled_on_outputs_alone(cluster: Cluster) -> None:
+    """V124."""
+    async with running(cluster):
+        job = await cluster.ended(await cluster.submit(class_=Class.EXACT))
+    assert (job.outcome, job.class_, job.cut) == (Outcome.SETTLED, Class.EXACT, content_id(NO_CUT))
+    assert verdicts(job) == ["ACCEPT"] * 3
+
+
+async def test_outputs_that_do_not_follow_from_the_providers_own_cut_are_rejected(cluster: Cluster) -> None:
+    """D10, J25."""
+
+    class Mixed(Noisy):
+        """Noisy at the cut, and honest about the outputs of another: no comparison of values finds that out."""
+
+        async def run(self, task: Task) -> TaskResult:
+            honest, noisy = await self._engine.run(task), await super().run(task)
+            return TaskResult(cut=noisy.cut, outputs=honest.outputs, wall_ms=1)
+
+    cluster.engines["worker 0"] = Mixed(cluster.plain["worker 0"])
+    async with running(cluster):
+        job = await cluster.ended(await cluster.submit())
+    assert job.outcome is Outcome.REJECTED
+    assert verdicts(job) == ["REJECT"] * 3
+
+
+@pytest.mark.parametrize("class_", list(Class))
+async def test_verifiers_of_a_job_that_can_not_be_run_as_ordered_reject_and_lose_nothing(
+    cluster: Cluster, class_: Class
+) -> None:
+    """D15: client and provider are one, with a lowering that is not the file's."""
+
+    class Honest(PlainEngine):
+        async def run(self, task: Task) -> TaskResult:
+            raise Refused(Reason.LOWERING_DIFFERS, what="program")
+
+    for name in WORKERS[1:]:
+        cluster.engines[name] = Honest()
+    async with running(cluster):
+        job = await cluster.ended(await cluster.submit(class_=class_))
+    assert (job.outcome, job.penalties) == (Outcome.REJECTED, [])
+    assert verdicts(job) == ["REJECT"] * 3
+    drawn = [name for name in WORKERS if address(name) in [each.worker for each in job.verifiers]]
+    for name in drawn:
+        assert [each.refused.reason for each in cluster.workers[name].failures] == [Reason.LOWERING_DIFFERS]

@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +16,12 @@ from node.rpc.server import open_rpc
 from node.rpc.services import NodeFacts, Services
 from node.sync.progress import Progress
 from primitives.reasons import Reason, Refused
+from testnet.kit.checked import a_checked
 from testnet.kit.fake_blobs import FakeBlobs
 from testnet.kit.fake_chain import FakeChain
 from testnet.kit.ledger_builders import address
 from tests.node.chains import LIMITS
-from vm.manifest import Port
-from vm.sandbox_protocol import Admitted, Operator
-from vm.tensor import DType, TensorType
+from vm.sandbox_protocol import Checked, Fault, ToldFact
 
 FACTS = NodeFacts(
     peer_id=bytes(38),
@@ -36,6 +35,7 @@ FACTS = NodeFacts(
     network_pid=11,
     sandbox_pids=(12,),
     sandbox_layers=("seccomp",),
+    deviating=(),
     worker=address("worker 0"),
 )
 
@@ -102,20 +102,19 @@ class Node:
         return error
 
 
-async def admit(model: bytes, cut: list[bytes]) -> Admitted:
-    """Admit any model but one."""
+async def check(model: bytes, shapes: Sequence[Sequence[int]]) -> Checked:
+    """Find any model good but one; the shapes asked for are those of the lowering."""
     if model == b"bad":
         raise Refused(Reason.MODEL_UNREADABLE, why="truncated")
-    port = Port(name=b"x", dtype=DType.FLOAT32, shape=[-1, 4])
-    return Admitted(
-        inputs=[port],
-        outputs=[port],
-        cut=[TensorType(dtype=DType.FLOAT32, shape=[1, 4])],
-        cut_bytes=16,
-        output_bytes=16,
-        nodes=2,
-        operators=[Operator(name=b"Softmax", count=1)],
+    if not shapes:
+        return a_checked()
+    fault = Fault(
+        native=True,
+        exact=False,
+        reason=Reason.NOT_NATIVE,
+        facts=[ToldFact(name=b"node", value=b"1 Round /round"), ToldFact(name=b"seen", value=3)],
     )
+    return a_checked(faults=[fault])
 
 
 def services_of(chain: FakeChain, *, pool: Pool, blobs: FakeBlobs) -> Services:
@@ -128,7 +127,7 @@ def services_of(chain: FakeChain, *, pool: Pool, blobs: FakeBlobs) -> Services:
         facts=lambda: FACTS,
         now_ms=lambda: chain.world.now_ms + 5,
         progress=lambda: PROGRESS,
-        admit=admit,
+        check=check,
         failures=lambda: (A_FAILURE,),
     )
 

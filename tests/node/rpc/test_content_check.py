@@ -1,40 +1,33 @@
-"""A job whose input does not fit its model is refused by a node that holds the input (R10)."""
+"""What a node tells of a job whose input it holds."""
 
-import msgspec
 import pytest
 
+from ledger.state import change
+from ledger.transaction import open_transaction
+from node.mempool.pool import Pool
+from node.rpc.content_check import check_content
 from primitives.content import content_id
-from primitives.reasons import Reason
-from testnet.kit.ledger_builders import OUTPUTS, a_bundle, a_submission, publish
-from tests.node.rpc.served import Node
-
-FITS = a_bundle(b"x", [0.0] * OUTPUTS)
-
-
-def a_job_on(node: Node, held: bytes) -> str:
-    publish(node.chain.world)
-    order = msgspec.structs.replace(a_submission(), input=content_id(held))
-    return node.chain.world.sign("client", order).hex()
+from primitives.reasons import Reason, Refused
+from testnet.kit import ledger_builders as kit
+from testnet.kit.fake_blobs import FakeBlobs
+from testnet.kit.fake_chain import FakeChain
+from tests.node.chains import LIMITS
+from tests.node.rpc.served import services_of
 
 
-@pytest.mark.parametrize(
-    ("held", "reason"),
-    [
-        (a_bundle(b"y", [0.0] * OUTPUTS), Reason.INPUT_WRONG_NAME),
-        (a_bundle(b"x", [0.0] * (OUTPUTS + 1)), Reason.INPUT_WRONG_SHAPE),
-        (b"no bundle", Reason.MALFORMED),
-    ],
-)
-async def test_an_input_that_is_held_and_does_not_fit_is_refused(node: Node, held: bytes, reason: Reason) -> None:
-    await node.blobs.put(held)
-    raw = a_job_on(node, held)
-    for method in ("tx.check", "tx.submit"):
-        assert (await node.refusal(method, raw=raw))["data"]["reason"] == reason
+async def test_an_input_of_another_shape_than_the_lowerings_is_refused() -> None:
+    """V126: the model takes any number of rows, and this lowering one."""
+    chain, blobs = FakeChain(), FakeBlobs()
+    kit.publish(chain.world)
+    services = services_of(chain, pool=Pool(LIMITS), blobs=blobs)
 
+    async def check(raw: bytes) -> None:
+        await blobs.put(raw)
+        job = change(kit.a_submission(), input=content_id(raw))
+        await check_content(services, open_transaction(chain.world.sign("client", job), chain.world.charter.hash))
 
-async def test_an_input_that_fits_or_is_not_held_is_no_reason_to_refuse(node: Node) -> None:
-    raw = a_job_on(node, FITS)
-    assert (await node.call("tx.check", raw=raw))["ok"]
-    await node.blobs.put(FITS)
-    assert (await node.call("tx.check", raw=raw))["ok"]
-    await node.call("tx.submit", raw=raw)
+    await check(kit.a_bundle(b"x", [1.0] * kit.OUTPUTS))
+    with pytest.raises(Refused) as told:
+        await check(kit.a_bundle(b"x", [1.0] * kit.OUTPUTS, rows=2))
+    assert told.value.reason is Reason.INPUT_WRONG_SHAPE
+    assert (told.value.facts["seen"], told.value.facts["wanted"]) == ("[2,20]", "[1,20]")

@@ -9,6 +9,7 @@ from primitives.reasons import Reason
 from primitives.units import KARAT
 from testnet.kit.ledger_builders import (
     Script,
+    a_lowering,
     a_model,
     a_publication,
     a_submission,
@@ -18,6 +19,7 @@ from testnet.kit.ledger_builders import (
     run_job,
 )
 from tests.node.rpc.served import FACTS, Node
+from vm.lowering import lowering_id
 from vm.manifest import model_id
 
 FEE = least_fee(Transfer(to=bytes(20), amount=0))
@@ -147,7 +149,7 @@ async def test_refusals_of_the_ledger_have_its_numbers_and_change_nothing(node: 
     poor = world.sign("client", Transfer(to=address("stranger"), amount=10**15)).hex()
     unknown = world.sign("client", a_submission()).hex()
     garbage = "00ff"
-    forged = a_transfer(node)[:-2] + "00"
+    forged = a_transfer(node)[:-2] + "ff"
     for raw, reason in (
         (poor, Reason.INSUFFICIENT_BALANCE),
         (unknown, Reason.MODEL_UNKNOWN),
@@ -232,7 +234,17 @@ async def test_models_are_listed_and_shown(node: Node) -> None:
     assert listed == await node.call("model.show", id=model_id(a_model()).hex())
     assert listed["publisher"] == text("publisher")
     assert listed["inputs"] == [{"name": "x", "dtype": "float32", "shape": [-1, 20]}]
-    assert (listed["cut"], listed["tolerance"], listed["licence"]) == (["logits"], "1/10000", "Apache-2.0")
+    assert listed["licence"] == "Apache-2.0"
+
+
+async def test_the_lowerings_of_a_model_are_told(node: Node) -> None:
+    run_job(node.chain.world)
+    (listed,) = (await node.call("model.lowerings", model=model_id(a_model()).hex()))["lowerings"]
+    row = {"dtype": "float32", "shape": [1, 20]}
+    assert listed["id"] == lowering_id(a_lowering()).hex()
+    assert (listed["classes"], listed["tolerance"]) == (["native", "exact"], "1/10000")
+    assert (listed["inputs"], listed["cut"]) == ([{"name": "x", **row}], [{"name": "logits", **row}])
+    assert (await node.refusal("model.lowerings", model="ab" * 32))["data"]["reason"] == Reason.MODEL_UNKNOWN
 
 
 @pytest.mark.parametrize(("method", "reason"), [("model.show", Reason.MODEL_UNKNOWN), ("job.show", Reason.JOB_UNKNOWN)])
@@ -259,10 +271,19 @@ async def test_payloads_of_every_kind_are_told(node: Node) -> None:
 
 async def test_a_model_is_checked_in_the_sandbox_of_a_worker(node: Node) -> None:
     content = await node.remote.put(b"a model")
-    found = await node.call("model.check", root=content.root.hex(), length=content.length, cut=["logits"])
-    assert found["operators"] == {"Softmax": 1}
+    asked = {"root": content.root.hex(), "length": content.length}
+    found = await node.call("model.check", **asked)
+    assert [(each["name"], each["kind"]) for each in found["operators"]] == [
+        ("Gemm", "contraction"),
+        ("Softmax", "inexact"),
+    ]
+    assert (found["classes"], found["tolerance"]) == (["native", "exact"], "1/10000")
+    assert found["calibration"]["values"][0]["in_sigma"] == 2_000
+    wrong = await node.call("model.check", **asked, shapes=[[7, 20]])
+    assert (wrong["classes"], wrong["faults"][0]["classes"]) == ([], ["native"])
+    assert wrong["faults"][0]["facts"] == {"node": "1 Round /round", "seen": 3}
     bad = await node.blobs.put(b"bad")
-    error = await node.refusal("model.check", root=bad.root.hex(), length=bad.length, cut=["logits"])
+    error = await node.refusal("model.check", root=bad.root.hex(), length=bad.length)
     assert error["data"]["reason"] == Reason.MODEL_UNREADABLE
 
 

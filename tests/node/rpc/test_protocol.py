@@ -109,7 +109,7 @@ async def test_an_unknown_method_is_named(node: Node) -> None:
         ("job.list", {"limit": 1001}),
         ("tx.submit", {"raw": "abc"}),
         ("tx.submit", {"raw": ""}),
-        ("model.check", {"root": "ab" * 32, "length": 1, "cut": []}),
+        ("model.check", {"root": "ab" * 32, "length": 1, "shapes": [[-1]]}),
     ],
 )
 async def test_wrong_params_are_refused_with_what_was_wanted(node: Node, method: str, params: object) -> None:
