@@ -1,55 +1,51 @@
 """Where a program is parted: what machines compute natively and compare, and what everyone computes canonically.
 
 The *tail* is what no contraction follows, so it is cheap, and outputs that come from the same values at the cut are the
-same to the last bit. It is judged by nodes of the file, because ONNX Runtime can show what passes between nodes alone.
+same to the last bit. It begins at values that have names in the file, because ONNX Runtime can show no others.
 """
+
+from collections.abc import Container
 
 import msgspec
 
 from vm.program import CONTRACTIONS, Program
 
 
-def parted(program: Program) -> Program:
-    """Return the program with its cut and its tail (V110-V112)."""
-    tail = _tail(program)
-    contracted = _contracted(program)
+def parted(program: Program, named: Container[int]) -> Program:
+    """Return the program with its cut and its tail (V110-V112); `named` are the values that have names in the file."""
+    first, operations = program.first_result, program.operations
+    followed = _followed(program)
+    # By value: whether it is known to whoever knows the input and the values at the cut.
+    known = [True] * first
+    # By value: whether a contraction has a part in it.
+    contracted = [False] * first
+    tail: list[bool] = []
+    for at, operation in enumerate(operations):
+        shown = all(known[value] or value in named for value in operation.operands)
+        tail.append(not followed[at] and shown)  # V110
+        contracted.append(operation.op in CONTRACTIONS or any(contracted[value] for value in operation.operands))
+        known.append(tail[at] or not contracted[-1])
     needed = _needed(program, tail, contracted)
-    first = program.first_result
-    made = [False] * first + needed
-    read = [False] * len(made)
-    for at, operation in enumerate(program.operations):
+    read = [False] * len(known)
+    for at, operation in enumerate(operations):
         if needed[at]:
             for value in operation.operands:
                 read[value] = True
     for value in program.outputs:
         read[value] = True
-    cut = [value for value in range(first, len(made)) if read[value] and not made[value]]  # V112
-    return msgspec.structs.replace(program, cut=cut, tail=[at for at, held in enumerate(needed) if held])
+    cut = [first + at for at, inside in enumerate(needed) if read[first + at] and not inside]  # V112
+    return msgspec.structs.replace(program, cut=cut, tail=[at for at, inside in enumerate(needed) if inside])
 
 
-def _tail(program: Program) -> list[bool]:
-    """Return for each operation whether it belongs to a node that no contraction is in or follows (V110)."""
+def _followed(program: Program) -> list[bool]:
+    """Return for each operation whether it is a contraction, or one follows from it."""
     first, operations = program.first_result, program.operations
-    feeds: dict[int, list[int]] = {operation.origin: [] for operation in operations}
-    for operation in operations:
-        for value in operation.operands:
-            if value >= first and (maker := operations[value - first].origin) != operation.origin:
-                feeds[operation.origin].append(maker)
-    waiting = [operation.origin for operation in operations if operation.op in CONTRACTIONS]
-    native = dict.fromkeys(waiting, True)
-    while waiting:
-        for maker in feeds[waiting.pop()]:
-            if maker not in native:
-                native[maker] = True
-                waiting.append(maker)
-    return [operation.origin not in native for operation in operations]
-
-
-def _contracted(program: Program) -> list[bool]:
-    """Return for each value whether a contraction has a part in it."""
-    found = [False] * program.first_result
-    for operation in program.operations:
-        found.append(operation.op in CONTRACTIONS or any(found[value] for value in operation.operands))
+    found = [operation.op in CONTRACTIONS for operation in operations]
+    for at in range(len(operations) - 1, -1, -1):
+        if found[at]:
+            for value in operations[at].operands:
+                if value >= first:
+                    found[value - first] = True
     return found
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -51,6 +52,8 @@ START_LIMIT_S = 30
 """Importing the engine takes 0.5 s on an idle machine; a loaded one may need far longer."""
 CRASH_GRACE_S = 0.5
 """How long a sandbox whose pipe has closed may take to end by itself, so that its own status can be told."""
+PROVED_MAX = 1024
+"""Models whose native values are known to be good here, by 32 bytes each."""
 WAITING_MAX = 64
 """Callers that may wait for a sandbox; a node takes no more jobs than it has slots for, so this is never near."""
 _READ_BYTES = 64 * 1024
@@ -151,6 +154,8 @@ class Pool:
         self._slots = trio.CapacityLimiter(config.size)
         self._idle: list[_Sandbox] = []
         self._closed = False
+        self._proved: OrderedDict[bytes, None] = OrderedDict()
+        """Native sessions whose values have been held against the canonical run on this machine (V107)."""
 
     async def admit(self, model: bytes, cut: Sequence[bytes], class_: Class, *, sample: bytes = b"") -> Admitted:
         """Judge a model for publication, running it once on `sample`, an encoded bundle, or on zeros.
@@ -208,7 +213,11 @@ class Pool:
         """
         _check_sizes(b"", len(bundle))
         async with self._prepared(subject) as sandbox:
-            reply = await self._ask(sandbox, Execute(key=subject.key, bundle=bundle), Executed)
+            prove = subject.class_ is Class.NATIVE and subject.key not in self._proved
+            reply = await self._ask(sandbox, Execute(key=subject.key, bundle=bundle, prove=prove), Executed)
+            self._proved[subject.key] = None
+            while len(self._proved) > PROVED_MAX:
+                self._proved.popitem(last=False)
         return RunResult(cut=reply.cut, outputs=reply.outputs, wall_ms=reply.wall_ms)
 
     async def tail(self, subject: Subject, bundle: bytes, cut: bytes) -> bytes:

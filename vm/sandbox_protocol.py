@@ -143,6 +143,8 @@ class Execute(Record, tag=6):
 
     key: Hash
     bundle: bytes
+    prove: bool
+    """Whether native values are to be held against the canonical run before they are told (V107)."""
 
 
 class Tail(Record, tag=7):

@@ -10,12 +10,16 @@ from vm.sandbox_protocol import (
     LENGTH_BYTES,
     REQUEST_BYTES_MAX,
     Admit,
+    Check,
+    Execute,
     Load,
+    Prepare,
     Reply,
     Request,
     Run,
     Settings,
     Started,
+    Tail,
     body_length,
     failed,
     frame,
@@ -47,6 +51,14 @@ def main(argument: str) -> None:
             return engine.load(request)
         if isinstance(request, Run):
             return engine.run(request)
+        if isinstance(request, Check):
+            return engine.check(request)
+        if isinstance(request, Prepare):
+            return engine.prepare(request)
+        if isinstance(request, Execute):
+            return engine.execute(request)
+        if isinstance(request, Tail):
+            return engine.tail(request)
         raise Refused(Reason.RUN_REFUSED, seen=type(request).__name__, wanted="what this sandbox serves")
 
     while (request := _read()) is not None:

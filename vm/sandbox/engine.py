@@ -11,20 +11,31 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 from primitives import codec
 from primitives.reasons import Reason, Refused
 from vm.canonical.arrays import DTYPE_OF, array_of, normal, tensor_of
+from vm.canonical.kernels import NUMPY, Kernels
 from vm.manifest import FREE, Class, Port, check_inputs, fits, told_shape
-from vm.sandbox import policy
+from vm.sandbox import operators, policy
+from vm.sandbox.checking import check
 from vm.sandbox.cut import check_cut
+from vm.sandbox.meaning import Derived
+from vm.sandbox.prepared import Prepared
 from vm.sandbox_protocol import (
     MODELS_KEPT,
     MODELS_KEPT_BYTES,
     Admit,
     Admitted,
+    Check,
+    Checked,
+    Execute,
+    Executed,
     Load,
     Loaded,
     Operator,
+    Prepare,
     Ran,
     Run,
     Settings,
+    Tail,
+    TailGiven,
 )
 from vm.tensor import (
     ITEM_BYTES,
@@ -97,7 +108,7 @@ class Engine:
 
     def __init__(self, settings: Settings, *, kept_bytes: int = MODELS_KEPT_BYTES) -> None:
         self._settings, self._kept_bytes = settings, kept_bytes
-        self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
+        self._sessions: OrderedDict[bytes, _Session | Prepared] = OrderedDict()
 
     def load(self, request: Load) -> Loaded:
         """Keep a model ready; the ones used longest ago make room first. Raises Refused."""
@@ -116,7 +127,7 @@ class Engine:
     def run(self, request: Run) -> Ran:
         """Run a loaded model. Raises Refused: RUN_REFUSED if it is not loaded, else 5xx, 6xx or OUTPUT_TOO_LARGE."""
         session = self._sessions.get(request.key)
-        if session is None:
+        if not isinstance(session, _Session):
             raise Refused(Reason.RUN_REFUSED, seen="a model that is not loaded")
         self._sessions.move_to_end(request.key)
         bundle = _input(request.bundle)
@@ -127,12 +138,51 @@ class Engine:
         _check_small(outputs, Reason.OUTPUT_TOO_LARGE)
         return Ran(cut=codec.encode(cut), outputs=codec.encode(outputs), wall_ms=wall_ms)
 
+    def check(self, request: Check) -> Checked:
+        """Judge a model for inputs of certain shapes. Raises Refused for a file or sample that can't be read."""
+        self._make_room(len(request.model))
+        return check(request, self._settings, self._kernels)
+
+    def prepare(self, request: Prepare) -> Loaded:
+        """Keep a model ready; the ones used longest ago make room first. Raises Refused."""
+        self._make_room(len(request.model))
+        held = Prepared(request.model, request.shapes, request.class_, self._settings, self._kernels)
+        self._sessions[request.key] = held
+        return Loaded(keys=list(self._sessions))
+
+    def execute(self, request: Execute) -> Executed:
+        """Run a prepared model. Raises Refused: RUN_REFUSED if there is none, else 5xx, 6xx or OUTPUT_TOO_LARGE."""
+        prepared = self._prepared(request.key)
+        started = time.perf_counter()
+        cut, outputs = prepared.execute(request.bundle, prove=request.prove)
+        wall_ms = round((time.perf_counter() - started) * _MS_PER_S)
+        return Executed(cut=codec.encode(cut), outputs=codec.encode(outputs), wall_ms=wall_ms)
+
+    def tail(self, request: Tail) -> TailGiven:
+        """Compute outputs from somebody's values at the cut. Raises Refused as `execute` does."""
+        return TailGiven(outputs=codec.encode(self._prepared(request.key).tail(request.bundle, request.cut)))
+
+    def _prepared(self, key: bytes) -> Prepared:
+        held = self._sessions.get(key)
+        if not isinstance(held, Prepared):
+            raise Refused(Reason.RUN_REFUSED, seen="a model that is not loaded")
+        self._sessions.move_to_end(key)
+        return held
+
+    def _kernels(self, derived: Derived) -> Kernels:
+        """Return what stands in for the definitions, for one program."""
+        del derived
+        return NUMPY
+
     def admit(self, request: Admit) -> Admitted:
         """Judge a model by the rules, then run it once on the sample. Raises Refused."""
         if request.class_ is not Class.NATIVE:
             raise Refused(Reason.CLASS_NOT_YET, seen=request.class_.name.lower(), wanted="native")
         model = policy.parse(request.model)
         inputs, outputs = policy.check_model(model)
+        for node in model.graph.node:
+            if node.op_type in operators.CONTROL_FLOW:
+                raise Refused(Reason.OPERATOR_REFUSED, node=node.name, why="control flow needs a lowering")
         check_cut(model.graph, [name.decode(errors="replace") for name in request.cut])
         counts: dict[bytes, int] = {}
         for node in model.graph.node:
@@ -169,6 +219,7 @@ def warm_up(settings: Settings) -> None:
     model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=policy.IR_VERSIONS[0]).SerializeToString()
     engine = Engine(settings)
     engine.admit(Admit(model=model, cut=[b"y"], class_=Class.NATIVE, sample=b""))
+    engine.check(Check(model=model, shapes=[], samples=[], calibrate=True))
     for broken in (model[:-1], model.replace(b"Exp", b"Ex_")):
         try:
             engine.load(Load(key=bytes(32), model=broken, cut=[]))

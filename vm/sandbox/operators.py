@@ -3,8 +3,11 @@
 Absent on purpose: random numbers, control flow, strings, sequences, and outputs whose shape depends on values.
 """
 
+from collections.abc import Callable
+
 import onnx
 
+from vm.sandbox_protocol import Kind
 from vm.tensor import DType
 
 
@@ -56,9 +59,28 @@ CARRY_NO_VALUES = frozenset({"Shape", "Size"})
 """Their output depends on their input's shape alone."""
 
 
+Test = Callable[[onnx.NodeProto], bool]
+
+
+def is_inexact(node: onnx.NodeProto) -> bool:
+    """Return whether the floats of a node may differ in the last bits between machines."""
+    return node.op_type in CONTRACTIONS or node.op_type in INEXACT
+
+
 def is_discontinuous(node: onnx.NodeProto) -> bool:
     """Return whether a node turns a small difference into a large one: so does a cast to an integer type."""
     if node.op_type in ("Cast", "CastLike"):
         to = next((attribute.i for attribute in node.attribute if attribute.name == "to"), None)
         return to not in (DType.FLOAT32, DType.FLOAT64)
     return node.op_type in DISCONTINUOUS
+
+
+def kind_of(node: onnx.NodeProto) -> Kind:
+    """Return what a node does to the last bits of its values."""
+    if is_discontinuous(node):
+        return Kind.DISCONTINUOUS
+    if node.op_type in CONTRACTIONS:
+        return Kind.CONTRACTION
+    if node.op_type in INEXACT:
+        return Kind.INEXACT
+    return Kind.EXACT if node.op_type in EXACT or node.op_type in CONTROL_FLOW else Kind.UNKNOWN

@@ -1,10 +1,11 @@
 """Admission: what a model file must be, judged without running it.
 
 Everything here reads a stranger's protobuf, so it runs in the sandbox only. Each check refuses with a number of its own
-and names the place; the first fault found is told.
+and names the place.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import ParamSpec
 
 import google.protobuf.message
 import onnx
@@ -12,6 +13,8 @@ import onnx
 from primitives.reasons import Reason, Refused
 from vm.manifest import FREE, MODEL_BYTES_MAX, Port
 from vm.sandbox import operators
+from vm.sandbox.lower.lowering import NESTING_MAX
+from vm.sandbox.lower.table import served
 from vm.tensor import (
     BUNDLE_BYTES_MAX,
     BUNDLE_TENSORS_MAX,
@@ -32,6 +35,8 @@ OPSETS = range(7, 24)
 ML_OPSETS = range(1, 5)
 IR_VERSIONS = range(3, 14)
 _ORT_MAGIC = b"ORTM"
+
+P = ParamSpec("P")
 
 _DOMAINS = {"": "ai.onnx", "ai.onnx": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml"}
 _ATTRIBUTE = onnx.AttributeProto
@@ -58,26 +63,59 @@ def parse(raw: bytes) -> onnx.ModelProto:
 
 
 def check_model(model: onnx.ModelProto) -> tuple[list[Port], list[Port]]:
-    """Return the ports of a model that may be served: inputs, outputs. Raises Refused 5xx (V51-V54)."""
+    """Return the ports of a model that may be served: inputs, outputs. Raises Refused 5xx, the first fault found."""
+    for fault in faults(model):
+        raise fault
+    return ports(model.graph)
+
+
+def faults(model: onnx.ModelProto) -> Iterator[Refused]:
+    """Yield what stands against serving a model, in the order of the file (V51-V54)."""
     graph = model.graph
     if model.functions:
-        raise Refused(Reason.FUNCTIONS_REFUSED, seen=len(model.functions), wanted=0)
-    if len(graph.node) > NODES_MAX:
-        raise Refused(Reason.TOO_MANY_NODES, seen=len(graph.node), wanted=NODES_MAX)
+        yield Refused(Reason.FUNCTIONS_REFUSED, seen=len(model.functions), wanted=0, change="inline the functions")
+    nodes = _count(graph, 0)
+    if nodes > NODES_MAX:
+        yield Refused(Reason.TOO_MANY_NODES, seen=nodes, wanted=NODES_MAX)
+        return
     if len(graph.initializer) > INITIALIZERS_MAX:
-        raise Refused(Reason.TOO_MANY_NODES, what="initializers", seen=len(graph.initializer), wanted=INITIALIZERS_MAX)
-    _check_versions(model)
-    if graph.sparse_initializer or model.training_info:
-        what = "sparse initializer" if graph.sparse_initializer else "training information"
-        raise Refused(Reason.TYPE_REFUSED, seen=what, wanted="dense tensors")
+        yield Refused(Reason.TOO_MANY_NODES, what="initializers", seen=len(graph.initializer), wanted=INITIALIZERS_MAX)
+        return
+    yield from _refusals(_check_versions, model)
+    if model.training_info:
+        yield Refused(Reason.TYPE_REFUSED, seen="training information", wanted="a model for inference")
+    yield from _graph_faults(graph, "", 0)
+    yield from _refusals(check_wiring, graph)
+    yield from _refusals(_check_ports, graph)
+
+
+def _refusals(check: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> Iterator[Refused]:
+    try:
+        check(*args, **kwargs)
+    except Refused as fault:
+        yield fault
+
+
+def _count(graph: onnx.GraphProto, depth: int) -> int:
+    """Return the number of nodes, those in inner graphs too, down to the depth that is served."""
+    inner = [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
+    return len(graph.node) + (sum(_count(each, depth + 1) for each in inner) if depth < NESTING_MAX else 0)
+
+
+def _graph_faults(graph: onnx.GraphProto, within: str, depth: int) -> Iterator[Refused]:
+    if graph.sparse_initializer:
+        yield Refused(Reason.TYPE_REFUSED, where=within or "graph", seen="sparse initializer", wanted="dense tensors")
     for tensor in graph.initializer:
-        _check_tensor(tensor, f"initializer {tensor.name}")
+        yield from _refusals(_check_tensor, tensor, f"{within}initializer {tensor.name}")
     for at, node in enumerate(graph.node):
-        _check_node(node, _place(at, node))
-    check_wiring(graph)
-    inputs, outputs = ports(graph)
-    _check_input_size(inputs)
-    return inputs, outputs
+        where = within + _place(at, node)
+        yield from _refusals(_check_node, node, where)
+        for attribute in node.attribute:
+            if attribute.HasField("g") and node.op_type in operators.CONTROL_FLOW:
+                if depth >= NESTING_MAX:
+                    yield Refused(Reason.NESTING_TOO_DEEP, node=where, wanted=NESTING_MAX)
+                else:
+                    yield from _graph_faults(attribute.g, f"{where} / ", depth + 1)
 
 
 def ports(graph: onnx.GraphProto) -> tuple[list[Port], list[Port]]:
@@ -95,14 +133,13 @@ def _check_versions(model: onnx.ModelProto) -> None:
     if model.ir_version not in IR_VERSIONS:
         wanted = f"{IR_VERSIONS[0]} to {IR_VERSIONS[-1]}"
         raise Refused(Reason.OPSET_REFUSED, what="IR version", seen=model.ir_version, wanted=wanted)
-    seen: list[str] = []
+    seen: dict[str, int] = {}
     for entry in model.opset_import:
         domain = _DOMAINS.get(entry.domain)
         if domain is None:
             continue  # exporters import domains that they do not use; their nodes are refused one by one
-        if domain in seen:
-            raise Refused(Reason.OPSET_REFUSED, what=domain, why="imported twice")
-        seen.append(domain)
+        if seen.setdefault(domain, entry.version) != entry.version:
+            raise Refused(Reason.OPSET_REFUSED, what=domain, why="imported in two versions")
         versions = OPSETS if domain == "ai.onnx" else ML_OPSETS
         if entry.version not in versions:
             raise Refused(
@@ -142,14 +179,14 @@ def _check_node(node: onnx.NodeProto, where: str) -> None:
     op, domain = node.op_type, _DOMAINS.get(node.domain)
     if domain is not None and op in operators.RANDOM:
         raise Refused(Reason.NONDETERMINISTIC, node=where, why="random numbers")
-    if domain is None or op not in operators.ADMITTED or (domain == "ai.onnx.ml") != (op in operators.ML):
+    if domain is None or ("" if domain == "ai.onnx" else domain, op) not in served():
         raise Refused(Reason.OPERATOR_REFUSED, node=where, why=_why_refused(op, node.domain))
     if op == "Dropout" and len(node.input) > 2 and node.input[2]:  # noqa: PLR2004 - training_mode is the third input
         raise Refused(Reason.NONDETERMINISTIC, node=where, why="it has a training mode")
     for attribute in node.attribute:
         if attribute.ref_attr_name:
             raise Refused(Reason.FUNCTIONS_REFUSED, node=where, why="an attribute refers to a function's")
-        if attribute.HasField("g") or attribute.graphs:
+        if attribute.graphs or (attribute.HasField("g") and op not in operators.CONTROL_FLOW):
             raise Refused(Reason.NESTING_TOO_DEEP, node=where, seen=1, wanted=0)
         if attribute.HasField("sparse_tensor") or attribute.sparse_tensors or attribute.HasField("tp"):
             raise Refused(Reason.TYPE_REFUSED, node=where, seen=attribute.name, wanted="dense tensors")
@@ -162,8 +199,6 @@ def _check_node(node: onnx.NodeProto, where: str) -> None:
 def _why_refused(op: str, domain: str) -> str:
     if domain not in _DOMAINS:
         return f"domain {domain}"
-    if op in operators.CONTROL_FLOW:
-        return "control flow is not served yet"
     if op in operators.DYNAMIC:
         return "the shape of its output depends on values"
     return "not an operator that is served"
@@ -223,7 +258,9 @@ def _ports(what: str, values: Iterable[onnx.ValueInfoProto]) -> list[Port]:
     return found
 
 
-def _check_input_size(inputs: list[Port]) -> None:
+def _check_ports(graph: onnx.GraphProto) -> None:
+    """Refuse ports that are no tensors, and inputs that no job can carry (V53)."""
+    inputs, _ = ports(graph)
     least = sum(element_count([max(d, 1) for d in port.shape]) * ITEM_BYTES[port.dtype] for port in inputs)
     if least > BUNDLE_BYTES_MAX:
         raise Refused(Reason.INPUT_TOO_LARGE, seen=least, wanted=BUNDLE_BYTES_MAX)
