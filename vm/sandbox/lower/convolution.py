@@ -102,6 +102,10 @@ def conv_last(b: Builder, node: Node, x: Value, w: Value) -> Value:
 # --- transposed -------------------------------------------------------------------------------------------------------
 
 
+PHASES_MAX = 4096
+"""Convolutions that a transposed one becomes: strides of 64 by 64."""
+
+
 @dataclass(frozen=True)
 class _Phase:
     """In one dimension, the outputs at one remainder of the stride: a convolution with some of the taps."""
@@ -172,6 +176,8 @@ def _transposed(node: Node, spatial: Sequence[int], kernel: Sequence[int], group
             out.append(full - begin - end)
     if min(out) < 0:
         raise node.refused(f"an output of shape {out}", reason=Reason.GRAPH_INVALID)
+    if math.prod(strides) > PHASES_MAX:
+        raise node.declined("strides", wanted=f"a product of at most {PHASES_MAX}")
     return _Geometry(strides, dilations, begins, out, groups)
 
 

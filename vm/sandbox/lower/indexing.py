@@ -9,7 +9,7 @@ from vm.canonical.arrays import Array
 from vm.program import STEPS_MAX, Op
 from vm.sandbox.lower.builder import Builder, Value
 from vm.sandbox.lower.graph import Node, Operands
-from vm.sandbox.lower.movement import axis_of
+from vm.sandbox.lower.movement import INDICES_MAX, axis_of
 from vm.sandbox.lower.table import lowers
 from vm.tensor import DType
 
@@ -158,6 +158,8 @@ def _one_hot(builder: Builder, node: Node, operands: Operands) -> list[Value]:
     rank = indices.rank + 1
     if not -rank <= axis < rank or depth < 0:
         raise node.refused(f"axis {axis}, depth {depth}", reason=Reason.GRAPH_INVALID)
+    if depth > INDICES_MAX:
+        raise node.refused(f"{depth} along an axis", reason=Reason.VALUE_TOO_LARGE, wanted=INDICES_MAX)
     axis %= rank
     off, on = (builder.reshape(builder.narrow(operands[2], 0, at, 1), ()) for at in range(2))
     shape = (*indices.shape[:axis], 1, *indices.shape[axis:])

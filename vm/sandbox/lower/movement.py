@@ -1,7 +1,7 @@
 """Rules for shapes and data movement: what rearranges, repeats, joins and parts values without arithmetic."""
 
 import math
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -162,7 +162,7 @@ def _split(builder: Builder, node: Node, operands: Operands) -> list[Value]:
         sizes = [max(min(each, x.shape[axis] - at * each), 0) for at in range(count)]
     if len(sizes) != count or sum(sizes) != x.shape[axis] or min(sizes) < 0:
         raise node.refused(f"parts of {sizes} of {x.shape[axis]}", reason=Reason.GRAPH_INVALID)
-    starts = [sum(sizes[:at]) for at in range(count)]
+    starts = accumulate([0, *sizes[:-1]])
     return [builder.narrow(x, axis, start, size) for start, size in zip(starts, sizes, strict=True)]
 
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from primitives.reasons import Reason
-from vm.program import Op
+from vm.program import OPERATIONS_MAX, Op
 from vm.sandbox.lower.builder import Builder, Value
 from vm.sandbox.lower.contraction import product
 from vm.sandbox.lower.graph import Node, Operands
 from vm.sandbox.lower.table import lowers
 from vm.tensor import DType
 
+UNROLLED_MAX = OPERATIONS_MAX // 4
+"""Steps of a recurrence, which take four operations or more each."""
 Activation = Callable[[Builder, Value], Value]
 
 _DEFAULT_ALPHA = {
@@ -289,6 +291,8 @@ def _run(b: Builder, own: _Direction, common: _Sequence, step: _Step) -> tuple[V
     given = product(b, x, b.transpose(own.w, [1, 0]))  # what the inputs add at all steps, in one product
     if own.wb is not None:
         given = b.add(given, own.wb)
+    if x.shape[0] > UNROLLED_MAX:
+        raise b.refused(f"{x.shape[0]} steps", reason=Reason.TOO_MANY_NODES, wanted=f"at most {UNROLLED_MAX}")
     states, found = own.start, []
     for at in range(x.shape[0]):
         new = step(b, own, _one(b, given, at), states)
