@@ -51,6 +51,6 @@ def _shown(derived: Derived) -> frozenset[int]:
     shown = set(program.outputs)
     for at, operation in enumerate(program.operations):
         for value in operation.operands:
-            if value >= first and derived.places[value - first] != derived.places[at]:
+            if value >= first and derived.nodes[value - first] is not derived.nodes[at]:
                 shown.add(value)
     return frozenset(shown)

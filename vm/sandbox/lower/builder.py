@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import onnx
 
 from primitives.reasons import Reason, Refused
 from vm.canonical import interpreter
@@ -64,14 +65,16 @@ class Made:
     fill: bytes
     origin: int
     place: str
+    node: onnx.NodeProto
 
 
 class Builder:
-    """Collects a program. `origin` and `place` name the node that is being lowered."""
+    """Collects a program. `origin`, `place` and `node` say what is being lowered."""
 
     def __init__(self) -> None:
         self.origin = 0
         self.place = "inputs"
+        self.node = onnx.NodeProto()
         self.entries: list[TensorType | Array | Made] = []
         """By number: an input, a constant, or an operation."""
         self._known: dict[tuple[object, ...], Value] = {}
@@ -131,7 +134,9 @@ class Builder:
         key = (self.origin, op, numbers, dtype, shape, tuple(ints), fill)
         if key in self._known:
             return self._known[key]
-        made = Made(op, numbers, dtype, shape, tuple(int(each) for each in ints), fill, self.origin, self.place)
+        made = Made(
+            op, numbers, dtype, shape, tuple(int(each) for each in ints), fill, self.origin, self.place, self.node
+        )
         value = self._folding(made, operands)
         if value is None:
             self._emitted += 1
