@@ -13,6 +13,11 @@ def product(b: Builder, x: Value, y: Value) -> Value:
     return b.reshape(b.matmul(flat, y), [*x.shape[:-1], y.shape[1]])
 
 
+def swapped(b: Builder, x: Value) -> Value:
+    """Return a value with its last two dimensions exchanged."""
+    return b.transpose(x, [*range(x.rank - 2), x.rank - 1, x.rank - 2])
+
+
 @lowers("MatMul")
 def _matmul(b: Builder, node: Node, operands: Operands) -> list[Value]:
     return [product(b, operands[0], operands[1])]

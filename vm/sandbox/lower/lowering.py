@@ -10,6 +10,7 @@ from primitives.reasons import Reason, Refused
 from vm.canonical.arrays import DTYPE_OF, Array
 from vm.program import CONTRACTIONS, OPERATIONS_MAX, Operation, Program
 from vm.sandbox.lower import (  # the families register their rules
+    attention,
     classical,
     contraction,
     control,
@@ -34,6 +35,7 @@ from vm.sandbox.lower.table import ML, Rule, rule_for, served
 from vm.tensor import DIMENSION_MAX, RANK_MAX, TensorType
 
 FAMILIES = (
+    attention,
     classical,
     contraction,
     control,
