@@ -29,7 +29,8 @@ def polynomial(x: Array, terms: list[float]) -> Array:
     """Return the polynomial of ascending `terms` at x, by Horner's rule."""
     value = np.full(x.shape, terms[-1])
     for term in reversed(terms[:-1]):
-        value = value * x + term
+        np.multiply(value, x, out=value)
+        np.add(value, term, out=value)
     return value
 
 

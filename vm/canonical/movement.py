@@ -18,7 +18,7 @@ def move(operation: Operation, operands: list[Array]) -> Array:
     dtype = NUMPY_OF[operation.result.dtype]
     x = operands[0].reshape(told.shape)
     fill = np.frombuffer(operation.fill, dtype)[0]
-    box = _inside(told, shape)
+    box = inside(told, shape)
     if box is None:
         return np.full(shape, fill, dtype)
     starts, stops = box
@@ -36,7 +36,7 @@ def _rows(told: Movement) -> list[tuple[int, list[int]]]:
     return list(zip(told.base, told.matrix, strict=True))
 
 
-def _reach(told: Movement, sizes: list[int]) -> list[tuple[int, int]]:
+def reach(told: Movement, sizes: list[int]) -> list[tuple[int, int]]:
     """Return the smallest and the largest coordinate in each dimension of x', over all elements of the result."""
     found = []
     for base, row in _rows(told):
@@ -45,12 +45,12 @@ def _reach(told: Movement, sizes: list[int]) -> list[tuple[int, int]]:
     return found
 
 
-def _inside(told: Movement, shape: list[int]) -> tuple[list[int], list[int]] | None:
+def inside(told: Movement, shape: list[int]) -> tuple[list[int], list[int]] | None:
     """Return the box of the result outside of which everything is fill for one dimension's sake; None if empty."""
     starts, stops = [0] * len(shape), list(shape)
     if 0 in shape:
         return None
-    for (base, row), (low, high), n in zip(_rows(told), _reach(told, shape), told.shape, strict=True):
+    for (base, row), (low, high), n in zip(_rows(told), reach(told, shape), told.shape, strict=True):
         columns = [column for column, m in enumerate(row) if m]
         if (low >= 0 and high < n) or len(columns) > 1:
             continue
@@ -66,9 +66,9 @@ def _inside(told: Movement, shape: list[int]) -> tuple[list[int], list[int]] | N
 
 def _moved(x: Array, told: Movement, sizes: list[int], fill: object) -> Array:
     """Return x at base + M·o: a view where that never lies outside."""
-    reach = _reach(told, sizes)
-    below = [max(0, -low) for low, _ in reach]
-    above = [max(0, high - n + 1) for (_, high), n in zip(reach, told.shape, strict=True)]
+    ends = reach(told, sizes)
+    below = [max(0, -low) for low, _ in ends]
+    above = [max(0, high - n + 1) for (_, high), n in zip(ends, told.shape, strict=True)]
     if any(below) or any(above):
         padded = [n + low + high for n, low, high in zip(told.shape, below, above, strict=True)]
         if _count(padded) > _PADDED_MAX * (x.size + _count(sizes)):
