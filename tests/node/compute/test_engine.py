@@ -102,7 +102,7 @@ async def test_a_rehearsed_task_is_not_run_a_second_time_and_a_lowering_is_deriv
         assert pool.asked == ["check", "execute"]
         assert (await engine.run(told.task(job=b"k" * 32))).outputs == first.outputs
         assert pool.asked == ["check", "execute", "execute"]
-    assert [each.name for each in decode_small_bundle(first.cut).tensors] == [b"logits"]
+    assert [each.name for each in decode_small_bundle(first.cut).tensors] == [b"m"]
     assert [each.name for each in decode_small_bundle(first.outputs).tensors] == [b"y"]
 
 
@@ -113,7 +113,7 @@ async def test_the_outputs_follow_from_the_cut_whoever_computed_it() -> None:
         engine = SandboxEngine(pool)
         result = await engine.run(told.task())
         assert await engine.tail(told.task(), result.cut) == result.outputs
-        other = bundle(logits=tensor([9, 1, 1], [1, 3]))
+        other = bundle(m=tensor([9, 1, 1], [1, 3]))
         assert await engine.tail(told.task(), other) != result.outputs
 
 
