@@ -24,6 +24,8 @@ NUMPY_OF: dict[DType, np.dtype[Any]] = {
     DType.UINT64: np.dtype("<u8"),
 }
 DTYPE_OF = {numpy: dtype for dtype, numpy in NUMPY_OF.items()}
+BLOCK = 1 << 14
+"""Elements computed at once where that takes temporaries in float64: they stay in the cache of a core."""
 _QUIET = {
     np.dtype(f"<f{size}"): np.array(word, f"<u{size}").view(f"<f{size}")[()]
     for size, word in ((2, 0x7E00), (4, 0x7FC00000), (8, 0x7FF8 << 48))

@@ -1,10 +1,11 @@
 """Elementwise operators that are exactly defined: arithmetic, comparison, logic, rounding, casts (G3)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from vm.canonical.arrays import NUMPY_OF, Array
+from vm.canonical.arrays import BLOCK, NUMPY_OF, Array
 from vm.canonical.trapped import Trapped
 from vm.program import Operation, TrapCode
 
@@ -97,9 +98,17 @@ def cast(operation: Operation, operands: list[Array]) -> Array:
         return x.astype(to)  # NaN is not zero
     if x.dtype.kind != "f" or to.kind == "f":
         return x.astype(to)
+    flat = x.reshape(-1)
+    result = np.empty(flat.shape, to)
+    for at in range(0, flat.size, BLOCK):
+        result[at : at + BLOCK] = _whole(flat[at : at + BLOCK].astype(np.float64), to)
+    return result.reshape(x.shape)
+
+
+def _whole(x: Array, to: np.dtype[Any]) -> Array:
+    """Return float64 truncated to integers, the nearest there are; 0 for NaN."""
     limits = np.iinfo(to)
-    wide = x.astype(np.float64)
     least, beyond = float(limits.min), float(int(limits.max) + 1)  # exact: powers of two
-    fits = (wide > least - 1) & (wide < beyond)  # for 64 bits least - 1 is least, which is told just below
-    whole = np.trunc(np.where(fits, wide, 0)).astype(to)
-    return np.where(wide >= beyond, to.type(limits.max), np.where(wide <= least, to.type(limits.min), whole))
+    fits = (x > least - 1) & (x < beyond)  # for 64 bits least - 1 is least, which is told just below
+    whole = np.trunc(np.where(fits, x, 0)).astype(to)
+    return np.where(x >= beyond, to.type(limits.max), np.where(x <= least, to.type(limits.min), whole))

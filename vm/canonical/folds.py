@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vm.canonical.arrays import NUMPY_OF, Array
+from vm.canonical.arrays import BLOCK, NUMPY_OF, Array
 from vm.program import Op, Operation
 
 _BINARY = {Op.REDUCE_SUM: np.add, Op.REDUCE_PRODUCT: np.multiply}
@@ -15,24 +15,44 @@ def reduce(operation: Operation, operands: list[Array]) -> Array:
     x, combine = operands[0], _BINARY[operation.op]
     if x.dtype.kind != "f":
         return combine.reduce(x, axis=-1, dtype=x.dtype)  # exact in any order
-    folded, n = x.astype(np.float64), x.shape[-1]
-    if n == 0:
-        return np.full(x.shape[:-1], combine.identity, np.float64)
-    while n > 1:
-        half = 1 << (n - 1).bit_length() - 1
-        left = folded[..., : n - half]
-        combine(left, folded[..., half:n], out=left)
-        n = half
-    return np.array(folded[..., 0])
+    return _by_rows(x, _halved(combine))
+
+
+def _halved(combine: np.ufunc) -> Callable[[Array], Array]:
+    def folded(x: Array) -> Array:
+        wide, n = x.astype(np.float64), x.shape[-1]
+        while n > 1:
+            half = 1 << (n - 1).bit_length() - 1
+            left = wide[:, : n - half]
+            combine(left, wide[:, half:n], out=left)
+            n = half
+        return wide[:, 0] if n else np.full(len(x), combine.identity, np.float64)
+
+    return folded
 
 
 def reduce_perturbed(operation: Operation, operands: list[Array]) -> Array:
     """Return the sum or product of floats one after the other in float32: the second run's (G81)."""
-    x, combine = operands[0].astype(np.float32), _BINARY[operation.op]
-    folded = np.full(x.shape[:-1], combine.identity, np.float32)
-    for at in range(x.shape[-1]):
-        folded = combine(folded, x[..., at])
-    return folded.astype(np.float64)
+    combine = _BINARY[operation.op]
+
+    def folded(x: Array) -> Array:
+        columns = np.asarray(x.T, dtype=np.float32, order="C")
+        total = np.full(len(x), combine.identity, np.float32)
+        for column in columns:
+            combine(total, column, out=total)
+        return total
+
+    return _by_rows(operands[0], folded)
+
+
+def _by_rows(x: Array, fold: Callable[[Array], Array]) -> Array:
+    """Return float64 folds of the last axis, some rows at a time."""
+    rows = x.reshape(-1, x.shape[-1]) if x.size else np.zeros([int(np.prod(x.shape[:-1])), x.shape[-1]], x.dtype)
+    step = max(1, BLOCK // max(1, rows.shape[1]))
+    result = np.empty(len(rows), np.float64)
+    for at in range(0, len(rows), step):
+        result[at : at + step] = fold(rows[at : at + step])
+    return result.reshape(x.shape[:-1])
 
 
 def extreme(operation: Operation, operands: list[Array]) -> Array:

@@ -10,12 +10,10 @@ from collections.abc import Callable
 import numpy as np
 
 from vm.canonical import coefficients as c
-from vm.canonical.arrays import NUMPY_OF, Array
+from vm.canonical.arrays import BLOCK, NUMPY_OF, Array
 from vm.canonical.elementwise import power_of_integers
 from vm.program import Op, Operation
 
-_BLOCK = 1 << 14
-"""Elements computed at once: their temporaries stay in the cache of a core."""
 _FRACTION, _BIAS = 52, 1023
 _LARGE_ANGLE = float(1 << 20)
 """Up to here π/2 in three parts is enough; beyond, 2/π in as many bits as it takes."""
@@ -282,8 +280,8 @@ def unary(operation: Operation, operands: list[Array]) -> Array:
     """Return an elementary function of x, rounded once to the result's type."""
     function, x = UNARY[operation.op], operands[0].reshape(-1)
     result = np.empty(x.shape, NUMPY_OF[operation.result.dtype])
-    for at in range(0, x.size, _BLOCK):
-        result[at : at + _BLOCK] = function(x[at : at + _BLOCK].astype(np.float64))
+    for at in range(0, x.size, BLOCK):
+        result[at : at + BLOCK] = function(x[at : at + BLOCK].astype(np.float64))
     return result.reshape(operands[0].shape)
 
 
@@ -294,6 +292,6 @@ def raised(operation: Operation, operands: list[Array]) -> Array:
     x, y = (each.astype(np.float64) for each in np.broadcast_arrays(*operands))
     flat, exponents = x.reshape(-1), y.reshape(-1)
     result = np.empty(flat.shape, NUMPY_OF[operation.result.dtype])
-    for at in range(0, flat.size, _BLOCK):
-        result[at : at + _BLOCK] = power(flat[at : at + _BLOCK], exponents[at : at + _BLOCK])
+    for at in range(0, flat.size, BLOCK):
+        result[at : at + BLOCK] = power(flat[at : at + BLOCK], exponents[at : at + BLOCK])
     return result.reshape(x.shape)
