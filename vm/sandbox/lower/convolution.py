@@ -167,6 +167,8 @@ def _transposed(node: Node, spatial: Sequence[int], kernel: Sequence[int], group
         full = strides[at] * (spatial[at] - 1) + extra[at] + dilations[at] * (kernel[at] - 1) + 1
         if wanted or mode in ("SAME_UPPER", "SAME_LOWER"):
             size = wanted[len(wanted) - rank + at] if wanted else spatial[at] * strides[at]
+            if full < size and not wanted:
+                raise node.declined("auto_pad", wanted="output_padding: engines disagree where a stride leaves gaps")
             total = max(full - size, 0)
             begins.append(total // 2 if mode == "SAME_UPPER" else total - total // 2)
             out.append(size)
@@ -192,11 +194,20 @@ def _phases(b: Builder, x: Value, w: Value, at: _Geometry) -> Value:
         ]
         for each in range(rank)
     ]
+    phases = list(itertools.product(*table))
     shape = [x.shape[0], *rows, features]
-    parts = [b.reshape(_phase_of(b, x, w, phase, rows, at.groups), [1, *shape]) for phase in itertools.product(*table)]
-    stacked = b.reshape(b.concat(parts, 0), [*at.strides, *shape])
+    alike = {tuple((len(each.taps), each.dilation, each.begin) for each in phase) for phase in phases}
+    if len(alike) == 1 and at.groups == 1 and all(each.taps for each in phases[0]):
+        # the same taps of x for every phase, as where the kernel is the stride: one convolution to all their features
+        joined = b.concat([_weights_of(b, w, phase) for phase in phases], 0)
+        together = b.reshape(_convolved(b, x, joined, phases[0], rows, 1), [*shape[:-1], len(phases), features])
+        stacked = b.transpose(together, [rank + 1, *range(rank + 1), rank + 2])
+    else:
+        parts = [_phase_of(b, x, w, phase, rows, at.groups) for phase in phases]
+        stacked = b.concat([b.reshape(part, [1, *shape]) for part in parts], 0)
+    apart = b.reshape(stacked, [*at.strides, *shape])
     pairs = [place for each in range(rank) for place in (rank + 1 + each, each)]
-    woven = b.transpose(stacked, [rank, *pairs, 2 * rank + 1])
+    woven = b.transpose(apart, [rank, *pairs, 2 * rank + 1])
     sizes = [row * stride for row, stride in zip(rows, at.strides, strict=True)]
     whole = b.reshape(woven, [x.shape[0], *sizes, features])
     return b.slice(whole, [0] * whole.rank, [x.shape[0], *at.out, features])
@@ -206,10 +217,18 @@ def _phase_of(b: Builder, x: Value, w: Value, phase: Sequence[_Phase], rows: lis
     """Return the outputs of one phase, [N, *rows, F]."""
     if any(not each.taps for each in phase):
         return b.full(0, x.dtype, [x.shape[0], *rows, w.shape[0]])
+    return _convolved(b, x, _weights_of(b, w, phase), phase, rows, groups)
+
+
+def _weights_of(b: Builder, w: Value, phase: Sequence[_Phase]) -> Value:
+    """Return the taps of one phase, of [F, *T, C]."""
     sizes = [len(each.taps) for each in phase]
     starts = [each.taps[0] for each in phase]
     steps = [each.taps[1] - each.taps[0] if len(each.taps) > 1 else 1 for each in phase]
-    some = b.slice(w, [0, *starts, 0], [w.shape[0], *sizes, w.shape[-1]], [1, *steps, 1])
+    return b.slice(w, [0, *starts, 0], [w.shape[0], *sizes, w.shape[-1]], [1, *steps, 1])
+
+
+def _convolved(b: Builder, x: Value, w: Value, phase: Sequence[_Phase], rows: list[int], groups: int) -> Value:
     moved, begins = _cropped(b, x, [each.begin for each in phase])
-    ones, none = [1] * len(phase), [0] * len(phase)
-    return convolve(b, moved, some, Window(sizes, ones, [each.dilation for each in phase], begins, none, rows), groups)
+    sizes, ones, none = [len(each.taps) for each in phase], [1] * len(phase), [0] * len(phase)
+    return convolve(b, moved, w, Window(sizes, ones, [each.dilation for each in phase], begins, none, rows), groups)

@@ -23,6 +23,8 @@ def _window(node: Node, x: Value) -> Window:
     kernel = node.integers("kernel_shape")
     if kernel is None or x.rank < 3:
         raise node.refused("no kernel_shape, or no spatial dimensions", reason=Reason.GRAPH_INVALID)
+    if max(node.integers("dilations") or [1]) > 1 and node.text("auto_pad").startswith("SAME"):
+        raise node.declined("auto_pad", wanted="pads: engines disagree on what is the same with dilations")
     return windows(node, x.shape[2:], kernel, ceil_mode=node.flag("ceil_mode", 0))
 
 

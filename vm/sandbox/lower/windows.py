@@ -51,6 +51,8 @@ def windows(node: Node, spatial: Sequence[int], kernel: Sequence[int], *, ceil_m
         count = (-(-room // stride) if ceil_mode else room // stride) + 1
         if ceil_mode and (count - 1) * stride >= length + begins[at]:
             count -= 1  # the last window would begin in the padding at the end
+        if count < 1 and length:
+            raise node.refused(f"a window of {span} over {length} elements", reason=Reason.GRAPH_INVALID)
         out.append(max(count, 0))
     return Window(list(kernel), strides, dilations, begins, ends, out)
 
