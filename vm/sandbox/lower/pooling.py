@@ -23,9 +23,12 @@ def _window(node: Node, x: Value) -> Window:
     kernel = node.integers("kernel_shape")
     if kernel is None or x.rank < 3:
         raise node.refused("no kernel_shape, or no spatial dimensions", reason=Reason.GRAPH_INVALID)
-    if max(node.integers("dilations") or [1]) > 1 and node.text("auto_pad").startswith("SAME"):
-        raise node.declined("auto_pad", wanted="pads: engines disagree on what is the same with dilations")
-    return windows(node, x.shape[2:], kernel, ceil_mode=node.flag("ceil_mode", 0))
+    found = windows(node, x.shape[2:], kernel, ceil_mode=node.flag("ceil_mode", 0))
+    if node.text("auto_pad").startswith("SAME"):
+        lasts = zip(found.out, found.strides, found.kernel, x.shape[2:], strict=True)
+        if max(found.dilations) > 1 or any((out - 1) * stride + size < length for out, stride, size, length in lasts):
+            raise node.declined("auto_pad", wanted="pads: engines disagree on them with dilations or gaps")
+    return found
 
 
 def _folded(b: Builder, x: Value, window: Window, op: Op, fill: float) -> Value:
