@@ -180,8 +180,15 @@ def _slice(builder: Builder, node: Node, operands: Operands) -> list[Value]:
     axes_of(node, axes, x.rank)
     begins, sizes, strides = [0] * x.rank, list(x.shape), [1] * x.rank
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        kept = range(*slice(start, end, step).indices(x.shape[axis]))
-        begins[axis], sizes[axis], strides[axis] = (kept[0] if kept else 0), len(kept), step
+        if step == 0:
+            raise node.refused("a step of 0", reason=Reason.GRAPH_INVALID)
+        size = x.shape[axis]
+        first, last = (start + size if start < 0 else start), (end + size if end < 0 else end)
+        if step > 0:
+            kept = range(max(min(first, size), 0), max(min(last, size), 0), step)
+        else:  # unlike in Python, a start before the first element is the first one
+            kept = range(max(min(first, size - 1), 0), max(min(last, size - 1), -1), step)
+        begins[axis], sizes[axis], strides[axis] = (kept[0] if kept else 0), len(kept) if size else 0, step
     return [builder.slice(x, begins, sizes, strides)]
 
 

@@ -21,7 +21,7 @@ from vm.tensor import DType
 TAPS_MAX = 256
 """Elements that one is blended from along an axis; a photo shrunk sixty times with antialiasing takes as many."""
 WHOLE_WITHIN = 1e-6
-"""A few units of float32's last place."""
+"""A few units of float32's last place, relative."""
 _F = np.float32
 
 
@@ -153,7 +153,7 @@ def _half_pixel(o: Array, a: _Axis) -> Array:
 def _half_pixel_symmetric(o: Array, a: _Axis) -> Array:
     adjustment = _F(a.wanted) / (a.scale * _F(a.size))
     offset = _F(a.size) / _F(2) * (_F(1) - adjustment)
-    return offset + (o + _F(0.5)) / a.scale - _F(0.5)
+    return offset + _half_pixel(o, a)
 
 
 def _align_corners(o: Array, a: _Axis) -> Array:
@@ -176,8 +176,8 @@ _PLACES: dict[str, Callable[[Array, _Axis], Array]] = {
     "tf_crop_and_resize": _cropped,
 }
 _NEAREST: dict[str, Callable[[Array], Array]] = {
-    "round_prefer_floor": lambda p: np.ceil(p - _F(0.5)),
-    "round_prefer_ceil": lambda p: np.floor(p + _F(0.5)),
+    "round_prefer_floor": lambda p: np.floor(p) + (p - np.floor(p) > _F(0.5)),
+    "round_prefer_ceil": lambda p: np.floor(p) + (p - np.floor(p) >= _F(0.5)),
     "floor": np.floor,
     "ceil": np.ceil,
 }
@@ -187,6 +187,9 @@ def _along(builder: Builder, node: Node, x: Value, axis: int, how: _Axis, way: _
     """Return `x` with one axis resized."""
     places = _PLACES[way.coordinates](np.arange(how.wanted).astype(_F), how).astype(_F)
     if way.mode == "nearest":
+        if _is_torn(places, how, way):
+            told = "sizes that are whole multiples: the nearest element hangs on the last bit of a coordinate"
+            raise node.declined("coordinate_transformation_mode", wanted=told)
         near = np.clip(_NEAREST[way.nearest](places), 0, how.size - 1).astype(np.int64)
         resized = builder.take(x, builder.constant(near), axis)
     else:
@@ -198,6 +201,20 @@ def _along(builder: Builder, node: Node, x: Value, axis: int, how: _Axis, way: _
         return resized
     outside = ((places < 0) | (places > how.size - 1)).reshape([-1] + [1] * (x.rank - axis - 1))
     return builder.select(builder.constant(outside), builder.scalar(way.extrapolation, resized.dtype), resized)
+
+
+def _is_torn(places: Array, how: _Axis, way: _Way) -> bool:
+    """Return whether a place lies so near to a border between two elements that ONNX Runtime may choose the other.
+
+    In the usual ways both compute the same float32; in these ONNX Runtime's steps are not documented.
+    """
+    settled = ("half_pixel", "pytorch_half_pixel", "align_corners", "tf_crop_and_resize")
+    rounds = way.nearest.startswith("round")
+    whole = float(how.scale).is_integer() or (1 / float(how.scale)).is_integer()
+    if way.coordinates in settled or (way.coordinates == "asymmetric" and not rounds) or whole:
+        return False
+    wide = places.astype(np.float64) + (0.5 if rounds else 0)
+    return bool((np.abs(wide - np.round(wide)) < WHOLE_WITHIN * (1 + np.abs(wide))).any())
 
 
 def _blended(builder: Builder, x: Value, axis: int, taps: Array, weights: Array) -> Value:

@@ -85,7 +85,8 @@ def _taps(builder: Builder, n: Value, size: int, mode: str, padding: str, *, ali
         borders = (-0.5, size - 0.5)
     if mode == "nearest":
         place = builder.unary(Op.ROUND, place)
-    place = _within(builder, place, size, padding, borders)
+    if mode != "cubic" or padding != "border":  # as ONNX Runtime and PyTorch have it: only the elements are moved
+        place = _within(builder, place, size, padding, borders)
     if mode == "nearest":
         return [_tap(builder, place, None, size, padding, borders)]
     base = builder.unary(Op.FLOOR, place)
