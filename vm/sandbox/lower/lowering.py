@@ -25,6 +25,7 @@ from vm.sandbox.lower import (  # the families register their rules
     recurrent,
     reductions,
     resizing,
+    sampling,
     softmax,
     trees,
 )
@@ -50,6 +51,7 @@ FAMILIES = (
     recurrent,
     reductions,
     resizing,
+    sampling,
     softmax,
     trees,
 )
@@ -95,6 +97,7 @@ class _Lowering:
         self._versions = {_DOMAINS[each.domain]: each.version for each in model.opset_import if each.domain in _DOMAINS}
         self._visited = self._depth = 0
         self._names: dict[int, str] = {}
+        self._whole: onnx.NodeProto | None = None
         self._initializers: dict[tuple[str, str], Value] = {}
         """By the graph's place: a loop's body is lowered once for each step."""
         graph = model.graph
@@ -142,7 +145,7 @@ class _Lowering:
             place = f"{within}{at} {proto.op_type} {proto.name}".rstrip()
             if not within:
                 self._builder.origin = at
-            self._builder.place, self._builder.node = place, proto
+            self._builder.place, self._builder.node = place, self._whole or proto
             results = self._node(proto, scope, place)
             for name, value in zip(proto.output, results, strict=False):
                 if not name:
@@ -187,13 +190,14 @@ class _Lowering:
 
     def _expanded(self, node: Node, body: onnx.FunctionProto, values: list[Value | None]) -> list[Value]:
         """Lower the graph by which ONNX defines an operator."""
-        outer = self._versions
+        outer, whole = self._versions, self._whole
+        self._whole = self._builder.node  # what is told of the operator holds for its body
         self._versions = {_DOMAINS[each.domain]: each.version for each in body.opset_import if each.domain in _DOMAINS}
         scope: _Scope = dict(zip_longest(body.input, values[: len(body.input)]))
         try:
             self._nodes(body.node, scope, f"{node.place} / ")
         finally:
-            self._versions, self._builder.place = outer, node.place
+            self._versions, self._whole, self._builder.place = outer, whole, node.place
         first = _found(scope, body.output[0])
         return [
             _found(scope, name) if node.wants(at) else first  # what the graph does not name may be anything
