@@ -45,6 +45,7 @@ night: setup     ## the long campaigns: SEEDS=2000 simulated networks, INPUTS=10
 	$(BIN)/python -m testnet.sim.forks
 	$(BIN)/python -m testnet.sim.mutants
 	$(BIN)/python -m tests.fuzz --inputs $(INPUTS)
+	$(BIN)/python -m tests.vm.referee --elements 100000
 	HYPOTHESIS_PROFILE=night $(BIN)/pytest tests --ignore=tests/sim
 
 reference: setup ## write docs/reference anew from the code
