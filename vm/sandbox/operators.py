@@ -1,9 +1,8 @@
-"""The operators that a model may use, and what each kind means for the cut (V52, V53).
+"""What each operator does to the last bits of its values, which is what the cut turns on (V52, V113).
 
-Absent on purpose: random numbers, control flow, strings, sequences, and outputs whose shape depends on values.
+Every operator that is lowered has its place here. Absent on purpose: random numbers, strings, sequences, and outputs
+whose shape depends on values.
 """
-
-from collections.abc import Callable
 
 import onnx
 
@@ -16,50 +15,43 @@ def _named(names: str) -> frozenset[str]:
 
 
 CONTRACTIONS = _named(
-    "Attention Conv ConvInteger ConvTranspose Einsum GRU Gemm LSTM LinearRegressor MatMul MatMulInteger QLinearConv "
-    "QLinearMatMul RNN TreeEnsembleRegressor"
+    "Attention CausalConvWithState Conv ConvInteger ConvTranspose Einsum GRU Gemm LSTM LinearAttention "
+    "LinearClassifier LinearRegressor MatMul MatMulInteger QLinearConv QLinearMatMul RNN SVMClassifier "
+    "SVMRegressor"
 )
 """They sum products in an order that differs between machines; none may come after the cut."""
 
 INEXACT = _named(
-    "Acos Acosh AffineGrid Asin Asinh Atan Atanh AveragePool BatchNormalization Celu Col2Im Cos Cosh CumSum "
-    "DequantizeLinear Elu Erf Exp Gelu GlobalAveragePool GlobalLpPool GridSample GroupNormalization HardSigmoid "
-    "HardSwish InstanceNormalization LRN LayerNormalization Log LogSoftmax LpNormalization LpPool Mean "
-    "MeanVarianceNormalization Mish Normalizer Pow RMSNormalization Reciprocal ReduceL1 ReduceL2 ReduceLogSum "
-    "ReduceLogSumExp ReduceMean ReduceProd ReduceSum ReduceSumSquare Resize RotaryEmbedding Scaler Selu Sigmoid Sin "
-    "Sinh Softmax Softplus Softsign Sum Swish Tan Tanh Upsample"
+    "Acos Acosh AffineGrid Asin Asinh Atan Atanh AveragePool BatchNormalization BlackmanWindow Celu Col2Im Cos Cosh "
+    "CumProd CumSum DequantizeLinear Elu Erf Exp Gelu GlobalAveragePool GlobalLpPool GridSample GroupNormalization "
+    "HammingWindow HannWindow HardSigmoid HardSwish InstanceNormalization LRN LayerNormalization Log LogSoftmax "
+    "LpNormalization LpPool Mean MeanVarianceNormalization Mish NegativeLogLikelihoodLoss Normalizer Pow "
+    "RMSNormalization Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMean ReduceProd ReduceSum "
+    "ReduceSumSquare Resize RotaryEmbedding Scaler Selu Sigmoid Sin Sinh Softmax SoftmaxCrossEntropyLoss Softplus "
+    "Softsign Sum SwiGLU Swish Tan Tanh Upsample"
 )
 """Their floats may differ in the last bits between machines."""
 
 DISCONTINUOUS = _named(
-    "ArgMax ArgMin Binarizer Ceil DynamicQuantizeLinear Equal Floor Greater GreaterOrEqual Hardmax IsInf IsNaN Less "
-    "LessOrEqual Mod QuantizeLinear Round Shrink Sign ThresholdedRelu TopK"
+    "ArgMax ArgMin Binarizer Ceil DynamicQuantizeLinear Equal Floor Greater GreaterOrEqual Hardmax IsInf IsNaN "
+    "LabelEncoder Less LessOrEqual Mod OneHot OneHotEncoder QuantizeLinear Round Shrink Sign ThresholdedRelu TopK "
+    "TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor"
 )
 """They turn a difference in the last bit into another value; before the cut they make a model exact only."""
 
 EXACT = _named(
-    "Abs Add And ArrayFeatureExtractor BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast CastLike CenterCropPad "
-    "Clip Concat Constant ConstantOfShape DepthToSpace Div Dropout Expand EyeLike Flatten Gather GatherElements "
-    "GatherND GlobalMaxPool Identity Imputer LeakyRelu Max MaxPool Min Mul Neg Not OneHot Or PRelu Pad Range ReduceMax "
-    "ReduceMin Relu Reshape ReverseSequence ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Sqrt Squeeze "
-    "Sub Tile Transpose Trilu Unsqueeze Where Xor"
+    "Abs Add And ArrayFeatureExtractor BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast CastLike "
+    "CenterCropPad Clip Compress Concat Constant ConstantOfShape DepthToSpace Div Dropout Expand EyeLike "
+    "FeatureVectorizer Flatten Gather GatherElements GatherND GlobalMaxPool Identity Imputer LeakyRelu Max MaxPool "
+    "Min Mul Neg NonZero Not Or PRelu Pad Range ReduceMax ReduceMin Relu Reshape ReverseSequence Scatter "
+    "ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Sqrt Squeeze Sub TensorScatter Tile Transpose "
+    "Trilu Unsqueeze Where Xor"
 )
 """The same inputs give the same bits everywhere."""
 
-ML = _named("ArrayFeatureExtractor Binarizer Imputer LinearRegressor Normalizer Scaler TreeEnsembleRegressor")
-"""Those of the domain ai.onnx.ml; all others are of ai.onnx."""
-
-ADMITTED = CONTRACTIONS | INEXACT | DISCONTINUOUS | EXACT
-
 RANDOM = _named("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike")
 CONTROL_FLOW = _named("If Loop Scan SequenceMap")
-DYNAMIC = _named("Compress NonMaxSuppression NonZero StringSplit Unique")
-
-CARRY_NO_VALUES = frozenset({"Shape", "Size"})
-"""Their output depends on their input's shape alone."""
-
-
-Test = Callable[[onnx.NodeProto], bool]
+DYNAMIC = _named("NonMaxSuppression StringSplit Unique")
 
 
 def is_inexact(node: onnx.NodeProto) -> bool:
@@ -72,6 +64,8 @@ def is_discontinuous(node: onnx.NodeProto) -> bool:
     if node.op_type in ("Cast", "CastLike"):
         to = next((attribute.i for attribute in node.attribute if attribute.name == "to"), None)
         return to not in (DType.FLOAT32, DType.FLOAT64)
+    if node.op_type == "GridSample":
+        return any(attribute.name == "mode" and attribute.s == b"nearest" for attribute in node.attribute)
     return node.op_type in DISCONTINUOUS
 
 
