@@ -1,6 +1,7 @@
 """Models that ask for more memory or time than there is: each is small as a file."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx
@@ -156,7 +157,7 @@ def _convolution(pads: int, kernel: int = 3) -> bytes:
     return graph.model()
 
 
-def _pool(op: str, **attributes: object) -> Callable[[], bytes]:
+def _pool(op: str, **attributes: Any) -> Callable[[], bytes]:
     def build() -> bytes:
         graph = Graph(19)
         x = graph.node("Reshape", graph.input("x", [4]), graph.weight(ints(1, 1, 2, 2)))
@@ -166,7 +167,7 @@ def _pool(op: str, **attributes: object) -> Callable[[], bytes]:
     return build
 
 
-def _transposed(**attributes: object) -> Callable[[], bytes]:
+def _transposed(**attributes: Any) -> Callable[[], bytes]:
     def build() -> bytes:
         graph = Graph()
         x = graph.node("Reshape", graph.input("x", [4]), graph.weight(ints(1, 1, 2, 2)))

@@ -59,6 +59,8 @@ def windows(node: Node, spatial: Sequence[int], kernel: Sequence[int], *, ceil_m
 
 def _pads(node: Node, rank: int) -> tuple[list[int], list[int]]:
     pads = node.integers("pads") or [0] * (2 * rank)
+    if min(pads) < 0:
+        raise node.refused(f"pads {pads}", reason=Reason.GRAPH_INVALID)
     return pads[:rank], pads[rank:]
 
 

@@ -1,0 +1,83 @@
+"""Hostile models and inputs in real sandboxes: each is refused with its reason and place, and no process is lost."""
+
+import numpy as np
+import pytest
+
+from primitives.reasons import Reason, Refused
+from tests.vm.build import bundle, tensor
+from tests.vm.hostile.corpus import CORPUS, findings
+from tests.vm.hostile.expected import SAID, SERVED, SLOW
+from tests.vm.hostile.inputs import INPUTS, HostileInput, words_beyond
+from tests.vm.hostile.make import Hostile
+from tests.vm.models.case import Case
+from tests.vm.models.catalogue import by_name
+from tests.vm.processes import children
+from vm.manifest import Class
+from vm.pool import Pool, PoolConfig, Subject, open_pool
+
+pytestmark = pytest.mark.e2e
+CONFIG = PoolConfig(wall_limit_s=30)
+
+
+def test_every_model_of_the_corpus_is_expected_to_be_told_one_thing() -> None:
+    named = [*SERVED, *SLOW, *(name for names in SAID.values() for name in names)]
+    assert sorted(named) == sorted(hostile.name for hostile in CORPUS)
+
+
+async def test_a_hostile_model_is_refused_with_its_reason_and_place() -> None:
+    before = children()
+    async with open_pool(CONFIG) as pool:
+        assert await findings(pool, [hostile for hostile in CORPUS if hostile.name not in SLOW]) == []
+        assert len(children()) == len(before) + 1
+    assert children() == before
+
+
+async def test_a_sandbox_that_a_model_keeps_busy_is_ended_and_the_next_one_works() -> None:
+    slow = [hostile for hostile in CORPUS if hostile.name in ("recurs-wide", "convolves-a-large-kernel")]
+    before = children()
+    async with open_pool(PoolConfig(wall_limit_s=1)) as pool:
+        assert await findings(pool, slow) == []
+        assert len(children()) <= len(before) + 1
+    assert children() == before
+
+
+async def _reason(pool: Pool, subject: Subject, raw: bytes) -> Reason | None:
+    try:
+        await pool.execute(subject, raw)
+    except Refused as fault:
+        return fault.reason
+    return None
+
+
+def _subject(case: Case, class_: Class) -> Subject:
+    async def load() -> bytes:
+        return case.model
+
+    return Subject(model=case.name.encode().ljust(32), shapes=case.shapes, class_=class_, load=load)
+
+
+def _as_case(hostile: Hostile) -> Case:
+    return Case(hostile.name, hostile.build, [{"x": np.ones(4, np.float32)}], "", "")
+
+
+async def test_a_model_that_is_strange_and_sound_has_a_result_or_a_trap() -> None:
+    strange = [hostile for hostile in CORPUS if hostile.name in SERVED]
+    async with open_pool(CONFIG) as pool:
+        for hostile in strange:
+            subject = _subject(_as_case(hostile), Class.EXACT)
+            reason = await _reason(pool, subject, bundle(x=tensor([1.0] * 4)))
+            assert reason in (None, Reason.RUN_TRAPPED), (hostile.name, reason)
+
+
+@pytest.mark.parametrize("class_", [Class.NATIVE, Class.EXACT])
+async def test_a_hostile_input_is_refused_with_its_reason(class_: Class) -> None:
+    async with open_pool(CONFIG) as pool:
+        subject = _subject(by_name("mlp"), class_)
+        wrong = [(each.name, found) for each in INPUTS if (found := await _of(pool, subject, each)) is not each.reason]
+        assert wrong == []
+        beyond = await _reason(pool, _subject(by_name("encoder"), class_), words_beyond())
+        assert beyond is (Reason.RUN_ENGINE_ERROR if class_ is Class.NATIVE else Reason.RUN_TRAPPED)
+
+
+async def _of(pool: Pool, subject: Subject, hostile: HostileInput) -> Reason | None:
+    return await _reason(pool, subject, hostile.build())
