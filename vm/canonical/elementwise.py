@@ -49,7 +49,7 @@ def modulo(operation: Operation, operands: list[Array]) -> Array:
 
 def _divisible(x: Array, y: Array) -> tuple[Array, Array]:
     """Return integers of the same quotient and rest (mod y) without the one case that overflows, min / -1."""
-    if (y == 0).any():
+    if x.size and (y == 0).any():  # beside nothing, nothing is divided
         raise Trapped(TrapCode.DIVISION)
     if x.dtype.kind == "u":
         return x, y

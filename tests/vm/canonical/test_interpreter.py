@@ -64,6 +64,12 @@ def test_g4_a_trap_tells_its_operation() -> None:
     assert (trap.value.code, trap.value.operation) == (TrapCode.DIVISION, 1)
 
 
+def test_a_trap_needs_an_element() -> None:
+    empty = vector(DType.INT32, 0)
+    found = apply(operation(Op.DIV, [0, 1], empty), 0, [np.zeros(0, np.int32), np.zeros(1, np.int32)])
+    assert found.shape == (0,)
+
+
 def test_a_kernel_stands_in_where_it_serves_the_case() -> None:
     def ninety(told: Operation, operands: list[Array], perturbed: bool) -> Array | None:
         return np.full(4, 90, np.float32) if told.operands == [0, 1] else None
