@@ -17,7 +17,7 @@ demo: setup      ## the main job, end to end: a network of nine nodes, real file
 	@$(BIN)/python -m examples.filetype.demo
 
 test: lint types ## everything that CI runs: lint, types, dependency rule, all tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 fmt: setup       ## format, and mend what can be mended
 	$(BIN)/ruff check -q --fix-only .
