@@ -1,5 +1,11 @@
-import numpy as np
+import os
+import subprocess
+import sys
 
+import numpy as np
+import pytest
+
+from tests.tidy.sources import ROOT
 from tests.vm.canonical.definition import Trap, plain, result
 from vm.canonical import known_answers
 from vm.canonical.arrays import DTYPE_OF, Array
@@ -39,3 +45,20 @@ def test_a_machine_that_flushes_subnormals_is_found_out() -> None:
         return np.where(np.abs(found) < np.finfo(np.float32).tiny, 0, found) if found.dtype == np.float32 else None
 
     assert known_answers.check({Op.ADD: flushing, Op.EXP: flushing}) == ["ADD", "EXP"]
+
+
+def vector_instructions() -> list[str]:
+    """Return what numpy has code for and this machine has, from old to new."""
+    shown = np.show_config(mode="dicts")
+    assert isinstance(shown, dict)
+    return list(shown["SIMD Extensions"].get("found", []))
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("kept", [0, 1])
+def test_no_answer_depends_on_the_instructions_that_numpy_picks(kept: int) -> None:
+    script = "from vm.canonical.known_answers import check; print(check())"
+    without = {**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(vector_instructions()[kept:])}
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, cwd=ROOT, env=without, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
