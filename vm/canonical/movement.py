@@ -17,6 +17,10 @@ def move(operation: Operation, operands: list[Array]) -> Array:
     told, shape = movement(operation), operation.result.shape
     dtype = NUMPY_OF[operation.result.dtype]
     x = operands[0].reshape(told.shape)
+    if 0 not in shape and all(
+        low >= 0 and high < n for (low, high), n in zip(reach(told, shape), told.shape, strict=True)
+    ):
+        return np.asarray(_strided(x, told, shape), order="C")
     fill = np.frombuffer(operation.fill, dtype)[0]
     box = inside(told, shape)
     if box is None:
@@ -40,8 +44,13 @@ def reach(told: Movement, sizes: list[int]) -> list[tuple[int, int]]:
     """Return the smallest and the largest coordinate in each dimension of x', over all elements of the result."""
     found = []
     for base, row in _rows(told):
-        ends = [m * (size - 1) for m, size in zip(row, sizes, strict=True)]
-        found.append((base + sum(min(0, end) for end in ends), base + sum(max(0, end) for end in ends)))
+        low = high = base
+        for m, size in zip(row, sizes, strict=True):
+            if m > 0:
+                high += m * (size - 1)
+            elif m:
+                low += m * (size - 1)
+        found.append((low, high))
     return found
 
 
@@ -76,12 +85,18 @@ def _moved(x: Array, told: Movement, sizes: list[int], fill: object) -> Array:
         wide = np.full(padded, fill, x.dtype)
         wide[tuple(slice(low, low + n) for low, n in zip(below, told.shape, strict=True))] = x
         x, told = wide, told._replace(base=[base + low for base, low in zip(told.base, below, strict=True)])
+    return _strided(x, told, sizes)
+
+
+def _strided(x: Array, told: Movement, sizes: list[int]) -> Array:
+    """Return x at base + M·o, which never lies outside, as a view of x."""
     x = np.asarray(x, order="C")
-    offset = sum(base * step for base, step in zip(told.base, x.strides, strict=True))
-    steps = [
-        sum(row[column] * step for row, step in zip(told.matrix, x.strides, strict=True)) if size > 1 else 0
-        for column, size in enumerate(sizes)
-    ]
+    offset, steps = 0, [0] * len(sizes)
+    for (base, row), step in zip(_rows(told), x.strides, strict=True):
+        offset += base * step
+        for column, m in enumerate(row):
+            if m and sizes[column] > 1:
+                steps[column] += m * step
     return np.ndarray(sizes, x.dtype, buffer=x, offset=offset, strides=steps)
 
 
