@@ -126,7 +126,9 @@ def _phase(remainder: int, kernel: int, stride: int, dilation: int, pad: int) ->
 
 
 @dataclass(frozen=True)
-class _Geometry:
+class Geometry:
+    """Where the outputs of a transposed convolution lie."""
+
     strides: list[int]
     dilations: list[int]
     begins: list[int]
@@ -148,10 +150,10 @@ def _conv_transpose(b: Builder, node: Node, operands: Operands) -> list[Value]:
     grouped = b.reshape(w, [groups, w.shape[0] // groups, *w.shape[1:]])
     turned = b.transpose(grouped, [0, 2, *range(3, x.rank + 1), 1])
     weights = b.reshape(turned, [groups * w.shape[1], *w.shape[2:], w.shape[0] // groups])
-    return [channels_second(b, biased(b, _phases(b, channels_last(b, x), weights, geometry), operands.get(2)))]
+    return [channels_second(b, biased(b, phases(b, channels_last(b, x), weights, geometry), operands.get(2)))]
 
 
-def _transposed(node: Node, spatial: Sequence[int], kernel: Sequence[int], groups: int) -> _Geometry:
+def _transposed(node: Node, spatial: Sequence[int], kernel: Sequence[int], groups: int) -> Geometry:
     """Return where the outputs lie, by output_shape, auto_pad or pads. Raises Refused GRAPH_INVALID."""
     rank = len(spatial)
     strides, dilations = node.integers("strides") or [1] * rank, node.integers("dilations") or [1] * rank
@@ -180,10 +182,10 @@ def _transposed(node: Node, spatial: Sequence[int], kernel: Sequence[int], group
         raise node.refused(f"an output of shape {out}", reason=Reason.GRAPH_INVALID)
     if math.prod(strides) > PHASES_MAX:
         raise node.declined("strides", wanted=f"a product of at most {PHASES_MAX}")
-    return _Geometry(strides, dilations, begins, out, groups)
+    return Geometry(strides, dilations, begins, out, groups)
 
 
-def _phases(b: Builder, x: Value, w: Value, at: _Geometry) -> Value:
+def phases(b: Builder, x: Value, w: Value, at: Geometry) -> Value:
     """Return the outputs, channels last, the phases interleaved."""
     rank, features = len(at.out), w.shape[0]
     rows = [-(-length // stride) for length, stride in zip(at.out, at.strides, strict=True)]

@@ -24,8 +24,10 @@ from vm.sandbox.lower import (  # the families register their rules
     quantisation,
     recurrent,
     reductions,
+    regions,
     resizing,
     sampling,
+    signal,
     softmax,
     trees,
 )
@@ -50,8 +52,10 @@ FAMILIES = (
     quantisation,
     recurrent,
     reductions,
+    regions,
     resizing,
     sampling,
+    signal,
     softmax,
     trees,
 )

@@ -20,9 +20,9 @@ _LEVELS = 255
 
 def _spread(b: Builder, node: Node, x: Value, given: Value) -> Value:
     """Return a scale or zero point such that it broadcasts to x: one, one along an axis, or one for each block."""
+    axis, block = node.integer("axis", 1), node.integer("block_size", 0)
     if given.size == 1 and given.rank < 2:
         return b.reshape(given, [])
-    axis, block = node.integer("axis", 1), node.integer("block_size", 0)
     if not -x.rank <= axis < x.rank:
         raise node.refused(f"axis {axis} of a tensor of rank {x.rank}", reason=Reason.GRAPH_INVALID)
     axis %= x.rank
