@@ -114,8 +114,8 @@ def run(  # noqa: PLR0913 - what is run, how, and what is wanted of it
             if watch is not None:
                 watch(first + number, result)
             values[first + number] = result
-            for at in operation.operands:
-                if last[at] == number and at not in wanted:
+            for at in (*operation.operands, first + number):
+                if last.get(at, number) == number and at not in wanted:
                     values.pop(at, None)
     return {at: value(at) for at in sorted(wanted)}
 
