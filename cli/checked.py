@@ -49,13 +49,13 @@ def _classes_of(name: str, kind: str, told: ModelVerdict) -> str:
     """Return in which classes an operator stands in nobody's way."""
     if kind == "unknown":
         return "none"
-    against = {
-        each
-        for fault in told.faults
-        if str(fault.facts.get("operator", "")).partition(" ")[0] == name
-        for each in fault.classes
-    }
+    against = {each for fault in told.faults if name in _operator_of(fault) for each in fault.classes}
     return ", ".join(each for each in ("native", "exact") if each not in against) or "none"
+
+
+def _operator_of(fault: FaultShape) -> list[str]:
+    """Return the words of a fault that may be an operator's name: it is told as such, or as `number operator name`."""
+    return str(fault.facts.get("operator", "")).split() + str(fault.facts.get("node", "")).split()[1:2]
 
 
 def _of_meaning(meaning: MeaningShape, tolerance: str | None) -> list[tuple[str, object]]:

@@ -72,9 +72,19 @@ def status(cli: Cli) -> None:
         ("peers", len(peers)),
         ("reach it at", told["p2p_address"]),
         ("worker", told["worker"]),
+        ("known answers", _known_answers(told)),
         ("votes", None if told["voting"] is None else "yes" if told["voting"] else "not now"),
     ]
     cli.out.result({**told, "sync": way}, *facts([(name, value) for name, value in pairs if value is not None]))
+
+
+def _known_answers(told: dict[str, Json]) -> str | None:
+    """Return whether a worker's machine computes what the network does; nothing for a node without one."""
+    if told["worker"] is None:
+        return None
+    if told["known_answers"] is None:
+        return "not told yet"
+    return "right" if told["known_answers"] else f"wrong, so no jobs are taken: {told['deviating']}"
 
 
 def _way_told(way: dict[str, Json]) -> str | None:
