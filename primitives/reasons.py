@@ -73,7 +73,6 @@ class Reason(enum.IntEnum):
     ALREADY_COMMITTED = 416  # the worker has committed to this job already
     ALREADY_REVEALED = 417  # the worker has revealed for this job already
     WRONG_SHAPE = 418  # the revealed tensors are not those that the model gives
-    CLASS_NOT_YET = 419  # this network does not serve this class of model yet
     TIER_NOT_YET = 420  # this network does not serve this tier yet
     NO_CAPACITY = 421  # the worker has no slot for it, or not the size
     INPUT_TOO_LARGE = 422  # the input is larger than a job may have
@@ -94,7 +93,6 @@ class Reason(enum.IntEnum):
     EXTERNAL_DATA = 505  # the model's weights are in other files
     TYPE_REFUSED = 506  # the model uses a type of value that is not served
     SHAPE_NOT_STATIC = 507  # a shape is not known before the run
-    CUT_UNKNOWN = 508  # the model has no value of this name
     CUT_REFUSED = 509  # this value can't be a cut
     NESTING_TOO_DEEP = 510  # a graph within a graph
     TOO_MANY_NODES = 511  # more nodes or weights than a model may have
