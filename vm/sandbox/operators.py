@@ -15,20 +15,20 @@ def _named(names: str) -> frozenset[str]:
 
 
 CONTRACTIONS = _named(
-    "Attention CausalConvWithState Conv ConvInteger ConvTranspose Einsum GRU Gemm LSTM LinearAttention "
-    "LinearClassifier LinearRegressor MatMul MatMulInteger QLinearConv QLinearMatMul RNN SVMClassifier "
-    "SVMRegressor"
+    "Attention CausalConvWithState Col2Im Conv ConvInteger ConvTranspose DFT DeformConv Einsum GRU Gemm LSTM "
+    "LinearAttention LinearClassifier LinearRegressor MatMul MatMulInteger QLinearConv QLinearMatMul RNN STFT "
+    "SVMClassifier SVMRegressor"
 )
 """They sum products in an order that differs between machines; none may come after the cut."""
 
 INEXACT = _named(
-    "Acos Acosh AffineGrid Asin Asinh Atan Atanh AveragePool BatchNormalization BlackmanWindow Celu Col2Im Cos Cosh "
-    "CumProd CumSum DequantizeLinear Elu Erf Exp Gelu GlobalAveragePool GlobalLpPool GridSample GroupNormalization "
+    "Acos Acosh AffineGrid Asin Asinh Atan Atanh AveragePool BatchNormalization BlackmanWindow Celu Cos Cosh "
+    "CumProd CumSum DequantizeLinear Det Elu Erf Exp Gelu GlobalAveragePool GlobalLpPool GridSample GroupNormalization "
     "HammingWindow HannWindow HardSigmoid HardSwish InstanceNormalization LRN LayerNormalization Log LogSoftmax "
     "LpNormalization LpPool Mean MeanVarianceNormalization Mish NegativeLogLikelihoodLoss Normalizer Pow "
     "RMSNormalization Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMean ReduceProd ReduceSum "
-    "ReduceSumSquare Resize RotaryEmbedding Scaler Selu Sigmoid Sin Sinh Softmax SoftmaxCrossEntropyLoss Softplus "
-    "Softsign Sum SwiGLU Swish Tan Tanh Upsample"
+    "ReduceSumSquare Resize RoiAlign RotaryEmbedding Scaler Selu Sigmoid Sin Sinh Softmax SoftmaxCrossEntropyLoss "
+    "Softplus Softsign Sum SwiGLU Swish Tan Tanh Upsample"
 )
 """Their floats may differ in the last bits between machines."""
 
@@ -43,7 +43,7 @@ EXACT = _named(
     "Abs Add And ArrayFeatureExtractor BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast CastLike "
     "CenterCropPad Clip Compress Concat Constant ConstantOfShape DepthToSpace Div Dropout Expand EyeLike "
     "FeatureVectorizer Flatten Gather GatherElements GatherND GlobalMaxPool Identity Imputer LeakyRelu Max MaxPool "
-    "Min Mul Neg NonZero Not Or PRelu Pad Range ReduceMax ReduceMin Relu Reshape ReverseSequence Scatter "
+    "MaxUnpool Min Mul Neg NonZero Not Or PRelu Pad Range ReduceMax ReduceMin Relu Reshape ReverseSequence Scatter "
     "ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Sqrt Squeeze Sub TensorScatter Tile Transpose "
     "Trilu Unsqueeze Where Xor"
 )
@@ -52,6 +52,9 @@ EXACT = _named(
 RANDOM = _named("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike")
 CONTROL_FLOW = _named("If Loop Scan SequenceMap")
 DYNAMIC = _named("NonMaxSuppression StringSplit Unique")
+
+_PLACES = {"MaxPool": 1, "LinearClassifier": 0, "SVMClassifier": 0}
+"""Which output says where the largest is, or its label; the others do not jump."""
 
 
 def is_inexact(node: onnx.NodeProto) -> bool:
@@ -66,6 +69,9 @@ def is_discontinuous(node: onnx.NodeProto) -> bool:
         return to not in (DType.FLOAT32, DType.FLOAT64)
     if node.op_type == "GridSample":
         return any(attribute.name == "mode" and attribute.s == b"nearest" for attribute in node.attribute)
+    if node.op_type in _PLACES:
+        at = _PLACES[node.op_type]
+        return len(node.output) > at and node.output[at] != ""
     return node.op_type in DISCONTINUOUS
 
 
