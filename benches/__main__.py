@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterator
 
-from benches import finality, floods, gas, jobs, native, pool, primitives, sync, transfers, tree
+from benches import cost, finality, floods, gas, jobs, native, pool, primitives, referee, sync, transfers, tree
 from benches.figures import Figure, machine, say, show
 
 BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -11,6 +11,8 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "tree": tree.run,
     "gas": gas.run,
     "sync": sync.run,
+    "cost": cost.run,
+    "referee": referee.run,
     "native": native.run,
     "pool": pool.run,
     "finality": finality.run,

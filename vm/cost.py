@@ -5,6 +5,7 @@ the prices were fitted on; `benches.cost` measures how well they fit another.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from primitives.record import Record
 from primitives.units import U32, U64
@@ -100,37 +101,67 @@ def moved_of(program: Program, operation: Operation) -> int:
     return written + sum(bytes_of(program.type_of(operand)) for operand in operation.operands)
 
 
+class Work(NamedTuple):
+    """What an engine has to do; each number has its price."""
+
+    macs: int
+    elementary: int
+    moved: int
+    starts: int
+
+    def picoseconds(self, prices: Prices) -> int:
+        """Return what it takes."""
+        return (
+            prices.mac * self.macs
+            + prices.elementary * self.elementary
+            + prices.byte * self.moved
+            + prices.start * self.starts
+        )
+
+
+class Works(NamedTuple):
+    """The work of a program: all of it canonically; or the head natively and the tail canonically."""
+
+    whole: Work
+    head: Work
+    tail: Work
+
+
+def works(program: Program) -> Works:
+    """Return the work of a run in either class."""
+    tail = frozenset(program.tail)
+    passed = _native_bytes(program)
+    nodes = {each.origin for number, each in enumerate(program.operations) if number not in tail}
+    whole, last, head = [0, 0, 0, len(program.operations)], [0, 0, 0, len(tail)], [0, 0, 0, len(nodes)]
+    for number, operation in enumerate(program.operations):
+        counts = [macs_of(program, operation), elementary_of(operation), moved_of(program, operation)]
+        for at, count in enumerate(counts):
+            whole[at] += count
+            if number in tail:
+                last[at] += count
+            else:
+                head[at] += passed[number] if at == len(counts) - 1 else count
+    return Works(Work(*whole), Work(*head), Work(*last))
+
+
 def cost(program: Program) -> Cost:
     """Return what a run of the program costs (V80)."""
-    first, tail = program.first_result, frozenset(program.tail)
-    native_moved = _native_bytes(program)
-    macs = elementary = moved = whole = native = 0
-    for number, operation in enumerate(program.operations):
-        own = (macs_of(program, operation), elementary_of(operation), moved_of(program, operation))
-        macs, elementary, moved = macs + own[0], elementary + own[1], moved + own[2]
-        canonical = _time(CANONICAL, *own, starts=1)
-        whole += canonical
-        native += canonical if number in tail else _time(NATIVE, own[0], own[1], native_moved[number], starts=0)
-    outside = {each.origin for number, each in enumerate(program.operations) if number not in tail}
-    depth = [0] * first
+    whole, head, tail = works(program)
+    depth = [0] * program.first_result
     for operation in program.operations:
         depth.append(1 + max(depth[operand] for operand in operation.operands))
     return Cost(
-        macs=macs,
-        elementary=elementary,
-        moved_bytes=moved,
-        operations=len(program.operations),
+        macs=whole.macs,
+        elementary=whole.elementary,
+        moved_bytes=whole.moved,
+        operations=whole.starts,
         steps=max(depth, default=0),
         peak_bytes=_peak_bytes(program),
         trace_bytes=sum(bytes_of(operation.result) for operation in program.operations),
         nodes=len({operation.origin for operation in program.operations}),
-        gas=-(-whole // GAS),
-        native_gas=-(-(native + NATIVE.start * len(outside)) // GAS),
+        gas=-(-whole.picoseconds(CANONICAL) // GAS),
+        native_gas=-(-(head.picoseconds(NATIVE) + tail.picoseconds(CANONICAL)) // GAS),
     )
-
-
-def _time(prices: Prices, macs: int, elementary: int, moved: int, *, starts: int) -> int:
-    return prices.mac * macs + prices.elementary * elementary + prices.byte * moved + prices.start * starts
 
 
 def _native_bytes(program: Program) -> list[int]:
