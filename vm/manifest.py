@@ -1,4 +1,4 @@
-"""What a publication says about a model: its record and id, and for now the cut that its publisher names."""
+"""What a publication says about a model: its record and its id."""
 
 import enum
 from typing import Annotated
@@ -19,8 +19,6 @@ LICENCE_BYTES_MAX = 128
 """An SPDX expression."""
 LINEAGE_MAX = 64
 """Parents, datasets or training jobs that one model may name."""
-CUT_VALUES_MAX = 8
-"""Values at the cut; all of them go on chain within 4 KiB."""
 FREE = -1
 """A dimension that the input binds."""
 
@@ -72,17 +70,6 @@ class Ratio(Record):
     denominator: Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
 
 
-class Cut(Record):
-    """The values at which runs are compared, and how far they may differ: named by hand until lowerings exist (V13)."""
-
-    values: Annotated[list[Name], msgspec.Meta(min_length=1, max_length=CUT_VALUES_MAX)]
-    tolerance: Ratio
-
-
-TOLERANCE = Ratio(numerator=1, denominator=10_000)
-"""The one tolerance of version 1, until a job's own noise is measured (V14)."""
-
-
 def model_id(model: Model) -> bytes:
     """Return the id of a model, 32 bytes: of its file and interface, not of who published it (V11)."""
     return tagged("assay/model", codec.encode([model.file, model.inputs, model.outputs]))
@@ -100,17 +87,6 @@ def check_model(model: Model) -> None:
         raise Refused(Reason.MODEL_TOO_LARGE, seen=model.file.length, wanted=MODEL_BYTES_MAX)
     _check_distinct("inputs", [port.name for port in model.inputs])
     _check_distinct("outputs", [port.name for port in model.outputs])
-
-
-def check_terms(cut: Cut, class_: Class) -> None:
-    """Raise Refused CLASS_NOT_YET unless native; CUT_REFUSED for another tolerance or a repeated value (V14, V15)."""
-    if class_ is not Class.NATIVE:
-        raise Refused(Reason.CLASS_NOT_YET, seen=class_.name.lower(), wanted="native")
-    if cut.tolerance != TOLERANCE:
-        seen = f"{cut.tolerance.numerator}/{cut.tolerance.denominator}"
-        raise Refused(Reason.CUT_REFUSED, seen=seen, wanted=f"{TOLERANCE.numerator}/{TOLERANCE.denominator}")
-    if len(cut.values) != len(dict.fromkeys(cut.values)):
-        raise Refused(Reason.CUT_REFUSED, why="a value occurs twice")
 
 
 def told_shape(shape: list[int]) -> str:

@@ -18,22 +18,17 @@ from vm.manifest import MODEL_BYTES_MAX, Class
 from vm.sandbox_protocol import (
     LENGTH_BYTES,
     REPLY_BYTES_MAX,
-    Admit,
-    Admitted,
     Check,
     Checked,
     Execute,
     Executed,
     Failed,
     Layer,
-    Load,
     Loaded,
     Optimisation,
     Prepare,
-    Ran,
     Reply,
     Request,
-    Run,
     Settings,
     Started,
     Tail,
@@ -58,7 +53,7 @@ WAITING_MAX = 64
 """Callers that may wait for a sandbox; a node takes no more jobs than it has slots for, so this is never near."""
 _READ_BYTES = 64 * 1024
 
-_Wanted = TypeVar("_Wanted", Started, Admitted, Loaded, Ran, Checked, Executed, TailGiven, Traced)
+_Wanted = TypeVar("_Wanted", Started, Loaded, Checked, Executed, TailGiven, Traced)
 
 LoadModel = Callable[[], Awaitable[bytes]]
 """Fetches a model's file; asked only when no sandbox has it loaded."""
@@ -157,35 +152,6 @@ class Pool:
         self._proved: OrderedDict[bytes, None] = OrderedDict()
         """Native sessions whose values have been held against the canonical run on this machine (V107)."""
 
-    async def admit(self, model: bytes, cut: Sequence[bytes], class_: Class, *, sample: bytes = b"") -> Admitted:
-        """Judge a model for publication, running it once on `sample`, an encoded bundle, or on zeros.
-
-        Raises Refused: 5xx for what is wrong with the model or its cut, 6xx if the run fails.
-        """
-        if len(model) > MODEL_BYTES_MAX:
-            raise Refused(Reason.MODEL_TOO_LARGE, seen=len(model), wanted=MODEL_BYTES_MAX)
-        async with self._sandbox(b"") as sandbox:
-            sandbox.loaded = []  # loaded models make room for the one that is judged
-            return await self._ask(sandbox, Admit(model=model, cut=list(cut), class_=class_, sample=sample), Admitted)
-
-    async def run(self, model_key: bytes, cut: Sequence[bytes], load: LoadModel, bundle: bytes) -> RunResult:
-        """Run the model on an encoded input bundle; `load` is asked for the file if no free sandbox has it ready.
-
-        `model_key` (32 bytes) names the file. Raises Refused: 5xx for model or input, 6xx for the run.
-        """
-        if len(bundle) > BUNDLE_BYTES_MAX:
-            raise Refused(Reason.INPUT_TOO_LARGE, seen=len(bundle), wanted=BUNDLE_BYTES_MAX)
-        key = tagged("assay/session", model_key, codec.encode(list(cut)))
-        async with self._sandbox(key) as sandbox:
-            if key not in sandbox.loaded:
-                model = await load()
-                if len(model) > MODEL_BYTES_MAX:
-                    raise Refused(Reason.MODEL_TOO_LARGE, seen=len(model), wanted=MODEL_BYTES_MAX)
-                sandbox.loaded = []  # others make room even for a model that then fails to load
-                sandbox.loaded = (await self._ask(sandbox, Load(key=key, model=model, cut=list(cut)), Loaded)).keys
-            reply = await self._ask(sandbox, Run(key=key, bundle=bundle), Ran)
-        return RunResult(cut=reply.cut, outputs=reply.outputs, wall_ms=reply.wall_ms)
-
     async def check(
         self,
         model: bytes,
@@ -252,23 +218,28 @@ class Pool:
             yield sandbox
 
     async def deviating(self) -> tuple[str, ...]:
-        """Return the known-answer tests that this machine fails; none, if it may take duties."""
-        async with self._sandbox(b"") as sandbox:
+        """Return the known-answer tests that this machine fails; none, if it may take duties (V109)."""
+        async with self._sandbox(b"", duty=False) as sandbox:
             return sandbox.deviating
 
     async def layers(self) -> tuple[Layer, ...]:
         """Return the layers that this machine's kernel grants, as a sandbox of this pool reports them."""
-        async with self._sandbox(b"") as sandbox:
+        async with self._sandbox(b"", duty=False) as sandbox:
             return sandbox.layers
 
     @contextlib.asynccontextmanager
-    async def _sandbox(self, key: bytes) -> AsyncIterator[_Sandbox]:
-        """Lend a sandbox, one that has `key` loaded if any is free; it is ended if anything goes wrong (V73)."""
+    async def _sandbox(self, key: bytes, *, duty: bool = True) -> AsyncIterator[_Sandbox]:
+        """Lend a sandbox, one that has `key` loaded if any is free; it is ended if anything goes wrong (V73).
+
+        Raises Refused KNOWN_ANSWERS_WRONG for a duty on a machine that computes otherwise than others (V109).
+        """
         if self._slots.statistics().tasks_waiting >= WAITING_MAX:
             raise Refused(Reason.BUSY, what="sandboxes", seen=WAITING_MAX)
         async with self._slots:
             sandbox = await self._take(key) or await self._start()
             try:
+                if duty and sandbox.deviating:
+                    raise Refused(Reason.KNOWN_ANSWERS_WRONG, seen=", ".join(sandbox.deviating))
                 yield sandbox
             finally:
                 sandbox.jobs += 1
@@ -362,27 +333,12 @@ async def open_pool(config: PoolConfig) -> AsyncIterator[Pool]:
         await pool.aclose()
 
 
-def admit_once(
-    config: PoolConfig, model: bytes, cut: Sequence[bytes], class_: Class, *, sample: bytes = b""
-) -> Admitted:
-    """Judge one model in a sandbox of its own, for a program that runs no loop. Raises Refused as `admit` does."""
-
-    async def once() -> Admitted:
-        async with open_pool(config) as pool:
-            return await pool.admit(model, cut, class_, sample=sample)
-
-    return trio.run(once)
-
-
-def run_once(config: PoolConfig, model: bytes, cut: Sequence[bytes], bundle: bytes) -> RunResult:
-    """Run one model in a sandbox of its own, for a program that runs no loop. Raises Refused as `run` does."""
-
-    async def load() -> bytes:
-        return model
+def run_once(config: PoolConfig, subject: Subject, bundle: bytes) -> RunResult:
+    """Run one model in a sandbox of its own, for a program that runs no loop. Raises Refused as `execute` does."""
 
     async def once() -> RunResult:
         async with open_pool(config) as pool:
-            return await pool.run(bytes(32), cut, load, bundle)
+            return await pool.execute(subject, bundle)
 
     return trio.run(once)
 

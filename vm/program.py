@@ -17,6 +17,8 @@ from primitives.record import Record
 from primitives.units import U32
 from vm.tensor import BUNDLE_TENSORS_MAX, FLOATS, DType, TensorType
 
+VM_VERSION = 1
+"""Of the meaning of all this, and of the way in which files are lowered."""
 OPERATIONS_MAX = 100_000
 """Recurrences and loops are unrolled: 20,000 nodes of a file, and room for a thousand steps of a recurrence."""
 CONSTANTS_MAX = 40_000

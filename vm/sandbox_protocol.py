@@ -13,9 +13,10 @@ from primitives.hashing import Hash
 from primitives.reasons import Fact, Reason, Refused
 from primitives.record import Record
 from primitives.units import U32, U64
+from vm import trace as traces
 from vm.cost import Cost
 from vm.lowering import CutValue, Lowering, Types
-from vm.manifest import CUT_VALUES_MAX, MODEL_BYTES_MAX, Class, Ports
+from vm.manifest import MODEL_BYTES_MAX, Class, Ports
 from vm.program import OPERATIONS_MAX
 from vm.tensor import (
     BUNDLE_BYTES_MAX,
@@ -23,15 +24,14 @@ from vm.tensor import (
     SMALL_BUNDLE_BYTES_MAX,
     Name,
     Shape,
-    TensorType,
 )
 from vm.tiles import Tile
 
 LENGTH_BYTES = 4
 REQUEST_BYTES_MAX = MODEL_BYTES_MAX + BUNDLE_BYTES_MAX + 64 * 1024
-"""A model, a sample of its input, and the names around them."""
+"""A model, samples of its input, and the shapes around them."""
 REPLY_BYTES_MAX = 256 * 1024
-"""The ports of a model (64 names and shapes), two small bundles, a list of operators: far below this."""
+"""The ports of a model, its cut, operators and faults, or 4,096 roots of a trace: 140 KiB."""
 FACT_CHARS_MAX = 300
 """A sandbox's words about a failure end up in receipts and on screens."""
 FACTS_MAX = 8
@@ -50,7 +50,6 @@ MODELS_KEPT = 4
 MODELS_KEPT_BYTES = MODEL_BYTES_MAX
 """And their files together: loaded, a model takes up to five times its file, and the address space is limited."""
 
-CutNames = Annotated[list[Name], msgspec.Meta(max_length=CUT_VALUES_MAX)]
 Text = Annotated[bytes, msgspec.Meta(max_length=4 * FACT_CHARS_MAX)]
 Shapes = Annotated[list[Shape], msgspec.Meta(max_length=BUNDLE_TENSORS_MAX)]
 """The binding: a shape for each input, in the order of the model's inputs."""
@@ -89,30 +88,6 @@ class Settings(Record):
     memory_bytes: U64
     parent: U32
     """The process that it must not outlive."""
-
-
-class Admit(Record, tag=1):
-    """Judge a model for publication; `sample` is an encoded bundle, or empty for zeros with free dimensions of 1."""
-
-    model: bytes
-    cut: CutNames
-    class_: Class
-    sample: bytes
-
-
-class Load(Record, tag=2):
-    """Keep a model ready under `key`, with the cut as extra outputs."""
-
-    key: Hash
-    model: bytes
-    cut: CutNames
-
-
-class Run(Record, tag=3):
-    """Run a loaded model on an encoded bundle."""
-
-    key: Hash
-    bundle: bytes
 
 
 class Check(Record, tag=4):
@@ -165,7 +140,7 @@ class Trace(Record, tag=8):
     count: Annotated[int, msgspec.Meta(ge=0, le=DIGESTS_MAX)]
 
 
-Request = Admit | Load | Run | Check | Prepare | Execute | Tail | Trace
+Request = Check | Prepare | Execute | Tail | Trace
 
 
 class Started(Record, tag=10):
@@ -176,39 +151,10 @@ class Started(Record, tag=10):
     """Known-answer tests that this machine fails. Unless empty, it computes otherwise than others do."""
 
 
-class Operator(Record):
-    """An operator of a model, and how often it occurs."""
-
-    name: Name
-    count: U32
-
-
-class Admitted(Record, tag=11):
-    """The model may be published."""
-
-    inputs: Ports
-    outputs: Ports
-    cut: Annotated[list[TensorType], msgspec.Meta(max_length=CUT_VALUES_MAX)]
-    """Types of the values at the cut, as seen in the run on the sample."""
-    cut_bytes: U64
-    output_bytes: U64
-    """Bytes of values at the cut and of the outputs, as seen in that run."""
-    nodes: U32
-    operators: Annotated[list[Operator], msgspec.Meta(max_length=OPERATORS_MAX)]
-
-
 class Loaded(Record, tag=12):
     """The model is ready, and so are all of these."""
 
     keys: Annotated[list[Hash], msgspec.Meta(max_length=MODELS_KEPT)]
-
-
-class Ran(Record, tag=13):
-    """Encoded bundles of the values at the cut and of the outputs."""
-
-    cut: Annotated[bytes, msgspec.Meta(max_length=SMALL_BUNDLE_BYTES_MAX)]
-    outputs: Annotated[bytes, msgspec.Meta(max_length=SMALL_BUNDLE_BYTES_MAX)]
-    wall_ms: U32
 
 
 class ToldFact(Record):
@@ -337,14 +283,13 @@ class TailGiven(Record, tag=17):
 
 
 class Traced(Record, tag=18):
-    """The root of a canonical trace, how many results it has, and the roots that were asked for."""
+    """A canonical trace, and those of the roots of its first run that were asked for."""
 
-    root: Hash
-    operations: U32
+    trace: traces.Trace
     digests: Annotated[list[Hash], msgspec.Meta(max_length=DIGESTS_MAX)]
 
 
-Reply = Started | Admitted | Loaded | Ran | Failed | Checked | Executed | TailGiven | Traced
+Reply = Started | Loaded | Failed | Checked | Executed | TailGiven | Traced
 
 
 def failed(refused: Refused) -> Failed:

@@ -3,10 +3,11 @@
 from ledger.stake.records import RuleVersion
 from ledger.state import State
 from primitives.reasons import Reason
+from vm import program
 
 PROTOCOLS = (1,)
 """Versions of the rules that this program carries out."""
-VM_VERSION = 1
+VM_VERSION = program.VM_VERSION
 VMS = (VM_VERSION,)
 """Versions of the meaning of a job that it knows."""
 

@@ -12,7 +12,8 @@ from node.rpc.client import RpcClient
 from primitives.content import ContentId, content_id
 from primitives.reasons import Reason, Refused
 from tests.e2e.market import Market, input_file, wait_until
-from vm.pool import PoolConfig, open_pool
+from vm.manifest import Class
+from vm.pool import PoolConfig, Subject, open_pool
 
 pytestmark = pytest.mark.e2e
 
@@ -52,7 +53,8 @@ def expected_output(path: Path) -> dict[str, Any]:
 
     async def run() -> bytes:
         async with open_pool(PoolConfig()) as pool:
-            return (await pool.run(b"magika", [labels.CUT.encode()], load, bundle)).outputs
+            subject = Subject(model=b"magika", shapes=[[1, 2048]], class_=Class.NATIVE, load=load)
+            return (await pool.execute(subject, bundle)).outputs
 
     found = content_id(trio.run(run))
     return {"root": found.root.hex(), "length": found.length}

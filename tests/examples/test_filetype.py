@@ -9,9 +9,10 @@ from cli.bundles import bundle_of_one, values
 from examples.filetype.features import EDGE_BYTES, PADDING, Ends, answer_without_model, features, read_ends
 from examples.filetype.files import samples
 from examples.filetype.jobs import answer, input_of
-from examples.filetype.labels import CUT, INPUT, MODEL_FILE, OUTPUT, label_of, load_rules, package_file
+from examples.filetype.labels import INPUT, MODEL_FILE, OUTPUT, label_of, load_rules, package_file
 from primitives import codec
-from vm.pool import PoolConfig, run_once
+from vm.manifest import Class
+from vm.pool import PoolConfig, Subject, run_once
 from vm.tensor import Bundle, DType, NamedTensor, Tensor, decode_bundle
 
 
@@ -72,11 +73,18 @@ def test_the_files_are_many_and_two_need_no_job() -> None:
     assert sorted(jobless) == [0, 5]
 
 
+def subject() -> Subject:
+    async def load() -> bytes:
+        return package_file(MODEL_FILE).read_bytes()
+
+    return Subject(model=bytes(32), shapes=[[1, 2048]], class_=Class.NATIVE, load=load)
+
+
 def test_a_flipped_output_gives_another_label() -> None:
     sample = next(each for each in samples() if each.path.name == "logo.png")
     bundle = input_of(sample)
     assert bundle is not None
-    ran = run_once(PoolConfig(), package_file(MODEL_FILE).read_bytes(), [CUT.encode()], bundle)
+    ran = run_once(PoolConfig(), subject(), bundle)
     rules = load_rules()
     assert answer(ran.outputs, rules).label == "png"
     (scores,) = decode_bundle(ran.outputs).tensors

@@ -11,7 +11,6 @@ from onnx import TensorProto, helper
 from primitives import codec
 from vm.tensor import Bundle, DType, NamedTensor, Tensor, element_count
 
-MAGIKA_CUT = b"jax2tf_get_logits_/pjit_get_logits_/MagikaV2/Dense_1/AddV2:0"
 _CODES = {
     DType.FLOAT32: "f",
     DType.FLOAT64: "d",

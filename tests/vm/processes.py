@@ -8,12 +8,13 @@ PATIENCE_S = 20.0
 
 
 def alive(pid: int) -> bool:
-    """Return whether a process runs: a dead one that nobody has reaped does not."""
+    """Return whether a process runs: a dead one that nobody has reaped does not, once its last thread has ended."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return status.rpartition(")")[2].split()[0] not in "ZX"
+    return threads > 1 or status.rpartition(")")[2].split()[0] not in "ZX"
 
 
 def cpu_ticks(pid: int) -> int:

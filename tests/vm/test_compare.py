@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from tests.vm.build import tensor, values
 from vm.compare import DEVIATION_MAX, Verdict, compare, compare_bundles
-from vm.manifest import TOLERANCE, Ratio
+from vm.manifest import Ratio
 from vm.tensor import Bundle, DType, NamedTensor, Tensor
 
 NAN, INF = math.nan, math.inf
+TOLERANCE = Ratio(numerator=1, denominator=10_000)
 TENTH = Ratio(numerator=1, denominator=10)
 QUARTER = Ratio(numerator=1, denominator=4)
 

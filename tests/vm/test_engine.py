@@ -1,71 +1,115 @@
-import struct
-
-import numpy as np
+import onnx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from primitives.reasons import Reason, Refused
-from tests.vm.build import MAGIKA_CUT, bundle, classifier, magika_model, model, node, tensor, value, values
-from vm.canonical.arrays import normal
+from tests.vm.build import bundle, classifier, magika_model, model, node, tensor, value, values, weight
 from vm.manifest import Class
 from vm.sandbox.engine import Engine, warm_up
-from vm.sandbox_protocol import MODELS_KEPT, Admit, Load, Optimisation, Run, Settings
-from vm.tensor import DType, Tensor, decode_small_bundle, normalised
+from vm.sandbox_protocol import (
+    MODELS_KEPT,
+    Check,
+    Checked,
+    Execute,
+    Executed,
+    Fault,
+    Kind,
+    Optimisation,
+    Prepare,
+    Settings,
+    Tail,
+    Trace,
+)
+from vm.tensor import Bundle, DType, decode_small_bundle
 
 SETTINGS = Settings(threads=1, optimisation=Optimisation.ALL, memory_bytes=0, parent=0)
 KEY = bytes(32)
+ROW = [[1, 4]]
+JOB = bundle(x=tensor([1, 2, 3, 4], [1, 4]))
+RAW: bytes = classifier().SerializeToString()
+SQUARE = weight("w", [(at * 7 % 11 - 5) / 8 for at in range(16)], [4, 4])
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=8), st.sampled_from([DType.FLOAT32, DType.FLOAT64]))
-def test_numpy_and_plain_python_agree_on_the_normal_form(patterns: list[int], dtype: DType) -> None:
-    raw = struct.pack(f"<{len(patterns)}Q", *patterns)
-    size = 4 if dtype is DType.FLOAT32 else 8
-    held = Tensor(dtype=dtype, shape=[len(raw) // size], data=raw)
-    array = np.frombuffer(raw, dtype="<f4" if size == 4 else "<f8")
-    assert normal(array).tobytes() == normalised(held).data
-
-
-def test_special_values_agree_on_the_normal_form() -> None:
-    for dtype, name in ((DType.FLOAT32, "<f4"), (DType.FLOAT64, "<f8")):
-        array = np.array([-0.0, 0.0, np.nan, -np.nan, np.inf, -np.inf, 1e-45, -1e-45], dtype=name)
-        held = Tensor(dtype=dtype, shape=[8], data=array.tobytes())
-        assert normal(array).tobytes() == normalised(held).data
-
-
-def test_integers_scalars_and_arrays_out_of_order_keep_their_values() -> None:
-    assert normal(np.array(-0.0, dtype=np.float32)).tobytes() == bytes(4)
-    assert normal(np.array([[1, 2], [3, 4]], dtype=np.int64).T).tolist() == [[1, 3], [2, 4]]
-    assert normal(np.array([1.5], dtype=">f8")).tobytes() == struct.pack("<d", 1.5)
-
-
-def loaded(raw: bytes, *cut: bytes) -> Engine:
+def prepared(raw: bytes = RAW, shapes: list[list[int]] | None = None, class_: Class = Class.NATIVE) -> Engine:
     engine = Engine(SETTINGS)
-    engine.load(Load(key=KEY, model=raw, cut=list(cut)))
+    engine.prepare(Prepare(key=KEY, model=raw, shapes=ROW if shapes is None else shapes, class_=class_))
     return engine
 
 
-def test_a_run_returns_the_cut_and_the_outputs_by_name() -> None:
-    engine = loaded(classifier().SerializeToString(), b"logits", b"m")
-    ran = engine.run(Run(key=KEY, bundle=bundle(x=tensor([1, 2, 3, 4], [1, 4]))))
-    cut, outputs = decode_small_bundle(ran.cut), decode_small_bundle(ran.outputs)
-    assert [each.name for each in cut.tensors] == [b"logits", b"m"]
+def run(engine: Engine, job: bytes = JOB, *, prove: bool = True) -> tuple[Bundle, Bundle]:
+    ran = engine.execute(Execute(key=KEY, bundle=job, prove=prove))
+    return decode_small_bundle(ran.cut), decode_small_bundle(ran.outputs)
+
+
+def checked(raw: bytes, *samples: bytes, shapes: list[list[int]] | None = None, calibrate: bool = True) -> Checked:
+    request = Check(model=raw, shapes=shapes or [], samples=list(samples), calibrate=calibrate)
+    return Engine(SETTINGS).check(request)
+
+
+def reasons(found: Checked, class_: Class) -> list[Reason]:
+    return [each.reason for each in found.faults if (each.native if class_ is Class.NATIVE else each.exact)]
+
+
+def told(fault: Fault, name: bytes) -> bytes | int:
+    (found,) = (fact.value for fact in fault.facts if fact.name == name)
+    return found
+
+
+def test_a_native_run_gives_the_cut_and_the_outputs_that_follow_from_it() -> None:
+    engine = prepared()
+    cut, outputs = run(engine)
+    assert [each.name for each in cut.tensors] == [b"m"]
     assert [each.name for each in outputs.tensors] == [b"y"]
-    logits = values(cut.tensors[0].tensor)
-    softmax = np.exp(logits) / np.exp(logits).sum()
-    np.testing.assert_allclose(values(outputs.tensors[0].tensor), softmax, rtol=1e-6)
+    assert sum(values(outputs.tensors[0].tensor)) == pytest.approx(1)
 
 
-def test_a_cut_that_is_also_an_output_is_returned_as_both() -> None:
-    ran = loaded(classifier().SerializeToString(), b"y").run(Run(key=KEY, bundle=bundle(x=tensor([1] * 4, [1, 4]))))
-    assert ran.cut == ran.outputs
+def test_an_exact_run_gives_the_outputs_alone_and_they_are_those_of_the_canonical_run() -> None:
+    cut, outputs = run(prepared(class_=Class.EXACT))
+    assert cut.tensors == []
+    native = run(prepared())[1]
+    assert values(native.tensors[0].tensor) == pytest.approx(values(outputs.tensors[0].tensor), rel=1e-5)
 
 
-def test_negative_zero_and_nan_in_an_input_are_read_in_normal_form() -> None:
-    inverse = model([node("Reciprocal", "x", "y")], outputs=[value("y", ["n", 4])]).SerializeToString()
-    ran = loaded(inverse, b"y").run(Run(key=KEY, bundle=bundle(x=tensor([-0.0, 0.0, 1.0, float("nan")], [1, 4]))))
-    seen = values(decode_small_bundle(ran.outputs).tensors[0].tensor)
-    assert seen[:3] == [float("inf"), float("inf"), 1.0]
+def test_a_verifier_gets_the_outputs_of_the_provider_from_the_provider_s_values() -> None:
+    engine = prepared()
+    ran: Executed = engine.execute(Execute(key=KEY, bundle=JOB, prove=False))
+    assert engine.tail(Tail(key=KEY, bundle=JOB, cut=ran.cut)).outputs == ran.outputs
+    moved = bundle(m=tensor([3.0, 2.0, 1.0], [1, 3]))
+    assert engine.tail(Tail(key=KEY, bundle=JOB, cut=moved)).outputs != ran.outputs
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        bundle(),
+        bundle(logits=tensor([1.0] * 3, [1, 3])),
+        bundle(m=tensor([1.0] * 3, [3])),
+        bundle(m=tensor([1.0], [1])),
+    ],
+)
+def test_values_that_are_not_those_of_the_cut_are_refused(cut: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        prepared().tail(Tail(key=KEY, bundle=JOB, cut=cut))
+    assert caught.value.reason is Reason.WRONG_SHAPE
+
+
+def test_a_tail_reads_the_input_where_it_needs_to() -> None:
+    # y = x + x·w: everyone has the input, so it is not part of the cut (V112)
+    raw = model([node("MatMul", "x w", "m"), node("Add", "x m", "y")], outputs=[value("y", ["n", 4])], weights=[SQUARE])
+    engine = prepared(raw.SerializeToString())
+    cut, outputs = run(engine)
+    assert [each.name for each in cut.tensors] == [b"m"]
+    assert values(outputs.tensors[0].tensor) == pytest.approx(
+        [x + m for x, m in zip([1, 2, 3, 4], values(cut.tensors[0].tensor), strict=True)]
+    )
+
+
+def test_a_trace_is_the_same_in_every_sandbox() -> None:
+    first, second = (prepared().trace(Trace(key=KEY, bundle=JOB, first=0, count=2)) for _ in range(2))
+    assert first == second
+    assert len(first.digests) == 2
+    assert first.trace.perturbed is not None
+    exact = prepared(class_=Class.EXACT).trace(Trace(key=KEY, bundle=JOB, first=0, count=0))
+    assert (exact.digests, exact.trace.perturbed, exact.trace.first) == ([], None, first.trace.first)
 
 
 @pytest.mark.parametrize(
@@ -76,105 +120,227 @@ def test_negative_zero_and_nan_in_an_input_are_read_in_normal_form() -> None:
         (bundle(z=tensor([1] * 4, [1, 4])), Reason.INPUT_WRONG_NAME),
         (bundle(x=tensor([1] * 4, [1, 4], DType.FLOAT64)), Reason.INPUT_WRONG_TYPE),
         (bundle(x=tensor([1] * 3, [1, 3])), Reason.INPUT_WRONG_SHAPE),
-        (bundle(x=tensor([1] * 4 * 400, [400, 4])), Reason.CUT_REFUSED),
+        (bundle(x=tensor([1] * 8, [2, 4])), Reason.INPUT_WRONG_SHAPE),
     ],
 )
-def test_an_input_is_refused_with_a_typed_reason(raw: bytes, reason: Reason) -> None:
-    engine = loaded(classifier().SerializeToString(), b"logits")
+@pytest.mark.parametrize("class_", list(Class))
+def test_an_input_is_refused_with_a_typed_reason(raw: bytes, reason: Reason, class_: Class) -> None:
+    engine = prepared(class_=class_)
     with pytest.raises(Refused) as caught:
-        engine.run(Run(key=KEY, bundle=raw))
+        engine.execute(Execute(key=KEY, bundle=raw, prove=False))
     assert caught.value.reason is reason
-    engine.run(Run(key=KEY, bundle=bundle(x=tensor([1] * 4, [1, 4]))))
+    run(engine)
 
 
-def admit(raw: bytes, *cut: bytes, sample: bytes = b"", class_: Class = Class.NATIVE) -> Refused:
+def test_a_trap_is_told_with_its_node() -> None:
+    nodes = [node("Gather", "x at", "y")]
+    inputs = [value("x", [4]), value("at", [1], 7)]
+    raw = model(nodes, inputs=inputs, outputs=[value("y", [1])]).SerializeToString()
+    engine = prepared(raw, [[4], [1]], Class.EXACT)
     with pytest.raises(Refused) as caught:
-        Engine(SETTINGS).admit(Admit(model=raw, cut=list(cut), class_=class_, sample=sample))
-    return caught.value
+        run(engine, bundle(x=tensor([1.0] * 4), at=tensor([4], dtype=DType.INT64)))
+    assert caught.value.reason is Reason.RUN_TRAPPED
+    assert caught.value.facts == {"node": "0 Gather", "seen": "index"}
 
 
-def test_magika_is_admitted_with_its_types_and_sizes() -> None:
-    found = Engine(SETTINGS).admit(Admit(model=magika_model(), cut=[MAGIKA_CUT], class_=Class.NATIVE, sample=b""))
-    assert [(each.dtype, each.shape) for each in found.cut] == [(DType.FLOAT32, [1, 214])]
-    assert (found.cut_bytes, found.output_bytes, found.nodes) == (856, 856, 95)
-    assert sum(each.count for each in found.operators) == 95
-
-
-def test_an_output_above_4_kib_is_refused_at_admission() -> None:
-    wide = model(
-        [node("Relu", "x", "c"), node("ReduceMax", "c", "y", keepdims=1)],
-        inputs=[value("x", [1025])],
-        outputs=[value("y", [1])],
-    ).SerializeToString()
-    assert admit(wide, b"c").reason is Reason.CUT_REFUSED
-    long = model(
-        [node("ReduceMax", "x", "c", keepdims=1), node("Add", "x c", "y")],
-        inputs=[value("x", [1025])],
-        outputs=[value("y", [1025])],
-    ).SerializeToString()
-    refusal = admit(long, b"c")
-    assert (refusal.reason, refusal.facts["seen"]) == (Reason.OUTPUT_TOO_LARGE, 4100)
-
-
-def test_a_free_dimension_is_judged_by_the_sample() -> None:
-    raw = classifier().SerializeToString()
-    sample = bundle(x=tensor([1] * 4 * 400, [400, 4]))
-    assert admit(raw, b"logits", sample=sample).reason is Reason.CUT_REFUSED
-
-
-def test_an_output_of_another_shape_than_declared_is_refused() -> None:
-    raw = model([node("Relu", "x", "y")], outputs=[value("y", ["n", 5])]).SerializeToString()
-    assert admit(raw, b"y").reason is Reason.GRAPH_INVALID
-
-
-def test_an_output_whose_shape_depends_on_the_input_is_judged_in_each_run() -> None:
-    inputs = [value("x", ["n", 4]), value("size", [2], 7)]
-    nodes = [node("Reshape", "x size", "y")]
-    raw = model(nodes, inputs=inputs, outputs=[value("y", ["n", 4])]).SerializeToString()
-    engine = loaded(raw, b"y")
-    job = bundle(x=tensor([1] * 8, [2, 4]), size=tensor([2, 4], dtype=DType.INT64))
-    assert decode_small_bundle(engine.run(Run(key=KEY, bundle=job)).outputs).tensors[0].tensor.shape == [2, 4]
-    job = bundle(x=tensor([1] * 8, [2, 4]), size=tensor([4, 2], dtype=DType.INT64))
+def test_a_program_larger_than_the_sandbox_is_refused_before_it_runs() -> None:
+    # V108
+    tight = Engine(Settings(threads=1, optimisation=Optimisation.ALL, memory_bytes=10**6, parent=0))
+    raw = model([node("Add", "x x", "y")], outputs=[value("y", ["n", 4])]).SerializeToString()
     with pytest.raises(Refused) as caught:
-        engine.run(Run(key=KEY, bundle=job))
-    assert (caught.value.reason, caught.value.facts["seen"]) == (Reason.GRAPH_INVALID, "[4,2]")
-
-
-def test_a_cut_of_integers_is_refused() -> None:
-    raw = model([node("ArgMax", "x", "y", axis=1)], outputs=[value("y", ["n", 1], 7)]).SerializeToString()
-    assert admit(raw, b"y").reason is Reason.CUT_REFUSED
-
-
-def test_class_exact_is_not_served_yet() -> None:
-    assert admit(classifier().SerializeToString(), b"logits", class_=Class.EXACT).reason is Reason.CLASS_NOT_YET
-
-
-def test_a_graph_that_the_engine_does_not_accept_is_refused() -> None:
-    raw = model([node("Relu", "x x", "y")]).SerializeToString()
-    assert admit(raw, b"y").reason is Reason.GRAPH_INVALID
+        tight.prepare(Prepare(key=KEY, model=raw, shapes=[[10**6, 4]], class_=Class.EXACT))
+    assert caught.value.reason is Reason.RUN_MEMORY_LIMIT
 
 
 def test_an_engine_keeps_the_models_used_last() -> None:
-    engine, raw = Engine(SETTINGS), classifier().SerializeToString()
+    engine = Engine(SETTINGS)
     keys = [bytes([at]) * 32 for at in range(MODELS_KEPT + 1)]
-    job = bundle(x=tensor([1] * 4, [1, 4]))
+
+    def prepare(key: bytes) -> list[bytes]:
+        return engine.prepare(Prepare(key=key, model=RAW, shapes=ROW, class_=Class.EXACT)).keys
+
     for key in keys[:-1]:
-        engine.load(Load(key=key, model=raw, cut=[]))
-    engine.run(Run(key=keys[0], bundle=job))
-    assert engine.load(Load(key=keys[-1], model=raw, cut=[])).keys == [*keys[2:-1], keys[0], keys[-1]]
-    engine.run(Run(key=keys[0], bundle=job))
+        prepare(key)
+    engine.execute(Execute(key=keys[0], bundle=JOB, prove=False))
+    assert prepare(keys[-1]) == [*keys[2:-1], keys[0], keys[-1]]
     with pytest.raises(Refused) as caught:
-        engine.run(Run(key=keys[1], bundle=job))
+        engine.execute(Execute(key=keys[1], bundle=JOB, prove=False))
     assert caught.value.reason is Reason.RUN_REFUSED
 
 
 def test_models_that_are_too_large_together_make_room_for_each_other() -> None:
-    raw = classifier().SerializeToString()
-    engine = Engine(SETTINGS, kept_bytes=3 * len(raw))
+    engine = Engine(SETTINGS, kept_bytes=3 * len(RAW))
     keys = [bytes([at]) * 32 for at in range(4)]
-    kept = [engine.load(Load(key=key, model=raw, cut=[])).keys for key in keys]
+    kept = [engine.prepare(Prepare(key=key, model=RAW, shapes=ROW, class_=Class.EXACT)).keys for key in keys]
     assert kept == [keys[:1], keys[:2], keys[:3], keys[1:]]
 
 
-def test_warming_up_leaves_nothing_loaded() -> None:
+def test_warming_up_leaves_nothing_to_import() -> None:
     warm_up(SETTINGS)
+
+
+def test_a_model_is_offered_in_both_classes_with_its_cut_cost_and_tolerance() -> None:
+    found = checked(RAW, JOB)
+    assert found.faults == []
+    assert found.meaning is not None
+    assert [(each.name, each.type.shape) for each in found.meaning.cut] == [(b"m", [1, 3])]
+    assert (found.meaning.cut_bytes, found.meaning.output_bytes) == (12, 12)
+    used = {each.name: (each.count, each.in_tail, each.kind) for each in found.operators}
+    assert used == {
+        b"Add": (1, 1, Kind.EXACT),
+        b"MatMul": (1, 0, Kind.CONTRACTION),
+        b"Softmax": (1, 1, Kind.INEXACT),
+    }
+    assert found.lowering is not None
+    assert [found.lowering.offers(class_) for class_ in Class] == [True, True]
+    assert found.lowering.program_root == found.meaning.program_root
+    assert found.calibration is not None
+    assert (found.calibration.samples, found.calibration.made_up) == (1, False)
+
+
+def test_without_samples_made_up_ones_are_run_and_free_dimensions_are_1() -> None:
+    found = checked(RAW)
+    assert found.meaning is not None
+    assert [each.shape for each in found.meaning.inputs] == ROW
+    assert found.calibration is not None
+    assert (found.calibration.samples, found.calibration.made_up) == (2, True)
+
+
+def test_a_worker_gets_the_same_meaning_without_a_run() -> None:
+    found = checked(RAW, shapes=[[3, 4]], calibrate=False)
+    assert found.calibration is None
+    assert found.meaning == checked(RAW, shapes=[[3, 4]]).meaning
+    assert found.lowering is not None
+    assert [found.lowering.offers(class_) for class_ in Class] == [False, True]
+
+
+def test_magika_is_offered_with_its_types_and_sizes() -> None:
+    found = checked(magika_model(), calibrate=False)
+    assert found.faults == []
+    assert found.meaning is not None
+    assert [(each.type.dtype, each.type.shape) for each in found.meaning.cut] == [(DType.FLOAT32, [1, 214])]
+    assert (found.meaning.cut_bytes, found.meaning.output_bytes, found.nodes) == (856, 856, 95)
+    assert sum(each.count for each in found.operators) == 95
+
+
+def test_every_operator_that_is_not_served_is_told_at_once() -> None:
+    nodes = [node("Frobnicate", "x", "a"), node("StringNormalizer", "a", "b"), node("Relu", "b", "y")]
+    found = checked(model(nodes, outputs=[value("y", ["n", 4])]).SerializeToString())
+    assert reasons(found, Class.EXACT) == reasons(found, Class.NATIVE) == [Reason.OPERATOR_REFUSED] * 2
+    assert [told(each, b"node") for each in found.faults] == [
+        b"0 Frobnicate",
+        b"1 StringNormalizer",
+    ]
+    assert (found.meaning, found.lowering) == (None, None)
+
+
+def test_values_too_large_for_a_block_are_told_with_what_to_change() -> None:
+    found = checked(RAW, shapes=[[400, 4]])
+    assert reasons(found, Class.NATIVE) == [Reason.OUTPUT_TOO_LARGE, Reason.CUT_REFUSED]
+    assert reasons(found, Class.EXACT) == [Reason.OUTPUT_TOO_LARGE]
+    assert all(told(each, b"change") for each in found.faults)
+    assert found.lowering is None
+    assert found.calibration is not None  # the author sees the rest
+    assert len(found.calibration.values) == 1
+
+
+def test_a_large_cut_before_a_small_output_leaves_class_exact() -> None:
+    nodes = [node("MatMul", "x w", "m"), node("ReduceMax", "m", "y", keepdims=0)]
+    raw = model(nodes, outputs=[value("y", [])], weights=[SQUARE]).SerializeToString()
+    found = checked(raw, shapes=[[400, 4]])
+    assert reasons(found, Class.NATIVE) == [Reason.CUT_REFUSED]
+    assert reasons(found, Class.EXACT) == []
+    assert found.lowering is not None
+    assert (found.lowering.cut, found.lowering.tolerance) == ([], None)
+
+
+def test_a_model_without_a_product_is_computed_canonically() -> None:
+    raw = model([node("Tanh", "x", "y")], outputs=[value("y", ["n", 4])]).SerializeToString()
+    found = checked(raw, JOB)
+    assert reasons(found, Class.NATIVE) == [Reason.NOT_NATIVE]
+    assert reasons(found, Class.EXACT) == []
+
+
+@pytest.mark.parametrize("step", [node("Round", "m", "r"), node("Cast", "m", "r", to=6), node("Greater", "m x", "r")])
+def test_a_discontinuous_operator_before_the_cut_leaves_class_exact_and_is_named(step: onnx.NodeProto) -> None:
+    # V113
+    nodes = [node("MatMul", "x w", "m"), step, node("Cast", "r", "f", to=1), node("MatMul", "f w", "y")]
+    raw = model(nodes, outputs=[value("y", ["n", 4])], weights=[SQUARE])
+    found = checked(raw.SerializeToString(), JOB)
+    assert reasons(found, Class.NATIVE) == [Reason.NOT_NATIVE]
+    assert str(told(found.faults[0], b"node")).startswith("b'1 ")
+    assert reasons(found, Class.EXACT) == []
+
+
+def test_a_discontinuous_operator_on_the_input_or_in_the_tail_does_no_harm() -> None:
+    # V113
+    nodes = [node("Round", "x", "r"), node("MatMul", "r w", "m"), node("ArgMax", "m", "y", axis=1)]
+    raw = model(nodes, outputs=[value("y", ["n", 1], 7)], weights=[SQUARE]).SerializeToString()
+    found = checked(raw, JOB)
+    assert found.faults == []
+
+
+def test_a_discontinuity_inside_a_loop_is_found() -> None:
+    # V113
+    inner = model(
+        [node("Identity", "go", "on"), node("Floor", "held", "next")],
+        inputs=[value("at", [], 7), value("go", [], 9), value("held", ["n", 4])],
+        outputs=[value("on", [], 9), value("next", ["n", 4])],
+    ).graph
+    nodes = [
+        node("MatMul", "x w", "m"),
+        node("Loop", "count go m", "l", body=inner),
+        node("MatMul", "l w", "y"),
+    ]
+    weights = [SQUARE, weight("count", [2], [], 7), weight("go", [1], [], 9)]
+    found = checked(model(nodes, outputs=[value("y", ["n", 4])], weights=weights).SerializeToString(), JOB)
+    assert reasons(found, Class.NATIVE) == [Reason.NOT_NATIVE]
+    assert told(found.faults[0], b"node") == b"1 Loop / body / 1 Floor"
+
+
+def test_an_ill_conditioned_model_leaves_class_exact() -> None:
+    # V105: (tanh(x) - tanh(x + 1e-7)) · 1e7
+    nodes = [
+        node("MatMul", "x w", "m"),
+        node("Add", "m e", "n"),
+        node("Tanh", "m", "a"),
+        node("Tanh", "n", "b"),
+        node("Sub", "a b", "d"),
+        node("Mul", "d k", "f"),
+        node("MatMul", "f w", "y"),
+    ]
+    weights = [SQUARE, weight("e", [1e-7], []), weight("k", [1e7], [])]
+    raw = model(nodes, outputs=[value("y", ["n", 4])], weights=weights).SerializeToString()
+    found = checked(raw, bundle(x=tensor([at / 8 for at in range(32)], [8, 4])))
+    assert reasons(found, Class.NATIVE) == [Reason.ILL_CONDITIONED]
+    assert reasons(found, Class.EXACT) == []
+
+
+def test_a_sample_that_traps_stands_against_both_classes() -> None:
+    raw = model([node("Gather", "x at", "y")], inputs=[value("x", [4]), value("at", [1], 7)], outputs=[value("y", [1])])
+    sample = bundle(x=tensor([1.0] * 4), at=tensor([9], dtype=DType.INT64))
+    found = checked(raw.SerializeToString(), sample)
+    assert reasons(found, Class.EXACT) == [Reason.RUN_TRAPPED]
+
+
+@pytest.mark.parametrize("sample", [b"\x91", bundle(z=tensor([1.0]))])
+def test_a_sample_that_is_no_input_is_refused(sample: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        checked(RAW, sample)
+    assert caught.value.reason in (Reason.INPUT_UNREADABLE, Reason.INPUT_WRONG_NAME)
+
+
+def test_an_output_of_another_shape_than_declared_is_refused() -> None:
+    raw = model([node("Relu", "x", "y")], outputs=[value("y", ["n", 5])]).SerializeToString()
+    assert reasons(checked(raw), Class.EXACT) == [Reason.GRAPH_INVALID]
+
+
+def test_native_values_far_from_the_canonical_ones_are_declined() -> None:
+    # V107: stands for a machine whose native engine computes something else
+    engine = prepared()
+    held = engine._sessions[KEY]
+    held.derived.constants[:] = [each * 2 for each in held.derived.constants]
+    with pytest.raises(Refused) as caught:
+        run(engine)
+    assert caught.value.reason is Reason.NATIVE_DEVIATES
+    run(engine, prove=False)

@@ -6,16 +6,11 @@ from primitives.reasons import Reason, Refused
 from tests.vm.build import bundle, tensor
 from vm.manifest import (
     MODEL_BYTES_MAX,
-    TOLERANCE,
-    Class,
-    Cut,
     Model,
     Port,
     Provenance,
-    Ratio,
     check_inputs,
     check_model,
-    check_terms,
     model_id,
 )
 from vm.tensor import DType, Tensor, decode_bundle
@@ -73,19 +68,6 @@ def test_an_unsound_model_is_refused(changes: dict[str, object], reason: Reason)
 
 def test_a_sound_model_is_not_refused() -> None:
     check_model(a_model())
-
-
-def test_terms_other_than_those_of_version_1_are_refused() -> None:
-    check_terms(Cut(values=[b"a", b"b"], tolerance=TOLERANCE), Class.NATIVE)
-    with pytest.raises(Refused) as caught:
-        check_terms(Cut(values=[b"a"], tolerance=TOLERANCE), Class.EXACT)
-    assert caught.value.reason is Reason.CLASS_NOT_YET
-    with pytest.raises(Refused) as caught:
-        check_terms(Cut(values=[b"a"], tolerance=Ratio(numerator=1, denominator=1000)), Class.NATIVE)
-    assert (caught.value.reason, caught.value.facts["seen"]) == (Reason.CUT_REFUSED, "1/1000")
-    with pytest.raises(Refused) as caught:
-        check_terms(Cut(values=[b"a", b"a"], tolerance=TOLERANCE), Class.NATIVE)
-    assert caught.value.reason is Reason.CUT_REFUSED
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,11 @@ import pytest
 import trio
 
 from primitives.reasons import Reason, Refused
-from tests.vm.build import MAGIKA_CUT, bundle, classifier, magika_model, model, node, tensor, value, values
-from tests.vm.hostile_models import loops_for_ever
+from tests.vm.build import bundle, classifier, magika_model, model, node, tensor, value, values
 from tests.vm.processes import children, until_busy, until_dead
 from vm.compare import compare_bundles
-from vm.manifest import TOLERANCE, Class
-from vm.pool import JOBS_MAX, PoolConfig, admit_once, open_pool, run_once
+from vm.manifest import Class, Ratio
+from vm.pool import JOBS_MAX, PoolConfig, Subject, check_once, open_pool, run_once
 from vm.sandbox_protocol import Optimisation
 from vm.tensor import Bundle, DType, NamedTensor, decode_small_bundle, tensor_root
 
@@ -23,18 +22,36 @@ pytestmark = pytest.mark.e2e
 RAW = classifier().SerializeToString()
 JOB = bundle(x=tensor([1, 2, 3, 4], [1, 4]))
 KEY = b"k" * 32
+TOLERANCE = Ratio(numerator=1, denominator=10_000)
 CONFIG = PoolConfig()
 
 
 class Store:
     """A model that counts how often it is fetched."""
 
-    def __init__(self, raw: bytes = RAW) -> None:
+    def __init__(self, raw: bytes = RAW, shapes: list[list[int]] | None = None) -> None:
         self.raw, self.fetched = raw, 0
+        self.shapes = [[1, 4]] if shapes is None else shapes
+
+    def subject(self, key: bytes = KEY, class_: Class = Class.NATIVE) -> Subject:
+        return Subject(model=key, shapes=self.shapes, class_=class_, load=self.load)
 
     async def load(self) -> bytes:
         self.fetched += 1
         return self.raw
+
+
+SIDE = 700
+SLOW_JOB = bundle(x=tensor([1.0] * SIDE**2, [SIDE, SIDE]))
+
+
+def slow() -> Store:
+    """A model that is admitted, and takes minutes."""
+    nodes = [node("MatMul", "x x", "a1"), *(node("MatMul", f"a{at} x", f"a{at + 1}") for at in range(1, 300))]
+    held = model(
+        [*nodes, node("ReduceMax", "a300", "y")], inputs=[value("x", [SIDE, SIDE])], outputs=[value("y", [1, 1])]
+    )
+    return Store(held.SerializeToString(), [[SIDE, SIDE]])
 
 
 async def test_a_pool_that_is_not_used_starts_nothing() -> None:
@@ -46,14 +63,14 @@ async def test_a_pool_that_is_not_used_starts_nothing() -> None:
 async def test_a_model_is_fetched_once_and_stays_loaded() -> None:
     store, before = Store(), children()
     async with open_pool(CONFIG) as pool:
-        first = await pool.run(KEY, [b"logits"], store.load, JOB)
+        first = await pool.execute(store.subject(), JOB)
         started = children()
-        again = await pool.run(KEY, [b"logits"], store.load, JOB)
+        again = await pool.execute(store.subject(), JOB)
         assert (first.cut, first.outputs) == (again.cut, again.outputs)
         assert store.fetched == 1
         assert children() == started
-        await pool.run(KEY, [b"m"], store.load, JOB)
-        assert store.fetched == 2  # another cut is another session
+        await pool.execute(store.subject(class_=Class.EXACT), JOB)
+        assert store.fetched == 2  # another class is another session
         assert len(started) == len(before) + 1
     assert children() == before
 
@@ -63,16 +80,16 @@ async def test_more_models_than_a_sandbox_keeps_are_fetched_again() -> None:
     async with open_pool(CONFIG) as pool:
         for turn in range(2):
             for at in range(5):
-                await pool.run(bytes([at]) * 32, [], store.load, JOB)
+                await pool.execute(store.subject(bytes([at]) * 32), JOB)
             assert store.fetched == 5 * (turn + 1)
-        await pool.run(bytes([4]) * 32, [], store.load, JOB)
+        await pool.execute(store.subject(bytes([4]) * 32), JOB)
         assert store.fetched == 10
 
 
 async def test_a_wrong_input_costs_no_sandbox() -> None:
     store = Store()
     async with open_pool(CONFIG) as pool:
-        await pool.run(KEY, [], store.load, JOB)
+        await pool.execute(store.subject(), JOB)
         started = children()
         for wrong, reason in (
             (bundle(x=tensor([1] * 4, [1, 4], DType.INT32)), Reason.INPUT_WRONG_TYPE),
@@ -81,7 +98,7 @@ async def test_a_wrong_input_costs_no_sandbox() -> None:
             (b"\xc1", Reason.INPUT_UNREADABLE),
         ):
             with pytest.raises(Refused) as caught:
-                await pool.run(KEY, [], store.load, wrong)
+                await pool.execute(store.subject(), wrong)
             assert caught.value.reason is reason
         assert children() == started
 
@@ -94,7 +111,7 @@ async def test_a_model_that_cannot_be_fetched_costs_no_sandbox() -> None:
         await pool.layers()
         started = children()
         with pytest.raises(Refused):
-            await pool.run(KEY, [], nowhere, JOB)
+            await pool.execute(Subject(model=KEY, shapes=[[1, 4]], class_=Class.NATIVE, load=nowhere), JOB)
         assert children() == started
 
 
@@ -102,7 +119,7 @@ async def test_as_many_jobs_run_at_once_as_there_are_sandboxes() -> None:
     before = children()
     async with open_pool(PoolConfig(size=2)) as pool, trio.open_nursery() as nursery:
         for _ in range(6):
-            nursery.start_soon(pool.run, KEY, [], Store().load, JOB)
+            nursery.start_soon(pool.execute, Store().subject(), JOB)
         while len(children()) < len(before) + 2:
             await trio.lowlevel.checkpoint()
     assert children() == before
@@ -111,11 +128,11 @@ async def test_as_many_jobs_run_at_once_as_there_are_sandboxes() -> None:
 async def test_a_sandbox_that_dies_idle_is_replaced_and_costs_no_job() -> None:
     store, before = Store(), children()
     async with open_pool(CONFIG) as pool:
-        await pool.run(KEY, [], store.load, JOB)
+        await pool.execute(store.subject(), JOB)
         (victim,) = set(children()) - set(before)
         os.kill(victim, signal.SIGKILL)
         assert until_dead(victim)
-        await pool.run(KEY, [], store.load, JOB)
+        await pool.execute(store.subject(), JOB)
         assert store.fetched == 2
     assert children() == before
 
@@ -132,26 +149,17 @@ async def test_a_sandbox_that_dies_at_work_is_told_as_a_crash() -> None:
 
         nursery.start_soon(kill)
         with pytest.raises(Refused) as caught:
-            await pool.run(KEY, [], Store(loops_for_ever()).load, bundle(x=tensor([1.0])))
+            await pool.execute(slow().subject(class_=Class.EXACT), SLOW_JOB)
         assert (caught.value.reason, caught.value.facts["seen"]) == (Reason.RUN_CRASHED, "signal 9")
     assert children() == before
 
 
 async def test_a_job_that_is_cancelled_leaves_no_sandbox_behind() -> None:
-    slow = model(
-        [
-            node("MatMul", "x x", "a"),
-            *(node("MatMul", f"{'a' * n} x", "a" * (n + 1)) for n in range(1, 200)),
-            node("ReduceMax", "a" * 200, "y"),
-        ],
-        inputs=[value("x", [1500, 1500])],
-        outputs=[value("y", [1, 1])],
-    ).SerializeToString()
     before = children()
     async with open_pool(CONFIG) as pool:
         await pool.layers()
         with trio.move_on_after(0.5) as scope:
-            await pool.run(KEY, [], Store(slow).load, bundle(x=tensor([1.0] * 1500**2, [1500, 1500])))
+            await pool.execute(slow().subject(class_=Class.EXACT), SLOW_JOB)
         assert scope.cancelled_caught
         assert children() == before
 
@@ -160,9 +168,9 @@ async def test_a_sandbox_is_replaced_after_its_share_of_jobs() -> None:
     store, before = Store(), children()
     async with open_pool(CONFIG) as pool:
         for _ in range(JOBS_MAX):
-            await pool.run(KEY, [], store.load, JOB)
+            await pool.execute(store.subject(), JOB)
         assert children() == before
-        await pool.run(KEY, [], store.load, JOB)
+        await pool.execute(store.subject(), JOB)
         assert store.fetched == 2
 
 
@@ -175,13 +183,24 @@ def moved(held: Bundle, *, by: float) -> Bundle:
     return Bundle(tensors=[NamedTensor(name=only.name, tensor=changed)])
 
 
+async def test_tail_trace_and_known_answers_come_through_the_pool() -> None:
+    store = Store()
+    async with open_pool(CONFIG) as pool:
+        assert await pool.deviating() == ()
+        ran = await pool.execute(store.subject(), JOB)
+        assert await pool.tail(store.subject(), JOB, ran.cut) == ran.outputs
+        traced = await pool.trace(store.subject(), JOB, count=3)
+        assert len(traced.digests) == 3
+        assert store.fetched == 1
+
+
 async def test_honest_differences_are_within_the_tolerance_and_lies_are_not() -> None:
-    store = Store(magika_model())
+    store = Store(magika_model(), [[1, 2048]])
     job = bundle(bytes=tensor([at % 257 for at in range(2048)], [1, 2048], DType.INT32))
     cuts = []
     for config in (CONFIG, PoolConfig(threads=2, optimisation=Optimisation.DISABLED)):
         async with open_pool(config) as pool:
-            cuts.append(decode_small_bundle((await pool.run(KEY, [MAGIKA_CUT], store.load, job)).cut))
+            cuts.append(decode_small_bundle((await pool.execute(store.subject(), job)).cut))
     mine, others = cuts
     assert tensor_root(mine.tensors[0].tensor) != tensor_root(others.tensors[0].tensor)
     assert compare_bundles(mine, others, TOLERANCE).within
@@ -194,15 +213,13 @@ async def test_honest_differences_are_within_the_tolerance_and_lies_are_not() ->
 def test_a_sandbox_dies_with_its_parent_even_while_it_works() -> None:
     program = (
         "import sys, trio\n"
-        "from tests.vm.hostile_models import loops_for_ever\n"
-        "from tests.vm.build import bundle, tensor\n"
+        "from tests.vm.test_pool import SLOW_JOB, slow\n"
+        "from vm.manifest import Class\n"
         "from vm.pool import PoolConfig, open_pool\n"
-        "async def load():\n"
-        "    return loops_for_ever()\n"
         "async def main():\n"
         "    async with open_pool(PoolConfig()) as pool, trio.open_nursery() as nursery:\n"
         "        await pool.layers()\n"
-        "        nursery.start_soon(pool.run, bytes(32), [b'y'], load, bundle(x=tensor([1.0])))\n"
+        "        nursery.start_soon(pool.execute, slow().subject(class_=Class.EXACT), SLOW_JOB)\n"
         "        print('ready', flush=True)\n"
         "trio.run(main)\n"
     )
@@ -217,7 +234,6 @@ def test_a_sandbox_dies_with_its_parent_even_while_it_works() -> None:
 
 def test_a_program_without_a_loop_can_judge_and_run() -> None:
     before = children()
-    admitted = admit_once(CONFIG, RAW, [b"logits"], Class.NATIVE)
-    assert [port.name for port in admitted.inputs] == [b"x"]
-    assert decode_small_bundle(run_once(CONFIG, RAW, [b"logits"], JOB).outputs).tensors[0].name == b"y"
+    assert [port.name for port in check_once(CONFIG, RAW).inputs] == [b"x"]
+    assert decode_small_bundle(run_once(CONFIG, Store().subject(), JOB).outputs).tensors[0].name == b"y"
     assert children() == before

@@ -11,6 +11,7 @@ from primitives.reasons import Reason, Refused
 from vm.canonical.kernels import Kernels
 from vm.lowering import Lowering, classes_of
 from vm.manifest import FREE, Class, Model, Port, Provenance, check_inputs, model_id
+from vm.program import VM_VERSION
 from vm.sandbox import operators, policy
 from vm.sandbox.calibration import Calibrating, made_up, tolerance
 from vm.sandbox.continuity import discontinuities
@@ -31,8 +32,6 @@ from vm.sandbox_protocol import (
 from vm.tensor import BUNDLE_TENSORS_MAX, FLOATS, NAME_BYTES_MAX, SMALL_VALUES_BYTES_MAX, Bundle, decode_bundle
 from vm.tiles import check_tiles
 
-VM_VERSION = 1
-"""Of the operators' meaning, and of the way in which files are lowered."""
 GAS_MAX = 60_000_000
 """A minute of one core: what a worker allows by default."""
 JUDGED_GAS_MAX = 600_000_000
@@ -145,7 +144,7 @@ def _used(graph: onnx.GraphProto, derived: Derived | None) -> list[Used]:
 
 
 def _judge(derived: Derived, told: Meaning, found: _Found) -> None:
-    """Note what the program itself says against a class."""
+    """Note what the program itself says against a class (V55)."""
     found.attempt(lambda: check_tiles(derived.program, derived.places))
     _judge_cost(told, found)
     if told.output_bytes > SMALL_VALUES_BYTES_MAX:

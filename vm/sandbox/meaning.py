@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import onnx
 
 from primitives import merkle
+from primitives.reasons import Reason, Refused
 from vm.canonical.arrays import Array, tensor_of
 from vm.cost import bytes_of, cost
 from vm.cut import parted
 from vm.lowering import CutValue
+from vm.manifest import fits, told_shape
 from vm.program import Program, program_root
+from vm.sandbox import policy
 from vm.sandbox.lower.lowering import lower
 from vm.sandbox_protocol import FACT_CHARS_MAX, Meaning
 from vm.tensor import BUNDLE_TENSORS_MAX, NAME_BYTES_MAX, TensorType, tensor_root
@@ -34,6 +37,7 @@ class Derived:
 def derive(model: onnx.ModelProto, shapes: Sequence[Sequence[int]]) -> Derived:
     """Return what a model means for inputs of these shapes. Raises Refused 5xx, naming the node."""
     lowered = lower(model, shapes)
+    _check_outputs(model, lowered.program)
     program = parted(lowered.program, lowered.names)
     return Derived(
         program=program,
@@ -42,6 +46,17 @@ def derive(model: onnx.ModelProto, shapes: Sequence[Sequence[int]]) -> Derived:
         nodes=lowered.nodes,
         cut=[lowered.names.get(value, "") for value in program.cut],
     )
+
+
+def _check_outputs(model: onnx.ModelProto, program: Program) -> None:
+    """Raise Refused GRAPH_INVALID for an output that is not what the file declares."""
+    _, outputs = policy.ports(model.graph)
+    for port, value in zip(outputs, program.outputs, strict=True):
+        type_ = program.type_of(value)
+        if type_.dtype is not port.dtype or not fits(type_.shape, port):
+            seen = f"{type_.dtype.name.lower()} {told_shape(type_.shape)}"
+            wanted = f"{port.dtype.name.lower()} {told_shape(port.shape)}"
+            raise Refused(Reason.GRAPH_INVALID, output=port.name, seen=seen, wanted=wanted)
 
 
 def meaning(derived: Derived) -> Meaning:

@@ -47,7 +47,7 @@ class Prepared:
 
         Raises Refused 5xx, 6xx.
         """
-        arrays = self._input(raw)
+        arrays = self.input(raw)
         if self._native is None:
             return Bundle(tensors=[]), self._outputs(run_canonical(self.derived, arrays, kernels=self._kernels))
         cut = self._native.run(feeds_of(self.inputs, arrays))
@@ -58,7 +58,7 @@ class Prepared:
 
     def tail(self, raw: bytes, cut: bytes) -> Bundle:
         """Return the outputs that follow from values at the cut. Raises Refused WRONG_SHAPE for another cut."""
-        arrays = self._input(raw)
+        arrays = self.input(raw)
         found = decode_bundle(cut).tensors
         wanted = [(name, self.derived.program.type_of(at)) for name, at in self._cut()]
         if [(each.name.decode(), each.tensor.dtype, each.tensor.shape) for each in found] != [
@@ -71,7 +71,8 @@ class Prepared:
     def _cut(self) -> list[tuple[str, int]]:
         return list(zip(self.derived.cut, self.derived.program.cut, strict=True))
 
-    def _input(self, raw: bytes) -> list[Array]:
+    def input(self, raw: bytes) -> list[Array]:
+        """Return the arrays of an encoded input. Raises Refused INPUT_..."""
         return read_input(raw, self.inputs, self.derived.program)
 
     def _outputs(self, values: Mapping[int, Array]) -> Bundle:
