@@ -61,7 +61,8 @@ def check_operation(operation: Operation, types: list[TensorType]) -> None:
     It costs no more than the lengths of its lists, whatever they say.
     """
     op, result = operation.op, operation.result
-    _must(element_count(result.shape) * ITEM_BYTES[result.dtype] <= TENSOR_BYTES_MAX, "size of a result")
+    for type_ in (result, *types):
+        _must(element_count(type_.shape) * ITEM_BYTES[type_.dtype] <= TENSOR_BYTES_MAX, "size of a value")
     if op is not Op.CONCAT:
         _must(len(types) == (3 if op in _TERNARY else 2 if op in _PAIRS else 1), "number of operands")
     if op not in (Op.MOVE, Op.CONV):
@@ -151,7 +152,7 @@ def _check_conv(operation: Operation, types: list[TensorType]) -> None:
     _must(x.dtype is w.dtype is operation.result.dtype and x.dtype in _CONTRACTED, "types of CONV")
     _must(x.shape[-1] == told.groups * w.shape[-1] and w.shape[0] % told.groups == 0, "channels of CONV")
     _must(operation.result.shape[0] == x.shape[0] and operation.result.shape[-1] == w.shape[0], "shapes of CONV")
-    _must(element_count(w.shape[1:]) <= STEPS_MAX, "length of a contraction")
+    _must(0 < element_count(w.shape[1:]) <= STEPS_MAX and w.shape[0], "length of a contraction")
 
 
 def _check_elementwise(operation: Operation, types: list[TensorType]) -> None:
