@@ -18,6 +18,7 @@ from vm.sandbox.lower.lowering import lower
 from vm.sandbox_protocol import FACT_CHARS_MAX, Meaning
 from vm.tensor import BUNDLE_TENSORS_MAX, NAME_BYTES_MAX, TensorType, tensor_root
 from vm.tiles import worst_tile
+from vm.wellformed import check_program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ def derive(model: onnx.ModelProto, shapes: Sequence[Sequence[int]]) -> Derived:
     """Return what a model means for inputs of these shapes. Raises Refused 5xx, naming the node."""
     lowered = lower(model, shapes)
     _check_outputs(model, lowered.program)
+    check_program(lowered.program)  # G5: what runs and referees take for granted
     program = parted(lowered.program, lowered.names)
     return Derived(
         program=program,
