@@ -10,38 +10,96 @@ from typing import Any
 import llvmlite.binding as llvm
 from numba import njit, types
 
+from vm.canonical import fast_code_elementwise as elementwise
+from vm.canonical import fast_code_functions as functions
+from vm.canonical import fast_code_movement as movement
 from vm.canonical.fast_code_contraction import contraction
+from vm.canonical.fast_code_words import KERNEL, tape
 from vm.canonical.fast_library import FLOATS, LANES, ROWS_MAX
 
-_INDEX = types.int64
-_INDICES = types.CPointer(_INDEX)
-_TYPES = {"f4": types.float32, "f8": types.float64, "i4": types.int32}
+_TYPES = {
+    "f4": types.float32, "f8": types.float64, "i4": types.int32, "i8": types.int64, "u1": types.uint8, "i1": types.int8,
+}  # fmt: skip
+_SIZES = {1: types.uint8, 2: types.uint16, 4: types.uint32, 8: types.uint64}
+_BINARY = {
+    "add": (functions.add, "f4 f8 i4 i8"),
+    "sub": (functions.subtract, "f4 f8 i4 i8"),
+    "mul": (functions.multiply, "f4 f8 i4 i8"),
+    "div": (functions.divide, "f4 f8"),
+    "min": (functions.smaller, "f4 f8"),
+    "max": (functions.larger, "f4 f8"),
+    "and": (functions.both, "u1"),
+    "or": (functions.either, "u1"),
+}
+_COMPARED = {
+    "equal": (functions.equal, "f4 i4 i8"),
+    "less": (functions.less, "f4 i8"),
+    "less_equal": (functions.less_equal, "f4"),
+}
+_UNARY = {
+    "neg": (functions.negative, "f4 f8"),
+    "abs": (functions.absolute, "f4"),
+    "sqrt": (functions.root, "f4 f8"),
+    "floor": (functions.floor, "f4"),
+    "ceil": (functions.ceiling, "f4"),
+    "round": (functions.rounded, "f4"),
+    "not": (functions.no, "u1"),
+    "exp": (functions.exp, "f4 f8"),
+    "log": (functions.log, "f4 f8"),
+    "tanh": (functions.tanh, "f4"),
+    "sigmoid": (functions.sigmoid, "f4"),
+    "erf": (functions.erf, "f4"),
+}
+_CASTS = "f4_f8 f8_f4 i8_f4 i8_f8 i4_f4 i4_i8 i8_i4 u1_f4 u1_i4 u1_i8 i1_i4"
 
 
 def compiled() -> bytes:
     """Return the object file of all kernels for this processor, or for the one that numba is told of."""
-    whole: Any = None
-    for name, function, signature in _kernels():
-        module = _module(name, function, signature)
-        if whole is None:
-            whole = module
-        else:
-            whole.link_in(module)
+    whole = llvm.parse_assembly("")
+    for name, function in _kernels():
+        whole.link_in(_module(name, function))
     _check(whole)
     return bytes(_codegen()._tm.emit_object(whole))
 
 
-def _kernels() -> Iterator[tuple[str, Callable[..., None], Any]]:
+def _kernels() -> Iterator[tuple[str, Callable[..., int]]]:
+    yield "tape", tape
+    yield from _contractions()
+    for size, kind in _SIZES.items():
+        yield f"fill_{size}", movement.fill(kind)
+        yield f"copy_{size}", movement.copy(kind)
+        yield f"take_{size}", movement.take(kind)
+        yield f"select_{size}", elementwise.select(kind)
+    for table, flag in ((_BINARY, None), (_COMPARED, types.uint8)):
+        for name, (function, elements) in table.items():
+            for element in elements.split():
+                yield f"{name}_{element}", elementwise.binary(function, _TYPES[element], flag or _TYPES[element])
+    for name, (function, elements) in _UNARY.items():
+        for element in elements.split():
+            yield f"{name}_{element}", elementwise.unary(function, _TYPES[element], _TYPES[element])
+    for cast in _CASTS.split():
+        before, after = cast.split("_")
+        yield f"cast_{cast}", elementwise.unary(functions.same, _TYPES[before], _TYPES[after])
+    for element in ("i1", "u1", "i4", "i8"):
+        limits = _TYPES[element].minval, _TYPES[element].maxval
+        yield f"cast_f4_{element}", elementwise.unary(functions.whole(*limits), types.float32, _TYPES[element])
+    for element in FLOATS:
+        yield f"reduce_sum_{element}", elementwise.fold(functions.add, _TYPES[element])
+        yield f"reduce_product_{element}", elementwise.fold(functions.multiply, _TYPES[element])
+    for element in ("f4", "f8", "i8"):
+        yield f"reduce_max_{element}", elementwise.extreme(functions.larger, _TYPES[element])
+        yield f"reduce_min_{element}", elementwise.extreme(functions.smaller, _TYPES[element])
+
+
+def _contractions() -> Iterator[tuple[str, Callable[..., int]]]:
     for element, widths in LANES.items():
         kind = _TYPES[element]
-        to = types.CPointer(kind)
-        signature = types.void(to, _INDICES, _INDEX, _INDICES, _INDEX, _INDEX, to, _INDEX, to, _INDEX, _INDEX, to)
         for lanes in widths:
             rows = max(1, min(ROWS_MAX, _room() // (lanes * kind.bitwidth // 8)))
             for descending in (False, True) if element in FLOATS else (False,):
                 for side in (False, True):
                     name = f"contract_{element}_{lanes}{'_descending' * descending}{'_side' * side}"
-                    yield name, contraction(rows, lanes, descending=descending, side=side), signature
+                    yield name, contraction(kind, rows, lanes, descending=descending, side=side)
 
 
 def _room() -> int:
@@ -54,14 +112,18 @@ def _room() -> int:
     return 16 * 16 if "+neon" in features else 8 * 16
 
 
-def _module(name: str, function: Callable[..., None], signature: Any) -> Any:
+def _module(name: str, function: Callable[..., int]) -> Any:
     """Return the optimised code of one kernel, with the kernel alone visible."""
     # fastmath stays off: it would let LLVM contract and reorder. The other options leave out the ways in from Python.
     jitted = njit(error_model="numpy", fastmath=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
-    jitted.compile(signature)
-    result = jitted.overloads[signature.args]
+    jitted.compile(KERNEL)
+    result = jitted.overloads[KERNEL.args]
     module = llvm.parse_assembly(result.library.get_llvm_str())
-    module.get_function(result.fndesc.llvm_func_name).name = f"assay_{name}"
+    for each in module.functions:
+        if each.name == result.fndesc.llvm_func_name:
+            each.name = f"assay_{name}"
+        elif not each.is_declaration:
+            each.linkage = "internal"
     return module
 
 

@@ -31,7 +31,7 @@ def tile(rows: int, lanes: int, *, descending: bool, side: bool) -> Callable[...
     side by side in x.
     """
 
-    @intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+    @intrinsic
     def sums(_: Any, out: Any, x: Any, starts: Any, runs: Any, count: Any, length: Any, packed: Any) -> Any:
         floating = isinstance(x.dtype, types.Float)
 

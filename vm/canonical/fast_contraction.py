@@ -18,7 +18,8 @@ from vm.program import Operation, Program, convolution
 
 _ELEMENTS = {"<f4": "f4", "<f8": "f8", "<i4": "i4", "<u4": "i4"}
 """By numpy's name of a type, that of the kernel: without signs, wrapping sums have the same bits."""
-_LANES_MAX = max(max(widths) for widths in LANES.values())
+SIDE_ROOM = max(max(widths) for widths in LANES.values())
+"""Elements behind a padded x, for the lanes of a last panel that is not full."""
 _SHARE_ROWS_MIN = 64
 """Fewer rows for each thread do not pay."""
 _SMALL_BATCH = 64
@@ -27,7 +28,7 @@ _SMALL_WORK = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class _Panels:
+class Panels:
     """Columns of weights, re-laid [panels, steps, lanes]."""
 
     column: int
@@ -37,15 +38,16 @@ class _Panels:
 
 
 @dataclass(frozen=True, slots=True)
-class _Weights:
+class Weights:
     """The weights of one group."""
 
-    panels: list[_Panels]
+    columns: int
+    panels: list[Panels]
     finite: bool
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
+class Window:
     """How a convolution reads x: what follows from the shapes."""
 
     padded: list[int]
@@ -66,8 +68,8 @@ class Contractions:
     def __init__(self, library: Library, program: Program | None, threads: int) -> None:
         self._library, self._threads = library, threads
         self._constants = range(len(program.inputs), program.first_result) if program else range(0)
-        self._weights: dict[int, tuple[Array, list[_Weights]]] = {}
-        self._windows: dict[tuple[int, ...], _Window] = {}
+        self._weights: dict[int, tuple[Array, list[Weights]]] = {}
+        self._windows: dict[tuple[int, ...], Window] = {}
         self._keeps_windows = program is not None
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
@@ -91,7 +93,7 @@ class Contractions:
         rights = np.broadcast_to(b, [*batch, columns, steps]).reshape(many, columns, steps)
         starts = _starts(rows, steps)
         for left, right, part in zip(lefts, rights, out.reshape(many, rows, columns), strict=True):
-            weights = _relaid(right)
+            weights = relaid(right)
             self._sum(np.ascontiguousarray(left), starts, _FIRST, steps, weights, part, back=perturbed)
         return out
 
@@ -118,29 +120,29 @@ class Contractions:
             )  # fmt: skip
         return out
 
-    def _relaid(self, operation: Operation, w: Array, shape: tuple[int, int, int]) -> list[_Weights]:
+    def _relaid(self, operation: Operation, w: Array, shape: tuple[int, int, int]) -> list[Weights]:
         """Return the weights of each group re-laid, by groups, columns and steps; those of constants are kept."""
         number = operation.operands[1]
         found = self._weights.get(number)
         if found is not None and found[0] is w and len(found[1]) == shape[0]:
             return found[1]
-        made = [_relaid(part) for part in w.reshape(shape)]
+        made = [relaid(part) for part in w.reshape(shape)]
         if number in self._constants:
             self._weights[number] = w, made
         return made
 
-    def _window(self, operation: Operation, x: tuple[int, ...], w: tuple[int, ...], *, side: bool) -> _Window:
+    def _window(self, operation: Operation, x: tuple[int, ...], w: tuple[int, ...], *, side: bool) -> Window:
         """Return how a convolution reads x; kept for a program, in which an operand has one shape."""
         if not self._keeps_windows:
-            return _window(operation, x, w, side=side)
+            return window_of(operation, x, w, side=side)
         key = (*operation.operands, *operation.ints, *operation.result.shape)
         found = self._windows.get(key)
         if found is None:
-            found = self._windows[key] = _window(operation, x, w, side=side)
+            found = self._windows[key] = window_of(operation, x, w, side=side)
         return found
 
     def _sum(
-        self, x: Array, starts: Array, runs: Array, length: int, weights: _Weights, out: Array,
+        self, x: Array, starts: Array, runs: Array, length: int, weights: Weights, out: Array,
         *, back: bool, side: bool = False,
     ) -> None:  # fmt: skip
         """Fill the first columns of `out`, as many as there are weights, in shares of rows."""
@@ -151,13 +153,13 @@ class Contractions:
             for panels in weights.panels:
                 name = f"contract_{element}_{panels.lanes}{'_descending' * turned}{'_side' * side}"
                 scratch = np.empty(ROWS_MAX * panels.lanes, x.dtype)
-                self._library.call(
-                    name,
+                words = [
                     x.ctypes.data + side * panels.column * x.itemsize, starts.ctypes.data + first * starts.itemsize,
                     count, runs.ctypes.data, len(runs), length, panels.weights.ctypes.data, len(panels.weights),
                     out.ctypes.data + first * out.strides[0] + panels.column * out.itemsize,
                     out.strides[0] // out.itemsize, panels.columns, scratch.ctypes.data,
-                )  # fmt: skip
+                ]  # fmt: skip
+                self._library.call(name, np.array(words, np.int64))
 
         rows = len(starts)
         each = max(_SHARE_ROWS_MIN, -(-rows // self._threads))
@@ -175,7 +177,7 @@ def _starts(rows: int, steps: int) -> Array:
     return np.arange(rows, dtype=np.int64) * steps
 
 
-def _relaid(w: Array) -> _Weights:
+def relaid(w: Array) -> Weights:
     """Return weights [columns, steps] in panels: wide ones, then one that is just wide enough for the rest."""
     columns, steps = w.shape
     widths = LANES[_ELEMENTS[w.dtype.str]]
@@ -184,28 +186,28 @@ def _relaid(w: Array) -> _Weights:
     panels = []
     if whole:
         split = w[: whole * wide].reshape(whole, wide, steps)
-        panels.append(_Panels(0, whole * wide, wide, np.ascontiguousarray(split.transpose(0, 2, 1))))
+        panels.append(Panels(0, whole * wide, wide, np.ascontiguousarray(split.transpose(0, 2, 1))))
     rest = columns - whole * wide
     if rest:
         lanes = next(lanes for lanes in widths if lanes >= rest)
         last = np.zeros((1, steps, lanes), w.dtype)
         last[0, :, :rest] = w[whole * wide :].T
-        panels.append(_Panels(whole * wide, rest, lanes, last))
-    return _Weights(panels, bool(np.isfinite(w).all()))
+        panels.append(Panels(whole * wide, rest, lanes, last))
+    return Weights(columns, panels, bool(np.isfinite(w).all()))
 
 
-def _padded(x: Array, window: _Window) -> Array:
+def _padded(x: Array, window: Window) -> Array:
     """Return a copy of x within zeros, and room behind it for the lanes of a last panel that is not full."""
     size = math.prod(window.padded)
-    copy = np.zeros(size + _LANES_MAX, x.dtype)[:size].reshape(window.padded)
+    copy = np.zeros(size + SIDE_ROOM, x.dtype)[:size].reshape(window.padded)
     copy[window.inner] = x[window.taken]
     return copy
 
 
-def _window(operation: Operation, x: tuple[int, ...], w: tuple[int, ...], *, side: bool) -> _Window:
+def window_of(operation: Operation, x: tuple[int, ...], w: tuple[int, ...], *, side: bool) -> Window:
     """Work out which elements of x, padded, each row of sums reads."""
     told, taps, results = convolution(operation), w[1:-1], operation.result.shape[1:-1]
-    padded, inner, taken, copied = [x[0]], [slice(None)], [slice(None)], side and x[-1] % _LANES_MAX != 0
+    padded, inner, taken, copied = [x[0]], [slice(None)], [slice(None)], side and x[-1] % SIDE_ROOM != 0
     for size, result, tap, stride, dilation, pad in zip(
         x[1:-1], results, taps, told.strides, told.dilations, told.pads, strict=True
     ):
@@ -222,8 +224,8 @@ def _window(operation: Operation, x: tuple[int, ...], w: tuple[int, ...], *, sid
     strides = [steps[0], *(step * stride for step, stride in zip(steps[1:-1], told.strides, strict=True))]
     between = [step * dilation for step, dilation in zip(steps[1:-1], told.dilations, strict=True)]
     joined = told.groups == 1 and told.dilations[-1] == 1  # the taps of a row lie side by side
-    return _Window(
-        padded=padded, inner=tuple(inner), taken=tuple(taken), copied=copied,
+    return Window(
+        padded=padded, inner=(*inner, slice(None)), taken=(*taken, slice(None)), copied=copied,
         starts=_places([x[0], *results], strides), runs=_places(taps[:-1] if joined else taps, between),
         length=taps[-1] * w[-1] if joined else w[-1],
     )  # fmt: skip

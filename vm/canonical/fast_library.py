@@ -5,9 +5,11 @@ be executed. The calls themselves allocate nothing and leave Python's lock, so t
 """
 
 import ctypes
-from typing import Any
 
 import llvmlite.binding as llvm
+import numpy as np
+
+from vm.canonical.arrays import Array
 
 LANES = {"f4": (8, 16, 32), "f8": (8,), "i4": (16,)}
 """What is contracted fast, by numpy's names, and the columns of a tile: a narrow result must not pay for a wide one."""
@@ -15,9 +17,9 @@ FLOATS = ("f4", "f8")
 """Those whose sums depend on the order."""
 ROWS_MAX = 8
 """Rows of a tile, at most."""
-
-Word = int
-"""An argument of a kernel: an integer of 64 bits or an address."""
+DIMENSIONS = 5
+"""Of the boxes on which kernels work; what has more after joining is left to numpy."""
+_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 
 class Library:
@@ -31,17 +33,20 @@ class Library:
         self._engine = llvm.create_mcjit_compiler(empty, machine)
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
-        self._functions: dict[str, Any] = {}
-        # numba's functions return values and raise exceptions through two pointers; ours do neither.
-        self._unused = ctypes.create_string_buffer(64)
+        self._addresses: dict[str, int] = {}
 
-    def call(self, name: str, *words: Word) -> None:
-        """Call a kernel; the caller answers for every address."""
-        function = self._functions.get(name)
-        if function is None:
-            address = self._engine.get_function_address(f"assay_{name}")
-            assert address, name
-            kinds = [ctypes.c_void_p, ctypes.c_void_p, *(ctypes.c_int64 for _ in words)]
-            function = self._functions[name] = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(address)
-        failed = function(self._unused, self._unused, *words)
+    def address(self, name: str) -> int:
+        """Return where a kernel begins; 0 if there is none of this name."""
+        if name not in self._addresses:
+            self._addresses[name] = self._engine.get_function_address(f"assay_{name}")
+        return self._addresses[name]
+
+    def call(self, name: str, words: Array) -> int:
+        """Call a kernel with its words (int64), and return what it returns; the caller answers for every address."""
+        address = self.address(name)
+        assert address, name
+        results = np.zeros(8, np.int64)  # what it returns, and room for an exception, which none raises
+        here: int = results.ctypes.data
+        failed = _FUNCTION(address)(here, here + results.itemsize, words.ctypes.data)
         assert failed == 0, name
+        return int(results[0])
