@@ -34,14 +34,18 @@ def main(argument: str) -> None:
     settings = codec.decode(Settings, bytes.fromhex(argument), at_most=_SETTINGS_BYTES_MAX)
     # The kernel refuses a user namespace to a process with threads, and the engine starts some when it is imported.
     held = seal.enter_namespaces()
-    from vm.canonical import known_answers  # noqa: PLC0415 - see above
+    from vm import compiled  # noqa: PLC0415 - see above
+    from vm.canonical import fast, known_answers  # noqa: PLC0415 - see above
     from vm.sandbox.engine import Engine, warm_up  # noqa: PLC0415 - see above
 
     # Replies get a descriptor of their own, so that a line printed by the engine can't be taken for one.
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    warm_up(settings)
-    engine = Engine(settings)
+    library = compiled.load()
+    if library is not None and known_answers.check(fast.kernels(library)):
+        library = None  # the definitions themselves may still be right here
+    warm_up(settings, library)
+    engine = Engine(settings, library)
     deviating = [each.encode()[:FACT_CHARS_MAX] for each in known_answers.check()[:DEVIATING_MAX]]  # V109
     layers = seal.close_behind(held, settings=settings)
     replies.write(frame(Started(layers=layers, deviating=deviating)))

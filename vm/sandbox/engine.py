@@ -7,6 +7,8 @@ import onnx
 
 from primitives import codec
 from primitives.reasons import Reason, Refused
+from vm.canonical.fast import kernels
+from vm.canonical.fast_library import Library
 from vm.canonical.kernels import NUMPY, Kernels
 from vm.manifest import Class
 from vm.program import VM_VERSION
@@ -42,8 +44,11 @@ _ONE = codec.encode(
 class Engine:
     """Loaded models, the ones used last, and what a sandbox is asked to do with them."""
 
-    def __init__(self, settings: Settings, *, kept_bytes: int = MODELS_KEPT_BYTES) -> None:
-        self._settings, self._kept_bytes = settings, kept_bytes
+    def __init__(
+        self, settings: Settings, library: Library | None = None, *, kept_bytes: int = MODELS_KEPT_BYTES
+    ) -> None:
+        """Begin with nothing loaded; without a library of compiled kernels canonical runs take longer."""
+        self._settings, self._library, self._kept_bytes = settings, library, kept_bytes
         self._sessions: OrderedDict[bytes, Prepared] = OrderedDict()
 
     def _make_room(self, file_bytes: int) -> None:
@@ -88,7 +93,7 @@ class Engine:
             prepared.input(request.bundle),
             vm_version=VM_VERSION,
             native=prepared.class_ is Class.NATIVE,
-            kernels=self._kernels(derived),
+            kernels=prepared.kernels,
         )
         digests = found.digests[request.first : request.first + request.count]
         return Traced(trace=found.trace, digests=digests)
@@ -102,11 +107,12 @@ class Engine:
 
     def _kernels(self, derived: Derived) -> Kernels:
         """Return what stands in for the definitions, for one program."""
-        del derived
-        return NUMPY
+        if self._library is None:
+            return NUMPY
+        return kernels(self._library, program=derived.program, threads=self._settings.threads)
 
 
-def warm_up(settings: Settings) -> None:
+def warm_up(settings: Settings, library: Library | None = None) -> None:
     """Load, run and refuse a small model once, so that nothing is left to import when the files are gone."""
     quiet()
     value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", "n"])
@@ -115,7 +121,7 @@ def warm_up(settings: Settings) -> None:
     graph = onnx.helper.make_graph(nodes, "g", [value], [result])
     opset = [onnx.helper.make_opsetid("", policy.OPSETS[0])]
     model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=policy.IR_VERSIONS[0]).SerializeToString()
-    engine = Engine(settings)
+    engine = Engine(settings, library)
     found = engine.check(Check(model=model, shapes=[], samples=[], calibrate=True))
     assert found.lowering is not None, found.faults
     for class_ in Class:

@@ -63,21 +63,26 @@ def is_inexact(node: onnx.NodeProto) -> bool:
 
 
 def is_discontinuous(node: onnx.NodeProto) -> bool:
-    """Return whether a node turns a small difference into a large one: so does a cast to an integer type."""
+    """Return whether a node turns a small difference into a large one: so does a cast to an integer type.
+
+    Not those of which one output says where the largest is: what hands on integers is looked at one by one.
+    """
     if node.op_type in ("Cast", "CastLike"):
         to = next((attribute.i for attribute in node.attribute if attribute.name == "to"), None)
         return to not in (DType.FLOAT32, DType.FLOAT64)
     if node.op_type == "GridSample":
         return any(attribute.name == "mode" and attribute.s == b"nearest" for attribute in node.attribute)
-    if node.op_type in _PLACES:
-        at = _PLACES[node.op_type]
-        return len(node.output) > at and node.output[at] != ""
     return node.op_type in DISCONTINUOUS
+
+
+def _tells_places(node: onnx.NodeProto) -> bool:
+    at = _PLACES.get(node.op_type)
+    return at is not None and len(node.output) > at and node.output[at] != ""
 
 
 def kind_of(node: onnx.NodeProto) -> Kind:
     """Return what a node does to the last bits of its values."""
-    if is_discontinuous(node):
+    if is_discontinuous(node) or _tells_places(node):
         return Kind.DISCONTINUOUS
     if node.op_type in CONTRACTIONS:
         return Kind.CONTRACTION

@@ -40,7 +40,7 @@ class Prepared:
         self.class_ = class_
         check_memory(self.derived.program, settings)
         self._native = load_native(model, self.derived, settings) if class_ is Class.NATIVE else None
-        self._kernels = kernels(self.derived)
+        self.kernels = kernels(self.derived)
 
     def execute(self, raw: bytes, *, prove: bool) -> tuple[Bundle, Bundle]:
         """Return cut and outputs of a job, in normal form; `prove` native values against the canonical run first.
@@ -49,11 +49,11 @@ class Prepared:
         """
         arrays = self.input(raw)
         if self._native is None:
-            return Bundle(tensors=[]), self._outputs(run_canonical(self.derived, arrays, kernels=self._kernels))
+            return Bundle(tensors=[]), self._outputs(run_canonical(self.derived, arrays, kernels=self.kernels))
         cut = self._native.run(feeds_of(self.inputs, arrays))
         if prove:
             self._prove(arrays, cut)
-        outputs = self._outputs(run_tail(self.derived, arrays, cut, kernels=self._kernels))
+        outputs = self._outputs(run_tail(self.derived, arrays, cut, kernels=self.kernels))
         return small(named(self.derived.cut, cut), Reason.CUT_REFUSED), outputs
 
     def tail(self, raw: bytes, cut: bytes) -> Bundle:
@@ -66,7 +66,7 @@ class Prepared:
         ]:
             raise Refused(Reason.WRONG_SHAPE, what="cut", seen=len(found), wanted=len(wanted))
         given = [array_of(each.tensor) for each in found]
-        return self._outputs(run_tail(self.derived, arrays, given, kernels=self._kernels))
+        return self._outputs(run_tail(self.derived, arrays, given, kernels=self.kernels))
 
     def _cut(self) -> list[tuple[str, int]]:
         return list(zip(self.derived.cut, self.derived.program.cut, strict=True))
@@ -81,7 +81,7 @@ class Prepared:
 
     def _prove(self, arrays: list[Array], cut: list[Array]) -> None:
         """Raise Refused NATIVE_DEVIATES if this machine's native values are further off than honest ones (V107)."""
-        noises = noises_of(self.derived, arrays, kernels=self._kernels)
+        noises = noises_of(self.derived, arrays, kernels=self.kernels)
         for name, noise, array in zip(self.derived.cut, noises, cut, strict=True):
             worst, element = noise.worst(tensor_of(array))
             if worst > HONEST_SIGMA * THOUSANDTHS:
