@@ -9,6 +9,7 @@ import pytest
 from cli.client import Client, model_record
 from node.keys.files import KeyKind, load_key
 from node.rpc.client import RpcClient
+from node.rpc.json_value import records
 from primitives.reasons import Reason, Refused
 from testnet.kit import ledger_builders as kit
 from tests.e2e.market import Market, wait_until
@@ -20,8 +21,8 @@ from vm.tensor import DType, TensorType
 pytestmark = pytest.mark.e2e
 
 CASES = {
-    "loops-for-ever": Reason.OPERATOR_REFUSED,
-    "allocates-8-gb": Reason.RUN_MEMORY_LIMIT,
+    "loops-for-ever": Reason.TOO_MANY_NODES,
+    "allocates-8-gb": Reason.VALUE_TOO_LARGE,
     "nests-2-to-the-30-functions": Reason.FUNCTIONS_REFUSED,
     "cut-short": Reason.MODEL_UNREADABLE,
 }
@@ -54,9 +55,12 @@ def nodes_of(market: Market) -> dict[str, tuple[int, int]]:
 
 def reason_at(market: Market, content: dict[str, Any]) -> Reason:
     """Return why a worker's sandbox refuses a published file."""
-    with RpcClient(market.nodes["worker0"].rpc) as rpc, pytest.raises(Refused) as told:
-        rpc.call("model.check", **content)
-    return told.value.reason
+    with RpcClient(market.nodes["worker0"].rpc) as rpc:
+        try:
+            faults = rpc.table("model.check", **content)["faults"]
+        except Refused as unreadable:
+            return unreadable.reason
+    return Reason(int(str(records(faults)[0]["reason"])))
 
 
 def failures_of(market: Market, job: str) -> list[Reason]:
