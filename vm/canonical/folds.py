@@ -1,6 +1,7 @@
 """Folds over the last axis, each in a stated order (G40)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,8 @@ def reduce(operation: Operation, operands: list[Array]) -> Array:
     """Return the sum or product over the last axis: floats by halves in float64, integers wrapping (G41)."""
     x, combine = operands[0], _BINARY[operation.op]
     if x.dtype.kind != "f":
-        return combine.reduce(x, axis=-1, dtype=x.dtype)  # exact in any order
+        whole: Array = combine.reduce(x, axis=-1, dtype=x.dtype)
+        return whole  # exact in any order
     return _by_rows(x, _halved(combine))
 
 
@@ -58,7 +60,8 @@ def _by_rows(x: Array, fold: Callable[[Array], Array]) -> Array:
 def extreme(operation: Operation, operands: list[Array]) -> Array:
     """Return the largest or smallest over the last axis; a NaN wins (G42). In normal form no order shows."""
     combine = np.maximum if operation.op is Op.REDUCE_MAX else np.minimum
-    return combine.reduce(operands[0], axis=-1)
+    found: Array = combine.reduce(operands[0], axis=-1)
+    return found
 
 
 def place(operation: Operation, operands: list[Array]) -> Array:
@@ -68,8 +71,9 @@ def place(operation: Operation, operands: list[Array]) -> Array:
     nan = np.isnan(x) if x.dtype.kind == "f" else None
     if nan is not None and operation.op is Op.ARG_MIN:
         keys[nan] = np.iinfo(keys.dtype).max
+    found: Array = np.argmax(keys, axis=-1)
     if not last:
-        return np.argmax(keys, axis=-1)
+        return found
     found = x.shape[-1] - 1 - np.argmax(keys[..., ::-1], axis=-1)
     return found if nan is None else np.where(nan.any(axis=-1), np.argmax(nan, axis=-1), found)
 
@@ -98,9 +102,9 @@ def cumulate_perturbed(operation: Operation, operands: list[Array]) -> Array:
     return _cumulated(operation, operands[0], np.float32)
 
 
-def _cumulated(operation: Operation, x: Array, accumulator: Callable[..., object]) -> Array:
+def _cumulated(operation: Operation, x: Array, accumulator: type[np.float32 | np.float64]) -> Array:
     exclusive, backwards = operation.ints
-    dtype = np.dtype(accumulator) if x.dtype.kind == "f" else x.dtype
+    dtype: np.dtype[Any] = np.dtype(accumulator) if x.dtype.kind == "f" else x.dtype
     result = np.empty(x.shape, NUMPY_OF[operation.result.dtype])
     total, wide = np.zeros(x.shape[:-1], dtype), x.astype(dtype)
     order = range(x.shape[-1])
