@@ -43,7 +43,7 @@ def tree_of(raw: bytes) -> merkle.Tree:
 
 
 def _leaf_hashes(raw: bytes) -> list[bytes]:
-    return [merkle.leaf_hash(raw[at : at + LEAF_BYTES]) for at in range(0, len(raw), LEAF_BYTES)]
+    return merkle.leaf_hashes(raw, LEAF_BYTES)
 
 
 def _bind(tree_root: bytes, length: int) -> bytes:

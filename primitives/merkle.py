@@ -3,6 +3,7 @@
 A range of leaves, or a set of them, is proved by the roots of the maximal subtrees outside it, from left to right (P8).
 """
 
+import hashlib
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -11,11 +12,17 @@ from primitives.hashing import HASH_BYTES, sha256
 from primitives.reasons import Reason, Refused
 
 EMPTY_ROOT = sha256(b"")
+_PAIR = 2 * HASH_BYTES
 
 
 def leaf_hash(leaf: bytes) -> bytes:
     """Return the hash of one leaf."""
     return sha256(b"\x00" + leaf)
+
+
+def leaf_hashes(data: bytes, width: int) -> list[bytes]:
+    """Return the hashes of data cut into leaves of `width` bytes, the last of which may be shorter."""
+    return [hashlib.sha256(b"\x00" + data[at : at + width]).digest() for at in range(0, len(data), width)]
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -45,7 +52,7 @@ def _paired(level: list[bytes]) -> list[bytes]:
     """Hash a level in pairs, an odd last node promoted: level by level this is RFC 6962's tree."""
     joined = b"".join(level)  # slices of it are faster to hash than pairs to join
     pairs = [
-        sha256(b"\x01" + joined[at : at + 2 * HASH_BYTES]) for at in range(0, len(joined) - HASH_BYTES, 2 * HASH_BYTES)
+        hashlib.sha256(b"\x01" + joined[at : at + _PAIR]).digest() for at in range(0, len(joined) - HASH_BYTES, _PAIR)
     ]
     return pairs + level[len(level) & ~1 :]
 

@@ -149,7 +149,7 @@ def bound_root(type_: TensorType, tree_root: bytes) -> bytes:
 
 def leaf_hashes(data: bytes) -> list[bytes]:
     """Return the hashes of the leaves of a tensor's data (V4)."""
-    return [merkle.leaf_hash(data[at : at + ROOT_LEAF_BYTES]) for at in range(0, len(data), ROOT_LEAF_BYTES)]
+    return merkle.leaf_hashes(data, ROOT_LEAF_BYTES)
 
 
 def tensor_root(tensor: Tensor) -> bytes:
