@@ -35,15 +35,14 @@ from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
 from testnet.manifest import NODES_MAX, Manifest, Worker, connections, names, stake_of
 from testnet.ports import free_ports
-from vm.manifest import MODEL_BYTES_MAX
+from vm.lowering import classes_of
+from vm.manifest import MODEL_BYTES_MAX, Class
 
 NETWORK_FILE = "testnet.json"
 NETWORK_FILE_BYTES_MAX = 1 << 20
 """Forty nodes take some 20 KB."""
 CLIENT = "client"
 LOGS = "logs"
-CLASSES = 1
-"""Class native alone is served."""
 WORKER_BALANCE = 100 * KARAT
 """Of each worker, for its fees."""
 KEYS = KeysSection()
@@ -187,7 +186,7 @@ def _genesis_worker(plan: Worker, key: Key, network_key: Key) -> GenesisWorker:
         bond=plan.bond,
         capacity=plan.capacity,
         ask=plan.ask,
-        classes=CLASSES,
+        classes=classes_of(list(Class)),
         max_model_bytes=MODEL_BYTES_MAX,
     )
 
