@@ -28,6 +28,13 @@ class Case:
     """float; trees: sums of leaves; quantised: rounds inside; integer."""
     smaller: Callable[[], bytes] | None = None
     """Another model with the same interface and less inside, if there is one."""
+    draw: "Callable[[Noise], Feeds] | None" = None
+    """Makes another input out of numbers that look random."""
+
+    def drawn(self, count: int) -> list[Feeds]:
+        """Return other inputs than the feeds, the same each time."""
+        assert self.draw is not None, self.name
+        return [self.draw(Noise(1_000 + at)) for at in range(count)]
 
     @cached_property
     def model(self) -> bytes:

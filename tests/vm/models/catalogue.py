@@ -28,7 +28,7 @@ def _varied(make: Callable[[Noise], Feeds], *, variants: int = VARIANTS) -> list
 
 def _built() -> list[Case]:
     def case(name: str, build: Callable[[], bytes], make: Callable[[Noise], Feeds], **other: Any) -> Case:
-        return Case(name, build, _varied(make), OURS, "made by onnx.helper", **other)
+        return Case(name, build, _varied(make), OURS, "made by onnx.helper", draw=make, **other)
 
     def words(noise: Noise) -> Feeds:
         seen = (np.arange(text.TOKENS) < noise.integers(1, low=4, high=text.TOKENS)).astype(np.int64)
@@ -88,8 +88,9 @@ def _exported() -> list[Case]:
     for path in sorted(EXPORTED.glob("*.onnx")):
         trees = any(word in path.stem for word in _TREES)
         source = f"exported from {sources[path.stem.partition('-')[0]]}: exported/"
-        feeds = _varied(partial(_feeds_like, path.read_bytes()))
-        cases.append(Case(path.stem, path.read_bytes, feeds, OURS, source, kind="trees" if trees else "float"))
+        draw = partial(_feeds_like, path.read_bytes())
+        kind = "trees" if trees else "float"
+        cases.append(Case(path.stem, path.read_bytes, _varied(draw), OURS, source, kind=kind, draw=draw))
     return cases
 
 
@@ -99,7 +100,7 @@ def _feeds_like(model: bytes, noise: Noise) -> Feeds:
     for value in onnx.ModelProto.FromString(model).graph.input:
         shape = [dim.dim_value or 3 for dim in value.type.tensor_type.shape.dim]
         if value.type.tensor_type.elem_type == onnx.TensorProto.INT64:
-            feeds[value.name] = noise.integers(*shape, low=0, high=5)
+            feeds[value.name] = noise.integers(*shape, low=0, high=50 if value.name == "ids" else 5)
         else:
             feeds[value.name] = noise.normal(*shape)
     return feeds
@@ -120,7 +121,7 @@ def _installed() -> list[Case]:
     def case(path: Path, name: str, make: Callable[[Noise], Feeds], **other: Any) -> Case:
         source = f"the wheel of {path.parents[1].name.replace('_', '-')}"
         licence = "MIT" if "silero" in source else "Apache-2.0"
-        return Case(name, path.read_bytes, _varied(make), licence, source, **other)
+        return Case(name, path.read_bytes, _varied(make), licence, source, draw=make, **other)
 
     def content(noise: Noise) -> Feeds:
         return {"bytes": noise.integers(1, 2048, low=0, high=257, dtype=np.int32)}
@@ -141,7 +142,7 @@ def _installed() -> list[Case]:
 
     magika = package_folder("magika") / "models" / "standard_v3_3" / "model.onnx"
     return [
-        Case("magika", magika.read_bytes, _varied(content), "Apache-2.0", "the wheel of magika"),
+        Case("magika", magika.read_bytes, _varied(content), "Apache-2.0", "the wheel of magika", draw=content),
         case(speech / "silero_vad.onnx", "silero-16k", sound(576, 16_000)),
         case(speech / "silero_vad.onnx", "silero-8k", sound(288, 8_000)),
         case(speech / "silero_vad_16k_op15.onnx", "silero-op15", sound(576, 16_000)),
