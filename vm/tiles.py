@@ -105,16 +105,24 @@ def _hashes(leaves: int, chosen: int, beside: int) -> int:
     return found
 
 
-def tile_of(operation: Operation, number: int, types: list[TensorType], *, operations: int, constants: int) -> Tile:
-    """Return what judging the worst element of an operation takes, in a program of so many operations and constants."""
+class Sizes(NamedTuple):
+    """How many values a program has of each kind."""
+
+    inputs: int
+    constants: int
+    operations: int
+
+
+def tile_of(operation: Operation, number: int, types: list[TensorType], sizes: Sizes) -> Tile:
+    """Return what judging the worst element of an operation takes, in a program of these sizes."""
     read = spreads(operation, types)
+    first = sizes.inputs + sizes.constants
+    constants = len({operand for operand in operation.operands if sizes.inputs <= operand < first})
+    results = 1 + len({operand for operand in operation.operands if operand >= first})
+    hashes = _hashes(sizes.operations, 1, 1)
+    hashes += _hashes(sizes.constants, constants, 1) + _hashes(sizes.operations, results, 1)
     size = OUTLINE_BYTES_MAX + len(codec.encode(operation)) + OPENED_BYTES * (1 + len(types))
-    size += HASH_ENCODED_BYTES * _hashes(operations, 1, 1)
-    # Each operand is a constant or a result.
-    size += HASH_ENCODED_BYTES * max(
-        _hashes(constants, at, 1) + _hashes(operations, 1 + len(types) - at, 1) for at in range(len(types) + 1)
-    )
-    size += opened_bytes(operation.result, Spread(0, 1, 1))
+    size += HASH_ENCODED_BYTES * hashes + opened_bytes(operation.result, Spread(0, 1, 1))
     size += sum(opened_bytes(types[each.operand], each) for each in read)
     steps, flops = _work(operation, max((each.runs * each.elements for each in read), default=1))
     return Tile(proof_bytes=size, steps=steps, flops=flops, operation=number)
@@ -124,7 +132,8 @@ def tile(program: Program, number: int) -> Tile:
     """Return what judging the worst element of operation `number` takes."""
     operation = program.operations[number]
     types = [program.type_of(operand) for operand in operation.operands]
-    return tile_of(operation, number, types, operations=len(program.operations), constants=len(program.constants))
+    sizes = Sizes(len(program.inputs), len(program.constants), len(program.operations))
+    return tile_of(operation, number, types, sizes)
 
 
 def _work(operation: Operation, elements: int) -> tuple[int, int]:

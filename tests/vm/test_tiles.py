@@ -1,5 +1,6 @@
 """V90: what the worst element of an operation takes, and that no more is admitted."""
 
+import msgspec
 import pytest
 
 from primitives.reasons import Reason, Refused
@@ -10,6 +11,7 @@ from vm.tiles import (
     FLOPS_MAX,
     PROOF_BYTES_MAX,
     SEQUENTIAL_STEPS_MAX,
+    Sizes,
     Spread,
     check_tile,
     check_tiles,
@@ -101,7 +103,9 @@ def test_the_worst_of_a_program_is_the_largest_of_each_measure() -> None:
 
 
 def test_many_constants_and_operations_make_proofs_longer() -> None:
-    operation = made(Op.CONCAT, [], FLOAT, [200, 1], [0])
-    few = tile_of(operation, 0, [floats(1, 1)] * 200, operations=1, constants=1)
-    many = tile_of(operation, 0, [floats(1, 1)] * 200, operations=100_000, constants=40_000)
-    assert few.proof_bytes < many.proof_bytes < PROOF_BYTES_MAX
+    operation = msgspec.structs.replace(made(Op.CONCAT, [], FLOAT, [200, 1], [0]), operands=list(range(200)))
+    types = [floats(1, 1)] * 200
+    inputs = tile_of(operation, 0, types, Sizes(200, 0, 1))
+    constants = tile_of(operation, 0, types, Sizes(0, 40_000, 1))
+    results = tile_of(operation, 0, types, Sizes(0, 0, 100_000))
+    assert inputs.proof_bytes < constants.proof_bytes < results.proof_bytes < PROOF_BYTES_MAX

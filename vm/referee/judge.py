@@ -18,7 +18,7 @@ from vm.referee.reach import Reach, needs
 from vm.referee.recompute import front, recompute
 from vm.referee.traps import trap_needs, traps
 from vm.tensor import TensorType, element_count
-from vm.tiles import check_tile, tile_of
+from vm.tiles import Sizes, check_tile, tile_of
 from vm.trace import Run, Trace, trap_digest
 from vm.wellformed import check_operation
 
@@ -43,7 +43,8 @@ def judge(trace: Trace, accusation: Accusation) -> Verdict:
     told = accusation.outline
     _must(len(types) == len(operation.operands), "operands", len(types), len(operation.operands))
     check_operation(operation, types)
-    check_tile(tile_of(operation, accusation.number, types, operations=told.operations, constants=told.constants))
+    sizes = Sizes(len(told.inputs), told.constants, told.operations)
+    check_tile(tile_of(operation, accusation.number, types, sizes))
     _check_program(trace, accusation)
     run = trace.perturbed if accusation.perturbed else trace.first
     if run is None:

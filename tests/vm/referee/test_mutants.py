@@ -10,7 +10,7 @@ from tests.vm.referee.agreement import disagreement
 from tests.vm.referee.random_operations import Drawn, drawn, values
 from vm.program import Op, Operation
 from vm.tensor import DType, TensorType
-from vm.tiles import tile_of
+from vm.tiles import Sizes, tile_of
 from vm.wellformed import check_operation
 
 FITTING = 8
@@ -67,7 +67,7 @@ def test_what_is_well_formed_runs_and_is_judged(op: Op) -> None:
         except Refused:
             continue
         fitting += 1
-        tile_of(operation, 0, types, operations=1, constants=1)
+        tile_of(operation, 0, types, Sizes(len(types), 1, 1))
         changed = Drawn(operation, case.number, [values(draw, each.dtype, each.shape) for each in types])
         assert disagreement(changed, perturbed=seed % 2 == 1, at_most=4) is None
         if fitting == FITTING:
