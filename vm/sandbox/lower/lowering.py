@@ -59,8 +59,8 @@ FAMILIES = (
     softmax,
     trees,
 )
-NODES_LOWERED_MAX = 200_000
-"""Nodes visited, those in loops once for each step: ten times what a file may hold."""
+NODES_LOWERED_MAX = 100_000
+"""Nodes visited, those in loops once for each step: five times what a file may hold, and seconds."""
 NESTING_MAX = 16
 """Graphs within graphs; exporters make three."""
 _DOMAINS = {"": "", "ai.onnx": "", ML: ML}
@@ -158,10 +158,14 @@ class _Lowering:
                     self._names.setdefault(value.number, name)
                 scope[name] = self._builder.fence(value) if name in self._fences and not within else value
 
-    def _node(self, proto: onnx.NodeProto, scope: _Scope, place: str) -> list[Value]:
+    def _visit(self, place: str) -> None:
+        """Count a node, or one step of a loop. Raises Refused TOO_MANY_NODES."""
         self._visited += 1
         if self._visited > NODES_LOWERED_MAX:
             raise Refused(Reason.TOO_MANY_NODES, node=place, what="nodes, loops unrolled", wanted=NODES_LOWERED_MAX)
+
+    def _node(self, proto: onnx.NodeProto, scope: _Scope, place: str) -> list[Value]:
+        self._visit(place)
         domain = _DOMAINS.get(proto.domain)
         if domain is None or (domain, proto.op_type) not in served():
             told = f"operator {proto.op_type}" + (f" of domain {proto.domain}" if proto.domain else "")
@@ -227,7 +231,7 @@ class _Lowering:
             raise Refused(
                 Reason.GRAPH_INVALID, node=place, what="inputs of its graph", seen=len(graph.input), wanted=len(given)
             )
-        self._visited += 1
+        self._visit(place)
         own, outer = dict(scope), (self._builder.place, self._builder.node)
         own.update((port.name, value) for port, value in zip(graph.input, given, strict=True) if value is not None)
         self._depth += 1
