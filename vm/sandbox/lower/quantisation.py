@@ -91,7 +91,7 @@ def _dynamic_quantize_linear(b: Builder, node: Node, operands: Operands) -> list
     axes = range(x.rank)
     high = b.binary(Op.MAX, b.reduce(Op.REDUCE_MAX, x, axes), 0)
     low = b.binary(Op.MIN, b.reduce(Op.REDUCE_MIN, x, axes), 0)
-    scale = b.div(or_one(b, b.sub(high, low)), _LEVELS)
+    scale = or_one(b, b.div(b.sub(high, low), _LEVELS))
     zero = b.cast(b.unary(Op.ROUND, b.unary(Op.NEG, b.div(low, scale))), DType.UINT8)
     return [_rounded(b, b.div(x, scale), zero, DType.UINT8), scale, zero]
 
