@@ -6,11 +6,13 @@ reads them, and what follows from the shapes alone.
 
 from vm.canonical.fast_contraction import Contractions
 from vm.canonical.fast_library import Library
-from vm.canonical.kernels import Kernels
+from vm.canonical.fast_program import Runs
+from vm.canonical.kernels import Kernels, Made
 from vm.program import Op, Program
 
 
 def kernels(library: Library, *, program: Program | None = None, threads: int = 1) -> Kernels:
     """Return the kernels of a library, for one program with one set of constants, or for any."""
     contractions = Contractions(library, program, threads)
-    return {Op.MATMUL: contractions.matmul, Op.CONV: contractions.conv}
+    own = {Op.MATMUL: contractions.matmul, Op.CONV: contractions.conv}
+    return own if program is None else Made(own, Runs(library, program, own, threads).run)

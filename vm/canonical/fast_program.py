@@ -8,32 +8,36 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
-from vm.canonical import fast, interpreter
+from vm.canonical import interpreter
 from vm.canonical.arrays import NUMPY_OF, Array
 from vm.canonical.fast_library import Library
 from vm.canonical.fast_plan import RULES, Job, Stored, view
 from vm.canonical.fast_tape import Memory, Place, Tape
 from vm.canonical.interpreter import Trapped, Values
+from vm.canonical.kernels import NUMPY, Kernels
 from vm.program import CONTRACTIONS, Op, Operation, Program, TrapCode
 
 _SHARED_PRODUCTS_MIN = 1 << 21
 """Multiplications of a contraction from which on threads share it."""
+_WAYS_MAX = 4
+"""Whole, to the cut, the tail: each holds memory for its values."""
 
 
 class Prepared:
     """A program with its constants, of which `only` some operations are run, and some values besides outputs kept.
 
-    A run needs the values that the operations read and do not compute: inputs, or `given` ones. One at a time.
+    A run needs the values that the operations read and do not compute: inputs, or `given` ones. One at a time. The
+    kernels serve operations that are not on the tape: contractions that threads share.
     """
 
     def __init__(
         self, library: Library, program: Program, constants: Sequence[Array],
-        *, threads: int = 1, only: Sequence[int] | None = None, keep: Collection[int] = (),
+        *, kernels: Kernels = NUMPY, threads: int = 1, only: Sequence[int] | None = None, keep: Collection[int] = (),
     ) -> None:  # fmt: skip
         self._program, self._library, self._threads = program, library, threads
         self._constants = [np.ascontiguousarray(each).reshape(each.shape) for each in constants]
         self._numbers = list(range(len(program.operations)) if only is None else only)
-        self._kernels = fast.kernels(library, program=program, threads=threads)
+        self._kernels = kernels
         self._wanted = sorted({*program.outputs, *keep})
         self._stored: dict[int, Stored] = {}
         self._memory, self._tape = Memory(), Tape(library)
@@ -147,3 +151,33 @@ class Prepared:
         if trapped is not None:
             raise Trapped(TrapCode.INDEX, trapped)
         return {number: np.array(self._array(self._of(number))) for number in self._wanted}
+
+
+class Runs:
+    """The ways in which one program is run, each made ready when it is first asked for."""
+
+    def __init__(self, library: Library, program: Program, kernels: Kernels, threads: int) -> None:
+        self._library, self._program, self._kernels, self._threads = library, program, kernels, threads
+        self._constants: Sequence[Array] | None = None
+        self._ready: dict[tuple[tuple[int, ...] | None, tuple[int, ...]], Prepared] = {}
+
+    def run(
+        self, program: Program, constants: Sequence[Array], inputs: Sequence[Array],
+        given: Mapping[int, Array] | None, only: Sequence[int] | None, keep: Collection[int],
+    ) -> Values | None:  # fmt: skip
+        """Return what `interpreter.run` does; None for another program. Raises Trapped."""
+        if program is not self._program:
+            return None
+        if constants is not self._constants:
+            self._ready.clear()
+            self._constants = constants
+        way = (None if only is None else tuple(only), tuple(sorted(keep)))
+        ready = self._ready.get(way)
+        if ready is None:
+            if len(self._ready) >= _WAYS_MAX:
+                return None
+            ready = self._ready[way] = Prepared(
+                self._library, program, constants,
+                kernels=self._kernels, threads=self._threads, only=only, keep=keep,
+            )  # fmt: skip
+        return ready.run(inputs, given)

@@ -7,7 +7,7 @@ import numpy as np
 from vm.canonical import contraction, elementwise, folds, functions, movement
 from vm.canonical.arrays import DTYPE_OF, Array, mended
 from vm.canonical.elementwise import simple
-from vm.canonical.kernels import NUMPY, Kernels
+from vm.canonical.kernels import NUMPY, Kernels, Made
 from vm.canonical.perturbed import scaled
 from vm.canonical.trapped import Trapped
 from vm.program import CONTRACTIONS, FLOAT_FOLDS, Op, Operation, Program, noise_bits
@@ -94,6 +94,10 @@ def run(  # noqa: PLR0913 - what is run, how, and what is wanted of it
     `only` names the operations to run, ascending; what they need from others is `given`, by value. Other values are
     dropped once nothing needs them. `watch` is shown each result with its number. Raises Trapped.
     """
+    if isinstance(kernels, Made) and not perturbed and watch is None:
+        found = kernels.whole(program, constants, inputs, given, only, keep)
+        if found is not None:
+            return found
     numbers = range(len(program.operations)) if only is None else only
     first, split = program.first_result, len(program.inputs)
     values: Values = dict(given or {})

@@ -9,7 +9,7 @@ from tests.vm.canonical.test_fast import Draw
 from tests.vm.models.case import Case
 from tests.vm.models.catalogue import small_models
 from vm import compiled
-from vm.canonical import interpreter
+from vm.canonical import fast, interpreter
 from vm.canonical.arrays import DTYPE_OF, NUMPY_OF, Array, normal
 from vm.canonical.fast_library import Library
 from vm.canonical.fast_program import Prepared
@@ -158,7 +158,8 @@ def test_every_value_of_a_model(library: Library, case: Case) -> None:
     inputs = [normal(np.asarray(case.feeds[0][name])) for name in case.inputs]
     wanted = interpreter.run(program, lowered.constants, inputs, keep=every)
     for threads in (1, 2):
-        seen = Prepared(library, program, lowered.constants, threads=threads, keep=every).run(inputs)
+        kernels = fast.kernels(library, program=program, threads=threads)
+        seen = interpreter.run(program, lowered.constants, inputs, keep=every, kernels=kernels)
         differing = [number for number in every if seen[number].tobytes() != wanted[number].tobytes()]
         assert not differing, program.operations[differing[0] - first]
     lean = Prepared(library, program, lowered.constants)
