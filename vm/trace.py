@@ -15,7 +15,7 @@ from primitives.hashing import Hash, tagged
 from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from primitives.units import U32
-from vm.program import TrapCode
+from vm.program import Outline, TrapCode, outline_root
 from vm.tensor import BUNDLE_TENSORS_MAX
 
 PARTS_MAX = 4096
@@ -68,6 +68,19 @@ def run_tree(digests: Sequence[bytes]) -> merkle.Tree:
 def trace_root(trace: Trace) -> bytes:
     """Return the root of a trace, 32 bytes (V82)."""
     return tagged("assay/trace", codec.encode(trace))
+
+
+def check_trace(trace: Trace, told: Outline) -> None:
+    """Raise Refused MALFORMED unless a trace has the form that a program of this outline gives it (V82)."""
+    runs = [trace.first] if trace.perturbed is None else [trace.first, trace.perturbed]
+    whole = all(run.count == told.operations for run in runs)
+    noise = len(told.cut) if len(runs) > 1 and whole else 0
+    fits = trace.program == outline_root(told) and len(trace.inputs) == len(told.inputs)
+    if not fits or any(run.count > told.operations for run in runs):
+        raise Refused(Reason.MALFORMED, what="trace", wanted="one of this program")
+    # A run that traps in its last operation is whole, too, and has no noise.
+    if len(trace.noise) not in (0, noise):
+        raise Refused(Reason.MALFORMED, what="noise of a trace", seen=len(trace.noise), wanted=noise)
 
 
 def parts(window: Window) -> list[Window]:

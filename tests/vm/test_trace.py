@@ -1,15 +1,17 @@
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from primitives import merkle
 from primitives.reasons import Refused
-from vm.program import TrapCode
+from vm.program import Outline, TrapCode, outline_root
 from vm.trace import (
     PARTS_MAX,
     Trace,
     Window,
     check_told,
+    check_trace,
     first_difference,
     parts,
     run_of,
@@ -32,6 +34,29 @@ def test_a_trace_is_bound_by_its_root_and_a_trap_by_code_and_place() -> None:
     other = Trace(vm_version=2, program=bytes(32), inputs=[], first=run, perturbed=None, noise=[])
     assert trace_root(trace) != trace_root(other)
     assert len({trap_digest(code, number) for code in TrapCode for number in (0, 1)}) == 4
+
+
+def test_a_trace_has_the_form_of_its_program() -> None:
+    """V82."""
+    told = Outline(
+        inputs=[], outputs=[], cut=[1], tail=bytes(32), constants=0, operations=3, constants_root=bytes(32),
+        operations_root=bytes(32),
+    )  # fmt: skip
+    run, short, long = (run_of(digests_of(count)) for count in (3, 2, 4))
+    sound = Trace(vm_version=1, program=outline_root(told), inputs=[], first=run, perturbed=run, noise=[bytes(32)])
+    check_trace(sound, told)
+    check_trace(msgspec.structs.replace(sound, first=short, noise=[]), told)
+    check_trace(msgspec.structs.replace(sound, perturbed=None, noise=[]), told)
+    for wrong in (
+        {"program": bytes(32)},
+        {"inputs": [bytes(32)]},
+        {"first": long},
+        {"perturbed": None},
+        {"noise": [bytes(32)] * 2},
+        {"first": short},
+    ):
+        with pytest.raises(Refused):
+            check_trace(msgspec.structs.replace(sound, **wrong), told)
 
 
 @pytest.mark.parametrize("count", [1, 2, PARTS_MAX - 1, PARTS_MAX, PARTS_MAX + 1, 100_000])

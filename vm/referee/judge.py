@@ -13,7 +13,7 @@ from vm.canonical.trapped import Trapped
 from vm.program import Op, TrapCode, outline_root
 from vm.referee.accusation import Accusation, Claim
 from vm.referee.known_answers import check_known_answers
-from vm.referee.opening import elements, opened_root, shown_bytes
+from vm.referee.opening import Opened, elements, opened_root, shown_bytes
 from vm.referee.reach import Reach, needs
 from vm.referee.recompute import front, recompute
 from vm.referee.traps import trap_needs, traps
@@ -28,7 +28,7 @@ class Verdict(NamedTuple):
 
     right: bool
     committed: bytes | TrapCode | None
-    """None where the trace says a value, and the question is whether the operation traps."""
+    """None where the trace says a value, and the question is whether the operation traps, or of what type it is."""
     found: bytes | TrapCode | None
 
 
@@ -77,7 +77,9 @@ def _judge_value(trace: Trace, run: Run, accusation: Accusation, types: list[Ten
     operation, opened, element = accusation.operation, accusation.result, accusation.element
     if opened is None:
         raise Refused(Reason.BAD_PROOF, what="result", wanted="the element that is judged")
-    count = min(element_count(operation.result.shape), element_count(opened.type.shape))
+    count = element_count(operation.result.shape)
+    if opened.type != operation.result or not count:
+        return _judge_type(trace, run, accusation, opened)
     _must(element < count, "element", element, count)
     own = [(element, 1)]
     reaches, trap = _reaches(accusation, types)
@@ -92,8 +94,14 @@ def _judge_value(trace: Trace, run: Run, accusation: Accusation, types: list[Ten
         return Verdict(right=False, committed=committed, found=trapped.code)
     # Only a trap may end a run before the program does.
     ends = accusation.number + 1 == run.count < accusation.outline.operations
-    same = opened.type == operation.result and committed == found and not ends
-    return Verdict(right=same, committed=committed, found=found)
+    return Verdict(right=committed == found and not ends, committed=committed, found=found)
+
+
+def _judge_type(trace: Trace, run: Run, accusation: Accusation, opened: Opened) -> Verdict:
+    """Return the verdict on a result of another type than the operation's, or without any element."""
+    _check_roots(trace, run, accusation, [], opened_root(opened, []))
+    same = opened.type == accusation.operation.result and opened.proof == [merkle.EMPTY_ROOT]
+    return Verdict(right=same, committed=None, found=None)
 
 
 def _reaches(accusation: Accusation, types: list[TensorType]) -> tuple[list[Reach], Trapped | None]:

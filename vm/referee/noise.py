@@ -10,6 +10,7 @@ from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from primitives.units import U32
 from vm.canonical.arrays import tensor_of
+from vm.cost import bytes_of
 from vm.noise import Noise, Row
 from vm.program import Outline, outline_root
 from vm.referee.known_answers import check_known_answers
@@ -64,8 +65,8 @@ def judge_noise(trace: Trace, accusation: NoiseAccusation) -> tuple[bool, Row]:
 def _shown(run: Run, number: int, opened: Opened, proof: list[bytes]) -> Tensor:
     """Return a whole value of a run. Raises Refused BAD_PROOF, or TOO_LARGE for more than goes on chain."""
     every = [(0, element_count(opened.type.shape))]
-    if every[0][1] > SMALL_VALUES_BYTES_MAX:
-        raise Refused(Reason.TOO_LARGE, seen=every[0][1], wanted=SMALL_VALUES_BYTES_MAX)
+    if bytes_of(opened.type) > SMALL_VALUES_BYTES_MAX:
+        raise Refused(Reason.TOO_LARGE, seen=bytes_of(opened.type), wanted=SMALL_VALUES_BYTES_MAX)
     if number < 0:
         raise Refused(Reason.BAD_PROOF, what="value of the cut", seen=number, wanted="a result")
     root = opened_root(opened, every)

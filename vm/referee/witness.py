@@ -16,7 +16,7 @@ from vm.referee.reach import Range, needs
 from vm.referee.recompute import front
 from vm.referee.tracing import root_of
 from vm.referee.traps import trap_needs
-from vm.tensor import TensorType, bound_root, leaf_hashes
+from vm.tensor import TensorType, bound_root, element_count, leaf_hashes
 from vm.trace import run_tree, trap_digest
 
 
@@ -83,10 +83,13 @@ class Witness:
         program, first = self.program, self.program.first_result
         operation = program.operations[number]
         ranges = self._ranges(number, element, claim)
-        operands = [self.open_at(value, ranges.get(slot, [])) for slot, value in enumerate(operation.operands)]
         result = None
         if first + number in self.values:
-            result = self.open_at(first + number, [(element, 1)] if claim is Claim.VALUE else [])
+            told = self.shown(first + number).type
+            judged = claim is Claim.VALUE and told == operation.result and 0 not in told.shape
+            ranges = ranges if judged or claim is Claim.TRAP else {}
+            result = self.open_at(first + number, [(element, 1)] if judged else [])
+        operands = [self.open_at(value, ranges.get(slot, [])) for slot, value in enumerate(operation.operands)]
         split = len(program.inputs)
         constants = sorted({value - split for value in operation.operands if split <= value < first})
         results = sorted({value - first for value in operation.operands if value >= first} | {number})
@@ -116,8 +119,8 @@ class Witness:
         if claim is Claim.TRAP:
             reaches = trap_needs(operation, types, element)[1]
         else:
-            reaches = needs(operation, types, element)
-            if operation.op in (Op.TAKE, Op.SCATTER):
+            reaches = needs(operation, types, element) if element_count(operation.result.shape) else []
+            if reaches and operation.op in (Op.TAKE, Op.SCATTER):
                 [(start, count)] = reaches[0].ranges
                 length = types[0].shape[operation.ints[0] if operation.op is Op.TAKE else 0]
                 indices = self.values[operation.operands[1]].reshape(-1)[start : start + count].tolist()

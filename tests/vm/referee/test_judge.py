@@ -11,12 +11,12 @@ from primitives import codec
 from primitives.reasons import Reason, Refused
 from tests.vm.referee.random_operations import drawn
 from tests.vm.referee.random_programs import Small, a_witness, cases, committed, small_program
-from vm.canonical.arrays import NUMPY_OF
+from vm.canonical.arrays import NUMPY_OF, Array
 from vm.program import Op, TrapCode
 from vm.referee.accusation import Accusation, Claim
 from vm.referee.judge import Verdict, judge
 from vm.referee.opening import Opened
-from vm.tensor import FLOATS, TensorType, element_count
+from vm.tensor import FLOATS, TensorType, bound_root, element_count
 from vm.tiles import PROOF_BYTES_MAX, tile
 from vm.trace import Run
 
@@ -203,9 +203,32 @@ def test_a_run_that_ends_with_a_value_before_the_program_does_is_wrong() -> None
 
 def test_a_result_of_another_type_is_wrong() -> None:
     small = cases(Op.ADD, 1)[0]
-    liar = a_witness(small)
-    liar.change(small.number, liar.values[small.program.first_result + small.number][None])
-    assert not judge(committed(small, liar), liar.accuse(small.number, 0)).right
+    value = small.program.first_result + small.number
+    changes: list[Callable[[Array], Array]] = [
+        lambda array: array[None],
+        lambda array: array.reshape(-1)[:0],
+        lambda array: np.zeros(array.shape, np.uint8 if array.dtype != np.uint8 else np.int8),
+    ]
+    for change in changes:
+        liar = a_witness(small)
+        liar.change(small.number, change(liar.values[value]))
+        assert not judge(committed(small, liar), liar.accuse(small.number, 0)).right
+
+
+def test_a_result_without_elements_is_right_if_its_tree_is_empty() -> None:
+    """V87."""
+    seeds = (seed for seed in range(200) if 0 in drawn(Op.CONCAT, seed).operation.result.shape)
+    small = small_program(drawn(Op.CONCAT, next(seeds)))
+    witness = a_witness(small)
+    accusation = witness.accuse(small.number, 0)
+    assert judge(committed(small, witness), accusation).right
+    assert accusation.result is not None
+    made_up = msgspec.structs.replace(accusation.result, proof=[bytes(32)])
+    digests = list(witness.digests)
+    digests[small.number] = bound_root(made_up.type, bytes(32))
+    witness.say(digests)
+    accusation = msgspec.structs.replace(witness.accuse(small.number, 0), result=made_up)
+    assert not judge(committed(small, witness), accusation).right
 
 
 def test_no_accusation_stands_against_another_trace() -> None:
