@@ -1,6 +1,7 @@
 """The compiled kernels of this machine: made once for a processor and kept beside the code, as Python keeps its own.
 
-`python -m vm.compiled` makes them, which takes some seconds. Where there are none everything works and takes longer.
+`python -m vm.compiled` makes them, which takes half a minute. Where there are none everything works and takes longer.
+With a processor's name and features, as LLVM has them, it makes those of another processor of the same kind.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ _SOURCES = ("fast_build.py", "fast_library.py", "fast_code_*.py")
 def load() -> Library | None:
     """Return the kernels for this processor, or None if they have not been made. Before the process is sealed off."""
     try:
-        return Library(_file().read_bytes())
+        return Library(_file(*_processor()).read_bytes())
     except OSError:
         return None
 
@@ -35,14 +36,27 @@ def make() -> Library:
         return kept
     from vm.canonical.fast_build import compiled  # noqa: PLC0415 - numba, for this alone
 
-    code = compiled()
-    _keep(_file(), code)
+    code = compiled(*_processor())
+    _keep(_file(*_processor()), code)
     return Library(code)
 
 
-def _file() -> Path:
+def make_for(processor: str, features: str) -> None:
+    """Compile the kernels for another processor, and keep them if they can be kept."""
+    from vm.canonical.fast_build import compiled  # noqa: PLC0415 - numba, for this alone
+
+    if not _file(processor, features).exists():
+        _keep(_file(processor, features), compiled(processor, features))
+
+
+def _processor() -> tuple[str, str]:
+    """Return the name and the features of this processor."""
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+def _file(processor: str, features: str) -> Path:
     """Return where the kernels are kept: by code, compiler and processor."""
-    told = [version("numba"), version("llvmlite"), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
+    told = [version("numba"), version("llvmlite"), processor, features]
     name = hashlib.sha256("\n".join(told).encode())
     for source in sorted(file for pattern in _SOURCES for file in _CODE.glob(pattern)):
         name.update(source.read_bytes())
@@ -62,4 +76,7 @@ def _keep(file: Path, code: bytes) -> None:
 
 
 if __name__ == "__main__":
-    make()
+    if len(sys.argv) == 1:
+        make()
+    else:
+        make_for(sys.argv[1], sys.argv[2])
