@@ -125,7 +125,7 @@ def _bias(
         bias = b.select(mask, nothing, never) if masked else b.cast(mask, dtype)
     allowed = _allowed(b, node, length, seen, offset)
     if valid is not None:
-        columns = b.constant(np.arange(seen, dtype=np.int64))
+        columns = b.counting(seen)
         within = b.binary(Op.LESS, columns, b.reshape(b.cast(valid, DType.INT64), [valid.size, 1, 1, 1]))
         allowed = within if allowed is None else b.binary(Op.AND, allowed, within)
     if allowed is None:
@@ -143,7 +143,7 @@ def _allowed(b: Builder, node: Node, length: int, seen: int, offset: Value | int
         return None
     rows = b.constant(np.arange(length, dtype=np.int64).reshape(-1, 1))
     places = b.add(rows, offset)
-    ahead = b.sub(b.constant(np.arange(seen, dtype=np.int64)), places)
+    ahead = b.sub(b.counting(seen), places)
     found: Value | None = None
     for limit, distance in ((0 if causal else -1, ahead), (right, ahead), (left, b.unary(Op.NEG, ahead))):
         if limit >= 0:
@@ -270,7 +270,7 @@ def _tensor_scatter(b: Builder, node: Node, operands: Operands) -> list[Value]:
     size, length = cache.shape[axis], update.shape[axis]
     if mode not in ("linear", "circular") or axis == 0 or length > size:
         raise node.declined("mode", wanted="linear or circular, an axis after the first, and an update that fits")
-    rows = b.constant(np.arange(size, dtype=np.int64))
+    rows = b.counting(size)
     begin = b.full(0, DType.INT64, [cache.shape[0]]) if starts is None else b.cast(starts, DType.INT64)
     back = b.sub(rows, b.reshape(begin, [begin.size, 1]))  # which part of the update belongs at each place
     if mode == "circular":

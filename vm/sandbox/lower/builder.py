@@ -15,8 +15,10 @@ from vm.program import CONTRACTIONS, INTS_MAX, OPERANDS_MAX, OPERATIONS_MAX, STE
 from vm.sandbox.lower import moves
 from vm.tensor import FLOATS, ITEM_BYTES, RANK_MAX, DType, TensorType, element_count
 
-EMITTED_MAX = 4 * OPERATIONS_MAX
-"""Operations made, dead ones too: composition leaves up to three behind for each that stays."""
+EMITTED_MAX = OPERATIONS_MAX + OPERATIONS_MAX // 2
+"""Operations made, dead ones too, which composition leaves behind: a third in the models we know. Seconds of work."""
+COUNTED_MAX = 4_000_000
+"""Numbers in a row that a rule may ask for: indices along an axis."""
 FOLDED_BYTES_MAX = 1 << 20
 """A result of constants that is larger than this and four times its operands is left to the run: an Expand of one
 weight to a gigabyte is an operation, not a gigabyte in the record."""
@@ -107,6 +109,12 @@ class Builder:
         """Return a constant of rank 0, rounded to the type."""
         return self.constant(_rounded(number, dtype))
 
+    def counting(self, count: int) -> Value:
+        """Return the int64 numbers from 0 to below `count`. Raises Refused VALUE_TOO_LARGE."""
+        if count > COUNTED_MAX:
+            raise self.refused(f"{count} indices", reason=Reason.VALUE_TOO_LARGE, wanted=f"at most {COUNTED_MAX}")
+        return self.constant(np.arange(count, dtype=np.int64))
+
     def full(self, number: float, dtype: DType, shape: Sequence[int]) -> Value:
         """Return a value of one number everywhere."""
         return self.broadcast(self.scalar(number, dtype), shape)
@@ -137,11 +145,11 @@ class Builder:
         made = Made(
             op, numbers, dtype, shape, tuple(int(each) for each in ints), fill, self.origin, self.place, self.node
         )
+        self._emitted += 1
+        if self._emitted > EMITTED_MAX:
+            raise Refused(Reason.TOO_MANY_NODES, what="operations", node=self.place, wanted=OPERATIONS_MAX)
         value = self._folding(made, operands)
         if value is None:
-            self._emitted += 1
-            if self._emitted > EMITTED_MAX:
-                raise Refused(Reason.TOO_MANY_NODES, what="operations", node=self.place, wanted=OPERATIONS_MAX)
             self.entries.append(made)
             value = Value(len(self.entries) - 1, dtype, shape)
         self._known[key] = value
@@ -221,8 +229,8 @@ class Builder:
 
     def move(self, x: Value, map_: moves.Map, fill: float = 0) -> Value:
         """Return the elements of `x` that a map names, `fill` outside; composed with what moved `x` if that can be."""
-        raw = _rounded(fill, x.dtype).tobytes()
-        return self._move(x, map_, bytes(len(raw)) if map_.in_range else raw)
+        raw = bytes(ITEM_BYTES[x.dtype]) if fill == 0 or map_.in_range else _rounded(fill, x.dtype).tobytes()
+        return self._move(x, map_, raw)
 
     def _move(self, x: Value, map_: moves.Map, raw: bytes) -> Value:
         if map_.is_reshape and map_.shape == x.shape:

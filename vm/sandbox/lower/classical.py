@@ -274,7 +274,7 @@ def _place(b: Builder, x: Value, keys: Value) -> Value:
     if x.dtype in FLOATS:
         both = b.binary(Op.AND, b.unary(Op.IS_NAN, apart), b.unary(Op.IS_NAN, keys))
         same = b.binary(Op.OR, same, both)
-    places = b.constant(np.arange(keys.size, dtype=np.int64))
+    places = b.counting(keys.size)
     return b.fold(Op.REDUCE_MIN, b.select(same, places, b.scalar(keys.size, DType.INT64)))
 
 

@@ -13,6 +13,9 @@ from vm.tensor import DType
 BLENDED_STEPS_MAX = 1024
 """Steps of a loop whose end depends on the inputs: all are computed, and those after the end are thrown away."""
 
+ENDLESS = 1 << 62
+"""The steps of a loop that nothing ends."""
+
 
 @lowers("If")
 def _if(builder: Builder, node: Node, operands: Operands) -> list[Value]:
@@ -59,6 +62,8 @@ def _loop(builder: Builder, node: Node, operands: Operands) -> list[Value]:
     carried = [operands[at] for at in range(2, len(operands))]
     body = node.graph("body")
     scanned: list[list[Value]] = [[] for _ in body.output[1 + len(carried) :]]
+    if _goes_on(body):
+        node.foresee(ENDLESS if limit is None else max(limit, 0) * (1 + len(body.node)))
     step = 0
     while limit is None or step < limit:
         if condition.array is not None and not condition.array.any():
@@ -75,6 +80,15 @@ def _loop(builder: Builder, node: Node, operands: Operands) -> list[Value]:
         step += 1
     empty = [node.graph("body").output[1 + len(carried) + at] for at in range(len(scanned))]
     return [*carried, *(_stacked(builder, node, s, port, 0) for s, port in zip(scanned, empty, strict=True))]
+
+
+def _goes_on(body: onnx.GraphProto) -> bool:
+    """Return whether a loop's body plainly hands its condition on as it is."""
+    name, same = body.output[0].name if body.output else "", [port.name for port in body.input[1:2]]
+    for node in body.node:
+        if node.op_type == "Identity" and list(node.input) == same:
+            same += node.output
+    return name in same
 
 
 def _blended(builder: Builder, node: Node, condition: Value, new: list[Value], old: list[Value]) -> list[Value]:
@@ -122,6 +136,7 @@ def _scan(builder: Builder, node: Node, operands: Operands) -> list[Value]:
     steps = sources[0][0].shape[sources[0][1]]
     if any(value.shape[axis] != steps for value, axis in sources):
         raise node.refused("inputs of different lengths", reason=Reason.GRAPH_INVALID)
+    node.foresee(steps * (1 + len(body.node)))
     scanned: list[list[Value]] = [[] for _ in range(outputs)]
     for step in range(steps):
         slices = [

@@ -90,6 +90,8 @@ class Node:
     outputs: list[str]
     inner: Callable[[str, onnx.GraphProto, Sequence[Value | None]], list[Value]]
     """Lowers a graph that an attribute of this name holds, given its inputs: the values of its outputs."""
+    foresee: Callable[[int], None]
+    """Raises Refused TOO_MANY_NODES if so many more nodes would be too many."""
     signature: Signature
     read: list[str] = field(default_factory=list)
 

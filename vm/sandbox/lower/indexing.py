@@ -7,9 +7,9 @@ import numpy as np
 from primitives.reasons import Reason
 from vm.canonical.arrays import Array
 from vm.program import STEPS_MAX, Op
-from vm.sandbox.lower.builder import Builder, Value
+from vm.sandbox.lower.builder import COUNTED_MAX, Builder, Value
 from vm.sandbox.lower.graph import Node, Operands
-from vm.sandbox.lower.movement import INDICES_MAX, axis_of
+from vm.sandbox.lower.movement import axis_of
 from vm.sandbox.lower.table import lowers
 from vm.tensor import DType
 
@@ -43,8 +43,8 @@ def flat_places(builder: Builder, shape: tuple[int, ...], indices: Value, axis: 
     places = builder.mul(_in_bounds(builder, indices, shape[axis], total + 1), strides[axis])
     for at, size in enumerate(indices.shape):
         if at != axis and size > 1:
-            steps = np.arange(size, dtype=np.int64) * strides[at]
-            places = builder.add(places, builder.constant(steps.reshape([-1] + [1] * (indices.rank - at - 1))))
+            steps = builder.reshape(builder.counting(size), [size] + [1] * (indices.rank - at - 1))
+            places = builder.add(places, builder.mul(steps, strides[at]))
     return places
 
 
@@ -87,8 +87,8 @@ def _gather_nd(builder: Builder, node: Node, operands: Operands) -> list[Value]:
     shape = data.shape[batch : batch + depth]
     places = _linear(builder, shape, indices)
     for at in range(batch):
-        steps = np.arange(data.shape[at], dtype=np.int64) * math.prod(data.shape[at + 1 : batch + depth])
-        places = builder.add(places, builder.constant(steps.reshape([-1] + [1] * (places.rank - at - 1))))
+        steps = builder.reshape(builder.counting(data.shape[at]), [data.shape[at]] + [1] * (places.rank - at - 1))
+        places = builder.add(places, builder.mul(steps, math.prod(data.shape[at + 1 : batch + depth])))
     rest = data.shape[batch + depth :]
     flat = builder.reshape(data, (math.prod(data.shape[: batch + depth]), *rest))
     return [builder.take(flat, places, 0)]
@@ -109,7 +109,7 @@ def _scattered(builder: Builder, data: Value, places: Value, updates: Value, way
 
 def _last_writer(places: Array, rows: int) -> Array | None:
     """Return for each row its number, or that of the last update of it, which come after the rows."""
-    if ((places < -rows) | (places >= rows)).any():
+    if rows + len(places) > COUNTED_MAX or ((places < -rows) | (places >= rows)).any():
         return None
     where = np.arange(rows, dtype=np.int64)
     for at, place in enumerate(places.tolist()):
@@ -158,13 +158,11 @@ def _one_hot(builder: Builder, node: Node, operands: Operands) -> list[Value]:
     rank = indices.rank + 1
     if not -rank <= axis < rank or depth < 0:
         raise node.refused(f"axis {axis}, depth {depth}", reason=Reason.GRAPH_INVALID)
-    if depth > INDICES_MAX:
-        raise node.refused(f"{depth} along an axis", reason=Reason.VALUE_TOO_LARGE, wanted=INDICES_MAX)
     axis %= rank
     off, on = (builder.reshape(builder.narrow(operands[2], 0, at, 1), ()) for at in range(2))
     shape = (*indices.shape[:axis], 1, *indices.shape[axis:])
     raised = builder.select(builder.binary(Op.LESS, indices, 0), builder.add(indices, depth), indices)
-    numbers = builder.constant(np.arange(depth, dtype=np.int64).reshape([-1] + [1] * (indices.rank - axis)))
+    numbers = builder.reshape(builder.counting(depth), [depth] + [1] * (indices.rank - axis))
     return [builder.select(builder.binary(Op.EQUAL, builder.reshape(raised, shape), numbers), on, off)]
 
 
@@ -229,11 +227,11 @@ def _reverse_sequence(builder: Builder, node: Node, operands: Operands) -> list[
         raise node.declined("batch_axis", wanted="batch_axis and time_axis that are 0 and 1")
     steps, rows = x.shape[time], x.shape[batch]
     forward = builder.transpose(x, [time, batch, *range(2, x.rank)])
-    step = builder.reshape(builder.constant(np.arange(steps, dtype=np.int64)), (steps, 1))
+    step = builder.reshape(builder.counting(steps), (steps, 1))
     turned = builder.sub(builder.sub(builder.reshape(lengths, (1, rows)), step), 1)
     inside = builder.binary(Op.LESS, step, builder.reshape(lengths, (1, rows)))
     source = builder.select(inside, turned, step)
-    places = builder.add(builder.mul(source, rows), builder.constant(np.arange(rows, dtype=np.int64)))
+    places = builder.add(builder.mul(source, rows), builder.counting(rows))
     flat = builder.reshape(forward, (steps * rows, *x.shape[2:]))
     taken = builder.take(flat, places, 0)
     return [builder.transpose(taken, [time, batch, *range(2, x.rank)])]

@@ -158,10 +158,10 @@ class _Lowering:
                     self._names.setdefault(value.number, name)
                 scope[name] = self._builder.fence(value) if name in self._fences and not within else value
 
-    def _visit(self, place: str) -> None:
-        """Count a node, or one step of a loop. Raises Refused TOO_MANY_NODES."""
+    def _visit(self, place: str, ahead: int = 0) -> None:
+        """Count a node, or one step of a loop. Raises Refused TOO_MANY_NODES, also if what lies ahead is too much."""
         self._visited += 1
-        if self._visited > NODES_LOWERED_MAX:
+        if self._visited + ahead > NODES_LOWERED_MAX:
             raise Refused(Reason.TOO_MANY_NODES, node=place, what="nodes, loops unrolled", wanted=NODES_LOWERED_MAX)
 
     def _node(self, proto: onnx.NodeProto, scope: _Scope, place: str) -> list[Value]:
@@ -185,7 +185,8 @@ class _Lowering:
 
         node = Node(
             op=proto.op_type, domain=domain, version=version, place=place,
-            attributes=attributes_of(proto, says, place), outputs=list(proto.output), inner=inner, signature=says,
+            attributes=attributes_of(proto, says, place), outputs=list(proto.output), inner=inner,
+            foresee=lambda count: self._visit(place, count), signature=says,
         )  # fmt: skip
         operands = Operands(node, values)
         operands.check_types()

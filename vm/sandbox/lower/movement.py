@@ -8,13 +8,11 @@ import numpy as np
 from primitives.reasons import Reason
 from vm.canonical.arrays import NUMPY_OF
 from vm.program import Op
-from vm.sandbox.lower.builder import Builder, Value
+from vm.sandbox.lower.builder import COUNTED_MAX, Builder, Value
 from vm.sandbox.lower.graph import Node, Operands, element_type
 from vm.sandbox.lower.table import lowers
 from vm.tensor import DIMENSION_MAX, FLOATS, DType
 
-INDICES_MAX = 4_000_000
-"""Numbers that a rule computes itself: the indices of a padded axis, a range."""
 AXES_AS_INPUT = 13
 """The version from which axes and parts are an operand instead of an attribute."""
 
@@ -248,8 +246,8 @@ def _padded(builder: Builder, x: Value, begins: list[int], ends: list[int], fill
 def _mirrored(builder: Builder, node: Node, x: Value, axis: int, pads: tuple[int, int], mode: str) -> Value:
     size = x.shape[axis]
     before, after = (max(each, 0) for each in pads)
-    if size + before + after > INDICES_MAX:
-        raise node.refused(f"{size + before + after} along an axis", wanted=f"at most {INDICES_MAX}")
+    if size + before + after > COUNTED_MAX:
+        raise node.refused(f"{size + before + after} along an axis", wanted=f"at most {COUNTED_MAX}")
     cut = slice(max(-pads[0], 0), size - max(-pads[1], 0))
     kept = np.arange(size)[cut]
     if not kept.size:
@@ -308,8 +306,8 @@ def _range(builder: Builder, node: Node, operands: Operands) -> list[Value]:
         count = math.ceil((float(limit) - float(start)) / float(delta))
     else:
         count = -((int(start) - int(limit)) // int(delta))
-    if count > INDICES_MAX:
-        raise node.refused(f"{count} elements", reason=Reason.VALUE_TOO_LARGE, wanted=f"at most {INDICES_MAX}")
+    if count > COUNTED_MAX:
+        raise node.refused(f"{count} elements", reason=Reason.VALUE_TOO_LARGE, wanted=f"at most {COUNTED_MAX}")
     dtype = operands[0].dtype
     steps = np.arange(max(count, 0)).astype(NUMPY_OF[dtype])
     return [builder.constant((steps * delta + start).astype(NUMPY_OF[dtype]))]
@@ -325,8 +323,8 @@ def _eye_like(builder: Builder, node: Node, operands: Operands) -> list[Value]:
 
 def _diagonals(builder: Builder, rows: int, columns: int, first: int, last: int) -> Value:
     """Return bools: whether the column is `first` to `last` right of the row."""
-    row = builder.reshape(builder.constant(np.arange(rows, dtype=np.int64)), (rows, 1))
-    right = builder.sub(builder.constant(np.arange(columns, dtype=np.int64)), row)
+    row = builder.reshape(builder.counting(rows), (rows, 1))
+    right = builder.sub(builder.counting(columns), row)
     low = builder.binary(Op.LESS_EQUAL, builder.scalar(first, DType.INT64), right)
     return builder.binary(Op.AND, low, builder.binary(Op.LESS_EQUAL, right, builder.scalar(last, DType.INT64)))
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, pairwise
 
 Shape = tuple[int, ...]
@@ -22,7 +23,7 @@ class Map:
         """Return what MOVE takes beside its operand."""
         return [len(self.view), *self.view, *self.base, *(each for row in self.rows for each in row)]
 
-    @property
+    @cached_property
     def in_range(self) -> bool:
         """Return whether no element of the result lies outside of the operand."""
         return all(self.stays_within(dimension) for dimension in range(len(self.view)))

@@ -16,6 +16,9 @@ from vm.tensor import DType
 
 UNROLLED_MAX = OPERATIONS_MAX // 4
 """Steps of a recurrence, which take four operations or more each."""
+STEPS_IN_TIME_MAX = 10_000
+"""Of a recurrence: each is at least seven operations of the program."""
+
 Activation = Callable[[Builder, Value], Value]
 
 _DEFAULT_ALPHA = {
@@ -196,6 +199,8 @@ def _recurrence(b: Builder, node: Node, operands: Operands) -> list[Value]:
     """X, W, R, B, sequence_lens, initial_h, and of LSTM initial_c and P; Y, Y_h and of LSTM Y_c."""
     kind, x, w = _KINDS[node.op], operands[0], operands[1]
     batchwise = node.flag("layout", 0)
+    if x.rank == 3 and x.shape[1 if batchwise else 0] > STEPS_IN_TIME_MAX:
+        raise node.refused(f"{x.shape[1 if batchwise else 0]} steps", wanted=f"at most {STEPS_IN_TIME_MAX}")
     if batchwise:
         x = b.transpose(x, [1, 0, 2])
     hidden = operands[2].shape[-1]
@@ -315,5 +320,5 @@ def _turned(b: Builder, x: Value, lengths: Value | None) -> Value:
     steps = b.constant(np.arange(time, dtype=np.int64).reshape(time, 1))
     back = b.sub(b.sub(lengths, 1), steps)
     rows = b.select(b.binary(Op.LESS, back, 0), b.broadcast(steps, back.shape), back)
-    flat = b.add(b.mul(rows, batch), b.constant(np.arange(batch, dtype=np.int64)))
+    flat = b.add(b.mul(rows, batch), b.counting(batch))
     return b.take(b.reshape(x, [time * batch, math.prod(x.shape[2:])]), flat, 0)

@@ -12,9 +12,9 @@ import numpy as np
 from primitives.reasons import Reason
 from vm.canonical.arrays import NUMPY_OF, Array
 from vm.program import Op
-from vm.sandbox.lower.builder import Builder, Value
+from vm.sandbox.lower.builder import COUNTED_MAX, Builder, Value
 from vm.sandbox.lower.graph import Node, Operands
-from vm.sandbox.lower.movement import INDICES_MAX, checked_axis
+from vm.sandbox.lower.movement import checked_axis
 from vm.sandbox.lower.table import lowers
 from vm.tensor import DType
 
@@ -63,8 +63,8 @@ def _resize(builder: Builder, node: Node, operands: Operands) -> list[Value]:
         cropped = way.coordinates == "tf_crop_and_resize"
         if wanted == how.size and scale == 1 and not cropped:
             continue
-        if wanted > INDICES_MAX:
-            raise node.refused(f"{wanted} along an axis", reason=Reason.VALUE_TOO_LARGE, wanted=INDICES_MAX)
+        if wanted > COUNTED_MAX:
+            raise node.refused(f"{wanted} along an axis", reason=Reason.VALUE_TOO_LARGE, wanted=COUNTED_MAX)
         if way.coordinates == "align_corners" and _is_odd(how) and _by_scales(node, operands):
             told = "sizes instead of scales: ONNX and ONNX Runtime differ where a scaled size is not whole"
             raise node.declined("coordinate_transformation_mode", wanted=told)

@@ -74,7 +74,7 @@ def rows(node: Node, x: Value, b: Builder, dtype: DType) -> Value:
 
 def largest_at(b: Builder, scores: Value) -> Value:
     """Return the place of the first largest score of each row, [N] int64; the number of scores where there is a NaN."""
-    places = b.constant(np.arange(scores.shape[1], dtype=np.int64))
+    places = b.counting(scores.shape[1])
     largest = b.binary(Op.EQUAL, scores, b.reduce(Op.REDUCE_MAX, scores, [1], keep=True))
     candidates = b.select(largest, places, b.scalar(scores.shape[1] - 1, DType.INT64))
     return b.reduce(Op.REDUCE_MIN, candidates, [1])
