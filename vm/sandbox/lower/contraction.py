@@ -26,6 +26,7 @@ def _matmul(b: Builder, node: Node, operands: Operands) -> list[Value]:
 @lowers("Gemm")
 def _gemm(b: Builder, node: Node, operands: Operands) -> list[Value]:
     """alpha · A · B + beta · C, A and B transposed on demand."""
+    node.ignore("broadcast")  # of before opset 7; since then C always does
     x, y, c = operands[0], operands[1], operands.get(2)
     if x.rank != 2 or y.rank != 2:
         raise node.refused(f"operands of rank {x.rank} and {y.rank}", wanted="matrices")

@@ -13,6 +13,9 @@ from vm.sandbox.lower.table import lowers
 from vm.sandbox.lower.windows import Window, channels_last, channels_second, windows
 from vm.tensor import DType
 
+PHASES_MAX = 1024
+"""Convolutions of which a transposed one is made: 32 by 32, the largest stride of a segmenter that we know."""
+
 
 def convolve(b: Builder, x: Value, w: Value, window: Window, groups: int) -> Value:
     """Return the convolution of x [N, *S, G·C] with w [G·F, *T, C]: [N, *O, G·F].
@@ -188,6 +191,8 @@ def _transposed(node: Node, spatial: Sequence[int], kernel: Sequence[int], group
 def phases(b: Builder, x: Value, w: Value, at: Geometry) -> Value:
     """Return the outputs, channels last, the phases interleaved."""
     rank, features = len(at.out), w.shape[0]
+    if math.prod(at.strides) > PHASES_MAX:
+        raise b.refused(f"strides {at.strides}", reason=Reason.OPERATOR_REFUSED, wanted=f"at most {PHASES_MAX} in all")
     rows = [-(-length // stride) for length, stride in zip(at.out, at.strides, strict=True)]
     table = [
         [

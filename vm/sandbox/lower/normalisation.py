@@ -57,6 +57,8 @@ def _batch_normalization(b: Builder, node: Node, operands: Operands) -> list[Val
     training, momentum = node.flag("training_mode", 0), node.number("momentum")
     if not node.flag("spatial", 1):
         raise node.declined("spatial", wanted="1")
+    if not node.flag("is_test", 1):  # of before opset 7
+        raise node.declined("is_test", wanted="1")
     if not training:
         factor, shift = _affine(b, given, epsilon)
         return [scaled(b, x, along(b, factor, x.rank, 1), along(b, shift, x.rank, 1), x.dtype)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from primitives.reasons import Reason
-from vm.canonical.arrays import NUMPY_OF
+from vm.canonical.arrays import NUMPY_OF, Array
 from vm.program import STEPS_MAX, Op
 from vm.sandbox.lower.builder import Builder, Value
 from vm.sandbox.lower.graph import Node, Operands
@@ -93,24 +93,24 @@ def _average_pool(b: Builder, node: Node, operands: Operands) -> list[Value]:
     """Average each window; padding counts if the node says so."""
     x = operands[0]
     window = _window(node, x)
-    padded = node.flag("count_include_pad")
+    padded = node.flag("count_include_pad", 0)
     total = _folded(b, channels_last(b, x), window, Op.REDUCE_SUM, 0)
     counts = np.ones([1] * (2 + window.rank))
     for at in range(window.rank):
-        own = np.array(_counts(window, at, x.shape[2 + at], padded=padded), np.float64)
+        own = _counts(window, at, x.shape[2 + at], padded=padded)
         counts = counts * own.reshape([-1 if each == 1 + at else 1 for each in range(2 + window.rank)])
     return [channels_second(b, b.cast(b.div(total, b.constant(counts)), x.dtype))]
 
 
-def _counts(window: Window, at: int, length: int, *, padded: bool) -> list[int]:
-    """Return how many taps of each window along one dimension count; 1 for none, as 0 is their sum."""
+def _counts(window: Window, at: int, length: int, *, padded: bool) -> Array:
+    """Return how many taps of each window along one dimension count, in float64; 1 for none, as 0 is their sum."""
     low, high = (-window.begins[at], length + window.ends[at]) if padded else (0, length)
-    found: list[int] = []
-    for place in range(window.out[at]):
-        start = place * window.strides[at] - window.begins[at]
-        taps = (start + tap * window.dilations[at] for tap in range(window.kernel[at]))
-        found.append(max(sum(low <= tap < high for tap in taps), 1))
-    return found
+    starts = np.arange(window.out[at], dtype=np.int64) * window.strides[at] - window.begins[at]
+    size, dilation = window.kernel[at], window.dilations[at]
+    first = np.clip(-((starts - low) // dilation), 0, size)  # the first tap at or beyond low
+    beyond = np.clip(-((starts - high) // dilation), 0, size)
+    counts: Array = np.maximum(beyond - first, 1).astype(np.float64)
+    return counts
 
 
 @lowers("LpPool")

@@ -16,8 +16,8 @@ from vm.tensor import DType
 
 DEPTH_MAX = 512
 """Levels of a tree; each is eight operations. Trees that are grown without a limit reach about 60."""
-TABLE_ELEMENTS_MAX = 1 << 26
-"""Leaves times targets: a dense table of float32 of 256 MiB."""
+TABLE_ELEMENTS_MAX = 1 << 24
+"""Leaves times targets: a dense table of float32 of 64 MiB."""
 
 _LEAF = "LEAF"
 _MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ")
