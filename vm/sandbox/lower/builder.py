@@ -11,7 +11,7 @@ import onnx
 from primitives.reasons import Reason, Refused
 from vm.canonical import interpreter
 from vm.canonical.arrays import DTYPE_OF, NUMPY_OF, Array, normal
-from vm.program import CONTRACTIONS, INTS_MAX, OPERANDS_MAX, OPERATIONS_MAX, STEPS_MAX, TENSOR_BYTES_MAX, Op, Operation
+from vm.program import CONTRACTIONS, OPERANDS_MAX, OPERATIONS_MAX, STEPS_MAX, TENSOR_BYTES_MAX, Op, Operation
 from vm.sandbox.lower import moves
 from vm.tensor import FLOATS, ITEM_BYTES, RANK_MAX, DType, TensorType, element_count
 
@@ -133,7 +133,7 @@ class Builder:
         Raises Refused for a value beyond the limits of a program.
         """
         shape = tuple(int(each) for each in shape)
-        self._check(dtype, shape, ints)
+        self.check_shape(dtype, shape)
         if 0 in shape:
             return self.constant(np.zeros(shape, NUMPY_OF[dtype]))
         if op in ELEMENTWISE and (sunk := self._sunk(op, operands, dtype, shape, ints)):
@@ -155,8 +155,9 @@ class Builder:
         self._known[key] = value
         return value
 
-    def _check(self, dtype: DType, shape: tuple[int, ...], ints: Sequence[int]) -> None:
-        if len(shape) > RANK_MAX or len(ints) > INTS_MAX:
+    def check_shape(self, dtype: DType, shape: Sequence[int]) -> None:
+        """Raise Refused for a value beyond the limits of a program."""
+        if len(shape) > RANK_MAX:
             raise self.refused(f"rank {len(shape)}", reason=Reason.OPERATOR_REFUSED, wanted=f"at most {RANK_MAX}")
         if any(each < 0 for each in shape):
             raise self.refused(f"shape {list(shape)}")

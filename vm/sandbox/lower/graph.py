@@ -217,7 +217,7 @@ class Operands:
         """Return an operand that must be there. Raises Refused GRAPH_INVALID."""
         found = self.get(at)
         if found is None:
-            raise self._node.refused(f"no input {self._name(at)}", reason=Reason.GRAPH_INVALID)
+            raise self._node.refused(f"no {self._name(at)}", reason=Reason.GRAPH_INVALID)
         return found
 
     def get(self, at: int) -> Value | None:

@@ -56,6 +56,7 @@ def _resize(builder: Builder, node: Node, operands: Operands) -> list[Value]:
     axes = node.integers("axes") if node.op == "Resize" and node.version >= 18 else None
     chosen = list(range(x.rank)) if axes is None else [checked_axis(node, axis, x.rank) for axis in axes]
     found = _sizes(node, operands, x, chosen)
+    builder.check_shape(x.dtype, [found[at][0] if at in found else size for at, size in enumerate(x.shape)])
     region = _region(node, operands, way, chosen)
     narrow = x.dtype
     for axis, (wanted, scale) in found.items():
