@@ -56,6 +56,30 @@ DYNAMIC = _named("NonMaxSuppression StringSplit Unique")
 _PLACES = {"MaxPool": 1, "LinearClassifier": 0, "SVMClassifier": 0}
 """Which output says where the largest is, or its label; the others do not jump."""
 
+_ADVICE = {
+    "ZipMap": "scores as a tensor: skl2onnx gives them with the option zipmap=False",
+    "NonMaxSuppression": "the boxes and scores before it as outputs: how many boxes stay is up to who asks",
+    "Unique": "the values before it as outputs",
+    "SequenceConstruct": "tensors instead of sequences of them",
+    "SplitToSequence": "Split, with a known number of parts",
+    "BitCast": "Cast, or the bits as integers from the start",
+}
+"""What the author of a model can do without an operator."""
+_OF_STRINGS = _named(
+    "CategoryMapper CastMap DictVectorizer RegexFullMatch StringConcat StringNormalizer StringSplit TfIdfVectorizer"
+)
+
+
+def advice(op: str, domain: str) -> str:
+    """Return what to change in a model that has an operator that is not served."""
+    if domain.startswith("com.microsoft"):
+        return "the model as it was before ONNX Runtime optimised or quantised it for itself, or quantised as QDQ"
+    if op in RANDOM:
+        return "the random numbers as an input"
+    if op in _OF_STRINGS:
+        return "text turned into numbers before the model"
+    return _ADVICE.get(op, "a model that does without it, such as an export to another opset")
+
 
 def is_inexact(node: onnx.NodeProto) -> bool:
     """Return whether the floats of a node may differ in the last bits between machines."""

@@ -180,7 +180,8 @@ def _check_node(node: onnx.NodeProto, where: str) -> None:
     if domain is not None and op in operators.RANDOM:
         raise Refused(Reason.NONDETERMINISTIC, node=where, why="random numbers")
     if domain is None or ("" if domain == "ai.onnx" else domain, op) not in served():
-        raise Refused(Reason.OPERATOR_REFUSED, node=where, why=_why_refused(op, node.domain))
+        wanted = operators.advice(op, node.domain)
+        raise Refused(Reason.OPERATOR_REFUSED, node=where, why=_why_refused(op, node.domain), wanted=wanted)
     if op == "Dropout" and len(node.input) > 2 and node.input[2]:  # noqa: PLR2004 - training_mode is the third input
         raise Refused(Reason.NONDETERMINISTIC, node=where, why="it has a training mode")
     for attribute in node.attribute:

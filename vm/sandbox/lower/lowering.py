@@ -35,6 +35,7 @@ from vm.sandbox.lower.builder import Builder, Made, Value
 from vm.sandbox.lower.expansion import body_of
 from vm.sandbox.lower.graph import Node, Operands, array_of, attributes_of, element_type, signature
 from vm.sandbox.lower.table import ML, Rule, rule_for, served
+from vm.sandbox.operators import advice
 from vm.tensor import DIMENSION_MAX, RANK_MAX, TensorType
 
 FAMILIES = (
@@ -169,7 +170,8 @@ class _Lowering:
         domain = _DOMAINS.get(proto.domain)
         if domain is None or (domain, proto.op_type) not in served():
             told = f"operator {proto.op_type}" + (f" of domain {proto.domain}" if proto.domain else "")
-            raise Refused(Reason.OPERATOR_REFUSED, node=place, why=f"{told} is not served")
+            wanted = advice(proto.op_type, proto.domain)
+            raise Refused(Reason.OPERATOR_REFUSED, node=place, why=f"{told} is not served", wanted=wanted)
         version = self._versions.get(domain, 0)
         says = signature(proto.op_type, domain, version)
         if says is None:
