@@ -16,7 +16,7 @@ WITHIN = 3e-6
 
 
 class Case:
-    """A node on inputs and weights; names are given to operands in their order."""
+    """A node on its first `free` operands as inputs and the others as weights, named in their order."""
 
     def __init__(
         self,
@@ -26,12 +26,13 @@ class Case:
         opset: int = 22,
         outputs: int = 1,
         domain: str = "",
+        free: int = 1,
         **attributes: Any,
     ) -> None:
         names = [f"x{at}" if array is not None else "" for at, array in enumerate(inputs)]
         held = {name: array for name, array in zip(names, inputs, strict=True) if array is not None}
-        self.inputs = {name: array for at, (name, array) in enumerate(held.items()) if at == 0}
-        weights = {name: array for at, (name, array) in enumerate(held.items()) if at > 0}
+        self.inputs = {name: array for at, (name, array) in enumerate(held.items()) if at < free}
+        weights = {name: array for at, (name, array) in enumerate(held.items()) if at >= free}
         self.outputs = [f"y{at}" for at in range(outputs)]
         node = helper.make_node(op, names, self.outputs, domain=domain, **attributes)
         self.proto: onnx.ModelProto = model([node], self.inputs, self.outputs, weights, opset=opset)
