@@ -200,6 +200,7 @@ def _summary(told: dict[str, Json]) -> list[str]:
     assert isinstance(payouts, list)
     pairs: list[tuple[str, object]] = [
         ("job", told["id"]),
+        ("class", told["class"]),
         ("state", told["state"]),
         ("outcome", told["outcome"]),
         ("provider", told["provider"]),

@@ -9,6 +9,7 @@ from primitives.reasons import Fact, Reason, Refused
 from vm.lowering import Lowering, lowering_id
 from vm.manifest import Class
 from vm.pool import Pool, Subject
+from vm.program import VM_VERSION
 from vm.sandbox_protocol import Checked, Failed, Fault, Meaning, refused
 
 CHECKED_MAX = 256
@@ -79,6 +80,7 @@ def check_derived(published: Lowering, derived: Meaning | None) -> None:
     if derived is None:
         raise Refused(Reason.LOWERING_DIFFERS, what="program", seen=published.program_root, wanted="none")
     pairs: list[tuple[str, object, object]] = [
+        ("vm_version", published.vm_version, VM_VERSION),
         ("inputs", published.inputs, derived.inputs),
         ("outputs", published.outputs, derived.outputs),
         ("program", published.program_root, derived.program_root),

@@ -166,6 +166,13 @@ def test_a_lowering_that_is_not_what_the_file_gives_is_found_out(changed: dict[s
     assert caught.value.reason is Reason.LOWERING_DIFFERS
 
 
+def test_a_lowering_for_another_version_of_the_vm_is_not_worked_for() -> None:
+    """V125."""
+    with pytest.raises(Refused) as caught:
+        check_derived(a_lowering(vm_version=2), a_meaning())
+    assert caught.value.facts["what"] == "vm_version"
+
+
 def test_the_tolerance_is_the_publishers_word() -> None:
     """V125."""
     check_derived(a_lowering(tolerance=Ratio(numerator=1, denominator=2_000)), a_meaning())
