@@ -27,6 +27,20 @@ def quiet() -> None:
     ort.set_default_logger_severity(_LOG_FATAL_ONLY)
 
 
+def session_options(settings: Settings) -> ort.SessionOptions:
+    """Return how every session of the engine is set up (V60)."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = settings.threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = ort.GraphOptimizationLevel(int(settings.optimisation))
+    options.log_severity_level = _LOG_FATAL_ONLY
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Without it products of unsigned and signed bytes saturate on processors without VNNI: another result.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
+
+
 class Native:
     """A model, loaded up to the cut (V60)."""
 
@@ -38,18 +52,9 @@ class Native:
         self._cut, self._types = list(cut), types
         _end_at(model.graph, self._cut)
         self._inputs = [value.name for value in model.graph.input]
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = settings.threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        options.graph_optimization_level = ort.GraphOptimizationLevel(int(settings.optimisation))
-        options.log_severity_level = _LOG_FATAL_ONLY
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Without it products of unsigned and signed bytes saturate on processors without VNNI: another result.
-        options.add_session_config_entry("session.x64quantprecision", "1")
         raw = model.SerializeToString()
         try:
-            self._engine = ort.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
+            self._engine = ort.InferenceSession(raw, session_options(settings), providers=["CPUExecutionProvider"])
         except (MemoryError, *FAULTS) as fault:
             raise told(fault, Reason.GRAPH_INVALID) from None
 

@@ -33,10 +33,19 @@ def main() -> int:
     return 1 if changed and not asked.write else 0
 
 
+def _kind(outcome: str) -> str:
+    return "pass" if outcome.startswith("pass") else outcome.partition(":")[0]
+
+
 def _count(rows: list[Row]) -> None:
-    for name, outcomes in (("canonical", [row.canonical for row in rows]), ("native", [row.native for row in rows])):
-        counts = Counter(outcome.partition(":")[0].partition(",")[0] for outcome in outcomes)
-        bound = sum("bound" in outcome for outcome in outcomes)
+    columns = [
+        ("canonical", [row.canonical for row in rows]),
+        ("native", [row.native for row in rows]),
+        ("offered", [row.offered for row in rows]),
+    ]
+    for name, outcomes in columns:
+        counts = Counter(_kind(outcome) for outcome in outcomes)
+        bound = sum(outcome.endswith(" bound") for outcome in outcomes)
         told = ", ".join(f"{kind} {count:,}" for kind, count in sorted(counts.items()))
         print(f"{name:<10} {told}{f', of the passes {bound} with inputs made constants' if bound else ''}")
 

@@ -10,16 +10,26 @@ import onnxruntime as ort
 from onnx import numpy_helper
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
+from primitives import codec
 from primitives.reasons import Reason, Refused
 from tests.vm.backend_suite.cases import SuiteCase, differs
 from vm.canonical import interpreter
-from vm.canonical.arrays import normal
+from vm.canonical.arrays import normal, tensor_of
+from vm.canonical.kernels import NUMPY
 from vm.canonical.trapped import Trapped
+from vm.manifest import Class
+from vm.sandbox.checking import check
 from vm.sandbox.lower.lowering import Lowered, lower
+from vm.sandbox.native import session_options
+from vm.sandbox_protocol import Check, Failed, Optimisation, Settings
+from vm.sandbox_protocol import refused as unpacked
+from vm.tensor import Bundle, NamedTensor
 
 PASS = "pass"
 BOUND_MAX = 8
 """Inputs of one case that are made constants; more ask for a shape in no case."""
+SETTINGS = Settings(threads=1, optimisation=Optimisation.ALL, memory_bytes=0, parent=0)
+OPTIONS = session_options(SETTINGS)
 _FAULTS = (
     state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.EPFail, state.NoModel,
     state.NoSuchFile, state.NotImplemented, state.RuntimeException, RuntimeError, ValueError, TypeError, KeyError,
@@ -32,10 +42,10 @@ def canonical(case: SuiteCase) -> str:
     The suite gives shapes, axes and sizes as inputs of a run. A program needs them beforehand, so the inputs that the
     refusal names are made constants of the model, as its author would, and the outcome says how many were.
     """
-    bound = 0
+    constants = 0
     for inputs, wanted in case.data_sets:
         try:
-            lowered, kept, bound = bound_and_lowered(case, inputs)
+            lowered, kept, constants = bound_and_lowered(case, inputs)
             found = _run(lowered, kept)
         except Refused as refused:
             return f"declined: {told(refused)}"
@@ -45,26 +55,31 @@ def canonical(case: SuiteCase) -> str:
             return f"crash: {type(fault).__name__}"
         if difference := differs(case, wanted, found):
             return f"mismatch: {difference}"
-    return f"{PASS}, {bound} bound" if bound else PASS
+    return f"{PASS}, {constants} bound" if constants else PASS
 
 
 def bound_and_lowered(case: SuiteCase, inputs: Sequence[Any]) -> tuple[Lowered, list[Any], int]:
     """Return the lowered model, the inputs that are left, and how many were made constants. Raises Refused."""
-    model, names, left, bound = case.model, case.inputs, list(inputs), 0
+    _, _, left, lowered = bound(case, inputs)
+    return lowered, left, len(inputs) - len(left)
+
+
+def bound(case: SuiteCase, inputs: Sequence[Any]) -> tuple[onnx.ModelProto, list[str], list[Any], Lowered]:
+    """Return a model whose shapes are known: with names and values of the inputs that are left. Raises Refused."""
+    model, names, left = case.model, case.inputs, list(inputs)
     while True:
         try:
             shapes = [list(each.shape) if isinstance(each, np.ndarray) else [] for each in left]
-            return lower(model, shapes), left, bound
+            return model, names, left, lower(model, shapes)
         except Refused as refused:
             wanted = _asked_for(model, refused) if refused.reason is Reason.SHAPE_NOT_STATIC else []
             wanted = [name for name in wanted if name in names and isinstance(left[names.index(name)], np.ndarray)]
-            if not wanted or bound + len(wanted) > BOUND_MAX:
+            if not wanted or len(inputs) - len(left) + len(wanted) > BOUND_MAX:
                 raise
             model = onnx.ModelProto.FromString(model.SerializeToString())
             for name in wanted:
                 at = names.index(name)
                 model.graph.initializer.append(numpy_helper.from_array(left.pop(at), names.pop(at)))
-            bound += len(wanted)
 
 
 def _asked_for(model: onnx.ModelProto, refused: Refused) -> list[str]:
@@ -86,6 +101,35 @@ def _asked_for(model: onnx.ModelProto, refused: Refused) -> list[str]:
     return found
 
 
+def admitted(case: SuiteCase) -> str:
+    """Return in which classes admission offers the model of a case, calibrated on its first input.
+
+    As for `canonical`, what the refusal of a shape names is made a constant first.
+    """
+    inputs = case.data_sets[0][0]
+    try:
+        model, names, left, _ = bound(case, inputs)
+        bundle = Bundle(
+            tensors=[
+                NamedTensor(name=name.encode(), tensor=tensor_of(normal(each)))
+                for name, each in zip(names, left, strict=True)
+            ]
+        )
+        request = Check(
+            model=model.SerializeToString(),
+            shapes=[list(each.shape) for each in left],
+            samples=[codec.encode(bundle)],
+            calibrate=True,
+        )
+        checked = check(request, SETTINGS, lambda _: NUMPY)
+    except Refused as refused:
+        return f"declined: {told(refused)}"
+    if checked.lowering is None:
+        against = next(fault for fault in checked.faults if fault.exact)
+        return f"declined: {told(unpacked(Failed(reason=against.reason, facts=against.facts)))}"
+    return ", ".join(class_.name.lower() for class_ in Class if checked.lowering.offers(class_))
+
+
 def _run(lowered: Lowered, inputs: Sequence[Any]) -> list[Any]:
     values = interpreter.run(lowered.program, lowered.constants, [normal(each) for each in inputs])
     return [values[number] for number in lowered.program.outputs]
@@ -100,20 +144,10 @@ def told(refused: Refused) -> str:
     return " ".join(f"{refused.reason.name} {operator}: {rest}".split())
 
 
-def options() -> ort.SessionOptions:
-    """Return the options with which the sandbox makes its sessions."""
-    made = ort.SessionOptions()
-    made.intra_op_num_threads = made.inter_op_num_threads = 1
-    made.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    made.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    made.log_severity_level = 4
-    return made
-
-
 def native(case: SuiteCase) -> str:
     """Return what ONNX Runtime makes of a case, set up as in the sandbox."""
     try:
-        session = ort.InferenceSession(case.model.SerializeToString(), options(), providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(case.model.SerializeToString(), OPTIONS, providers=["CPUExecutionProvider"])
     except _FAULTS as fault:
         return f"declined: {_kind(fault)}"
     for inputs, wanted in case.data_sets:
