@@ -37,9 +37,9 @@ PROGRAM = Program(
 
 def test_the_cost_of_a_program_is_counted_from_its_types() -> None:
     found = cost(PROGRAM)
-    canonical = 21 * 24 + 13_000 * 8 + 19 * (104 + 64 + 64) + 19_000_000 * 4
-    tail = 13_000 * 8 + 19 * (64 + 64) + 19_000_000 * 3
-    native = 12 * 24 + 60 * (24 + 48 + 32) + 3_000_000
+    canonical = 30 * 24 + 10_000 * 8 + 20 * (104 + 64 + 64) + 200_000 * 4 + 10_000_000
+    tail = 10_000 * 8 + 20 * (64 + 64) + 200_000 * 3 + 10_000_000
+    native = 20 * 24 + 20 * (24 + 48 + 32) + 400_000 + 10_000_000
     assert found == Cost(
         macs=24,
         elementary=8,
