@@ -46,7 +46,7 @@ def test_shapes_and_what_follows_from_them_are_constants() -> None:
     assert results(found, X)[0].shape == (6, 4)
 
 
-def test_transpositions_that_undo_each_other_vanish_with_work_between_them() -> None:
+def test_transpositions_that_undo_each_other_vanish_with_work_between_them() -> None:  # G102
     nodes = [
         node("Transpose", ["x"], ["a"], perm=[2, 0, 1]),
         node("Relu", ["a"], ["b"]),
@@ -81,7 +81,7 @@ def test_equal_weights_are_one_constant() -> None:
 
 
 @pytest.mark.parametrize("after", ["Softmax", "Relu", "GlobalAveragePool", "Transpose", "Identity", "Flatten"])
-def test_what_follows_the_last_contraction_reads_values_with_names(after: str) -> None:
+def test_what_follows_the_last_contraction_reads_values_with_names(after: str) -> None:  # G103
     nodes = [
         node("Conv", ["x", "w"], ["c"]),
         node("Relu", ["c"], ["r"]),
@@ -100,7 +100,7 @@ def test_what_follows_the_last_contraction_reads_values_with_names(after: str) -
     assert Op.MOVE not in [o.op for o in program.operations if o.origin == 1]
 
 
-def test_the_same_bytes_are_lowered_alike_whatever_the_hash_seed() -> None:
+def test_the_same_bytes_are_lowered_alike_whatever_the_hash_seed() -> None:  # G100
     code = (
         "from tests.vm.models.catalogue import small_models\n"
         "from vm.canonical.arrays import tensor_of\n"
@@ -124,7 +124,7 @@ def test_the_same_bytes_are_lowered_alike_whatever_the_hash_seed() -> None:
     assert told[0].count("\n") == 4
 
 
-def test_a_known_branch_is_taken_and_an_unknown_one_blended() -> None:
+def test_a_known_branch_is_taken_and_an_unknown_one_blended() -> None:  # G104
     yes = graph([node("Neg", ["x"], ["a"])], {}, ["a"])
     no = graph([node("Exp", ["x"], ["b"])], {}, ["b"])
     branch = node("If", ["c"], ["y"], then_branch=yes, else_branch=no)
@@ -224,7 +224,7 @@ def test_an_operator_without_a_rule_is_refused_by_name_and_place() -> None:
     assert "outputs" in str(refused.facts["wanted"])
 
 
-def test_an_attribute_that_is_not_served_is_refused_by_name_and_value() -> None:
+def test_an_attribute_that_is_not_served_is_refused_by_name_and_value() -> None:  # G105
     refused = refusal(model([node("Pad", ["x", "p"], ["y"], mode="mirror")], X, ["y"], {"p": np.zeros(6, np.int64)}), X)
     assert refused.facts["attribute"] == "mode=mirror"
     assert refused.facts["wanted"] == "constant, reflect, edge or wrap"
@@ -278,7 +278,7 @@ def test_a_value_beyond_the_limit_is_refused_before_it_is_made() -> None:
     assert refused.reason is Reason.VALUE_TOO_LARGE
 
 
-def test_a_large_fill_is_left_to_the_run() -> None:
+def test_a_large_fill_is_left_to_the_run() -> None:  # G101
     nodes = [node("Expand", ["w", "s"], ["e"]), node("Add", ["e", "x"], ["y"])]
     inputs = {"x": floats(1)}
     found = checked(model(nodes, inputs, ["y"], {"w": floats(1), "s": np.array([1 << 20])}), inputs)

@@ -166,7 +166,7 @@ class Builder:
             raise Refused(Reason.VALUE_TOO_LARGE, node=self.place, seen=size, wanted=TENSOR_BYTES_MAX)
 
     def _folding(self, made: Made, operands: Sequence[Value]) -> Value | None:
-        """Return the result as a constant, or None where it depends on inputs, traps, or is better left to the run."""
+        """Return the result as a constant, or None where it depends on inputs, traps, or is left to the run (G101)."""
         arrays = [each.array for each in operands if each.array is not None]
         if len(arrays) < len(operands):
             return None
@@ -200,7 +200,7 @@ class Builder:
     ) -> Value | None:
         """Return an elementwise operation done before the transposition that all its operands come from.
 
-        So a network of convolutions keeps its channels last from one to the next.
+        So a network of convolutions keeps its channels last from one to the next (G102).
         """
         order: list[int] | None = None
         for each in operands:

@@ -1,4 +1,4 @@
-"""Rules for control flow: branches chosen or blended, loops unrolled."""
+"""Rules for control flow: branches chosen or blended, loops unrolled (G104)."""
 
 import onnx
 

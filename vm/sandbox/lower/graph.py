@@ -96,7 +96,7 @@ class Node:
     read: list[str] = field(default_factory=list)
 
     def refused(self, why: str, *, reason: Reason = Reason.OPERATOR_REFUSED, **facts: str | int) -> Refused:
-        """Return the refusal of this node, for what no attribute is to blame."""
+        """Return the refusal of this node, for what no attribute is to blame (G105)."""
         return Refused(reason, node=self.place, why=why, **facts)
 
     def declined(self, attribute: str, *, wanted: str) -> Refused:

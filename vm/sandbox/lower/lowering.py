@@ -1,4 +1,4 @@
-"""Lowering: a parsed model and the shapes of its inputs to the program that is its meaning."""
+"""Lowering: a parsed model and the shapes of its inputs to the program that is its meaning (G100)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -260,7 +260,7 @@ class _Lowering:
         return live
 
     def unnamed_at_cut(self) -> frozenset[str]:
-        """Return the names to fence: all at the border, if what follows it reads a value there that has no name."""
+        """Return the names to fence: all at the border, if behind it a value is read that has no name (G103)."""
         entries, live = self._builder.entries, self._live()
         leads = [False] * len(entries)
         before: set[int] = set()
