@@ -38,6 +38,8 @@ LOWERING = Lowering(
         peak_bytes=64,
         trace_bytes=16,
         nodes=1,
+        gas=11,
+        native_gas=11,
     ),
     worst=Tile(proof_bytes=512, steps=4, flops=8, operation=0),
 )
