@@ -32,7 +32,7 @@ INITIALIZERS_MAX = 20_000
 """As many weights as nodes."""
 OPSETS = range(7, 24)
 """Versions of ai.onnx: from where broadcasting is settled up to what the pinned engine implements in full."""
-ML_OPSETS = range(1, 5)
+ML_OPSETS = range(1, 6)
 IR_VERSIONS = range(3, 14)
 _ORT_MAGIC = b"ORTM"
 
