@@ -5,7 +5,7 @@ SEED ?= 1
 INPUTS ?= 1000000
 UPGRADE ?=
 
-.PHONY: help setup demo test fmt lint types sim bench chaos night reference pins clean
+.PHONY: help setup demo test fmt lint types sim bench chaos bits night reference pins clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\): .*## /make \1\t/p' Makefile
@@ -40,12 +40,18 @@ bench: setup     ## figures, with the machine and the method
 chaos: setup     ## a real network, hurt 200 times under load by the plan of SEED=1, and judged: some 25 minutes
 	@$(BIN)/assay testnet chaos --events 200 --seed $(SEED)
 
+bits: setup      ## whether every value of every model has the same bits in numpy and compiled, here and on emulated processors: some 40 minutes; goes on if stopped
+	$(BIN)/python -m tests.vm.bits
+
 night: setup     ## the long campaigns: SEEDS=2000 simulated networks, INPUTS=1000000 odd inputs, and property tests with large counts; goes on if stopped
 	$(BIN)/python -m testnet.sim --seeds $(SEEDS)
 	$(BIN)/python -m testnet.sim.forks
 	$(BIN)/python -m testnet.sim.mutants
 	$(BIN)/python -m tests.fuzz --inputs $(INPUTS)
+	$(BIN)/python -m tests.vm.bits
 	$(BIN)/python -m tests.vm.referee --elements 100000
+	$(BIN)/python -m tests.vm.deviation
+	$(BIN)/python -m tests.vm.hostile.corpus
 	HYPOTHESIS_PROFILE=night $(BIN)/pytest tests --ignore=tests/sim
 
 reference: setup ## write docs/reference anew from the code

@@ -3,7 +3,22 @@
 import argparse
 from collections.abc import Callable, Iterator
 
-from benches import cost, finality, floods, gas, jobs, native, pool, primitives, referee, sync, transfers, tree
+from benches import (
+    canonical,
+    cost,
+    finality,
+    floods,
+    gas,
+    jobs,
+    native,
+    pool,
+    primitives,
+    referee,
+    sync,
+    transfers,
+    tree,
+    warm,
+)
 from benches.figures import Figure, machine, say, show
 
 BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -14,6 +29,8 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "cost": cost.run,
     "referee": referee.run,
     "native": native.run,
+    "canonical": canonical.run,
+    "warm": warm.run,
     "pool": pool.run,
     "finality": finality.run,
     "transfers": transfers.run,
