@@ -6,11 +6,12 @@ its own.
 """
 
 import math
+from collections.abc import Iterable
 
 from primitives.record import Record
 from vm.manifest import Ratio
 from vm.scale import Scales, row_length, values
-from vm.tensor import FLOATS, ITEM_BYTES, Bundle, Tensor
+from vm.tensor import FLOATS, ITEM_BYTES, Bundle, Tensor, element_count
 
 PARTS = 10**9
 """Deviations are told in billionths."""
@@ -33,29 +34,29 @@ class Verdict(Record):
 _OTHER_SHAPE = Verdict(within=False, deviation=DEVIATION_MAX, tensor=0, element=0)
 
 
-def _compare_floats(reference: Tensor, other: Tensor, tolerance: Ratio) -> Verdict:
+def compare_elements(reference: Tensor, other: Tensor, tolerance: Ratio, elements: Iterable[int]) -> Verdict:
+    """Return the verdict that these elements of two float tensors of one type and shape give, which are in order."""
     left, right, length = values(reference), values(other), row_length(reference)
     scales = Scales(left, length, reference.dtype)
     square_num, square_den = tolerance.numerator**2, tolerance.denominator**2
     within, worst, where = True, -1, 0
-    for start in range(0, len(left), length):
-        row = left[start : start + length]
-        if row == right[start : start + length]:
+    start, total, count = -1, 0, 0
+    for at in elements:
+        ref, value = left[at], right[at]
+        if value == ref:
             continue  # V22: equal values, specials included, deviate by nothing
-        total, count, *_ = scales.of(start)
-        for at, ref in enumerate(row, start):
-            value = right[at]
-            if value == ref:
-                continue
-            if isinstance(ref, str) or isinstance(value, str):
-                return Verdict(within=False, deviation=DEVIATION_MAX, tensor=0, element=at)  # V22
-            # V24: |d| ≤ t·max(|ref|, S), both sides squared and multiplied by the count of the elements in S
-            error = (value - ref) ** 2 * count
-            scale = max(ref * ref * count, total)
-            within = within and error * square_den <= scale * square_num
-            deviation = -(-error * PARTS**2 // scale)
-            if deviation > worst:
-                worst, where = deviation, at
+        if isinstance(ref, str) or isinstance(value, str):
+            return Verdict(within=False, deviation=DEVIATION_MAX, tensor=0, element=at)  # V22
+        if start != at - at % length:
+            start = at - at % length
+            total, count, *_ = scales.of(start)
+        # V24: |d| ≤ t·max(|ref|, S), both sides squared and multiplied by the count of the elements in S
+        error = (value - ref) ** 2 * count
+        scale = max(ref * ref * count, total)
+        within = within and error * square_den <= scale * square_num
+        deviation = -(-error * PARTS**2 // scale)
+        if deviation > worst:
+            worst, where = deviation, at
     return Verdict(within=within, deviation=min(_root_up(worst), DEVIATION_MAX), tensor=0, element=where)
 
 
@@ -73,7 +74,7 @@ def compare(reference: Tensor, other: Tensor, tolerance: Ratio) -> Verdict:
     if reference.data == other.data:
         return Verdict(within=True, deviation=0, tensor=0, element=0)
     if reference.dtype in FLOATS:
-        return _compare_floats(reference, other, tolerance)
+        return compare_elements(reference, other, tolerance, range(element_count(reference.shape)))
     size = ITEM_BYTES[reference.dtype]
     pairs = zip(reference.data, other.data, strict=True)
     first = next(at for at, (left, right) in enumerate(pairs) if left != right) // size

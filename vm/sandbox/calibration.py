@@ -10,16 +10,16 @@ from primitives import codec
 from primitives.reasons import Reason, Refused
 from vm.canonical.arrays import DTYPE_OF, NUMPY_OF, Array, tensor_of
 from vm.canonical.kernels import Kernels
-from vm.compare import compare
 from vm.lowering import TOLERANCE_LEAST, TOLERANCE_MOST
 from vm.manifest import Port, Ratio
 from vm.noise import FLOOR, HONEST_SIGMA, PAID_SIGMA, THOUSANDTHS, Noise, billionths, ill_conditioned
+from vm.sandbox.comparing import estimate, fast_compare
 from vm.sandbox.meaning import Derived
 from vm.sandbox.native import Native
 from vm.sandbox.prepared import deviating, feeds_of, named, run_canonical
 from vm.sandbox_protocol import Calibration
 from vm.sandbox_protocol import Noise as ToldNoise
-from vm.tensor import FLOATS, NAME_BYTES_MAX
+from vm.tensor import FLOATS, NAME_BYTES_MAX, SMALL_VALUES_BYTES_MAX
 
 _US_PER_S = 1_000_000
 _PARTS = 10**9
@@ -61,11 +61,9 @@ class Calibrating:
         native = self._native.run(feeds)
         self._native_us.append(round((time.perf_counter() - began) * _US_PER_S))
         for value, at, array in zip(self._values, program.cut, native, strict=True):
-            reference, seen = tensor_of(canonical[at]), tensor_of(array)
-            noise = Noise(reference, tensor_of(perturbed[at]))
-            value.noise = max(value.noise, noise.largest())
-            value.deviation = max(value.deviation, compare(reference, seen, TOLERANCE_MOST).deviation)
-            worst, element = noise.worst(seen)
+            value.deviation = max(value.deviation, _deviation(canonical[at], array))
+            noise, worst, element = _measured(canonical[at], perturbed[at], array)
+            value.noise = max(value.noise, noise)
             if worst > value.in_sigma:
                 value.in_sigma, value.element = worst, element
 
@@ -102,6 +100,18 @@ class Calibrating:
             native_us=min(self._native_us, default=0),
             canonical_us=min(self._canonical_us, default=0),
         )
+
+
+def _deviation(canonical: Array, native: Array) -> int:
+    return fast_compare(tensor_of(canonical), tensor_of(native), TOLERANCE_MOST).deviation
+
+
+def _measured(canonical: Array, perturbed: Array, native: Array) -> tuple[int, int, int]:
+    """Return σ² of the noisiest element, the largest deviation in thousandths of σ, and its element."""
+    if canonical.nbytes > SMALL_VALUES_BYTES_MAX:
+        return estimate(canonical, perturbed, native)
+    noise = Noise(tensor_of(canonical), tensor_of(perturbed))
+    return noise.largest(), *noise.worst(tensor_of(native))
 
 
 def tolerance(calibration: Calibration) -> Ratio:
