@@ -42,7 +42,7 @@ def main(argument: str) -> None:
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     library = compiled.load()
-    if library is not None and known_answers.check(fast.kernels(library)):
+    if library is not None and known_answers.check(fast.each_alone(library)):
         library = None  # the definitions themselves may still be right here
     warm_up(settings, library)
     engine = Engine(settings, library)

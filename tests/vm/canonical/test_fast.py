@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vm import compiled
-from vm.canonical import fast, interpreter
+from vm.canonical import fast, interpreter, known_answers
 from vm.canonical.arrays import DTYPE_OF, Array, normal
 from vm.canonical.fast_library import Library
 from vm.program import Op, Operation, Program
@@ -101,3 +101,8 @@ def test_most_contractions_are_served(library: Library) -> None:
         told, operands = draw.product("<f4") if turn % 2 else draw.convolution("<f4")
         served += kernels[told.op](told, operands, False) is not None
     assert served > 50
+
+
+def test_the_kernels_know_the_answers(library: Library) -> None:
+    assert known_answers.check(fast.kernels(library)) == []
+    assert known_answers.check(fast.each_alone(library)) == []
