@@ -59,10 +59,13 @@ def _reciprocal(builder: Builder, _: Node, operands: Operands) -> list[Value]:
 
 @lowers("Mod")
 def _mod(builder: Builder, node: Node, operands: Operands) -> list[Value]:
-    like_c = node.flag("fmod", 0)
-    if operands[0].dtype in FLOATS and not like_c:
-        raise node.declined("fmod", wanted="fmod=1 for floats")
-    return [builder.binary(Op.MOD, operands[0], operands[1], [int(like_c)])]
+    like_c, a, b = node.flag("fmod", 0), operands[0], operands[1]
+    if like_c or a.dtype not in FLOATS:
+        return [builder.binary(Op.MOD, a, b, [int(like_c)])]
+    rest, zero = builder.binary(Op.MOD, a, b, [1]), builder.scalar(0, a.dtype)
+    other_sign = builder.binary(Op.XOR, builder.binary(Op.LESS, rest, zero), builder.binary(Op.LESS, b, zero))
+    turned = builder.select(other_sign, builder.add(rest, b), rest)
+    return [builder.select(builder.binary(Op.EQUAL, rest, zero), rest, turned)]
 
 
 @lowers("Pow")
