@@ -32,4 +32,4 @@ ONNX_RUNTIME = {
     "test_training_dropout_default_mask": _DROPOUT,
     "test_training_dropout_mask": _DROPOUT,
 }
-"""None of them but those that are NOISE may be served natively: admission holds native values against canonical ones."""
+"""None of them but those that are NOISE may be served natively: admission compares native with canonical values."""

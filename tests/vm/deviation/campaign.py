@@ -156,7 +156,7 @@ class Campaign:
                 self._honest(self.rows[subject.case.name], subject, where, result(place, subject))
             self._keep()
 
-    def impostors(self, subject: Subject, library: Library) -> None:
+    def impostors(self, subject: Subject, library: Library | None) -> None:
         """Measure every impostor of a model, unless that is done."""
         case = subject.case
         row = self.rows[case.name]
