@@ -5,10 +5,12 @@ from typing import Annotated
 
 import msgspec
 
+from primitives import codec
 from primitives.record import Record
 from primitives.units import U32, U64
 from vm.program import OPERANDS_MAX, Operation, Outline
 from vm.referee.opening import Opened, Proof
+from vm.tiles import PROOF_BYTES_MAX
 
 
 class Claim(enum.IntEnum):
@@ -42,3 +44,8 @@ class Accusation(Record):
     """Of the operands that are constants, among the roots of all."""
     run_proof: Proof
     """Of the operands that are results, and of this operation's own digest, among those of the run."""
+
+
+def decode_accusation(raw: bytes) -> Accusation:
+    """Return the accusation that `raw` encodes. Raises Refused TOO_LARGE above 256 KiB, or MALFORMED (V90)."""
+    return codec.decode(Accusation, raw, at_most=PROOF_BYTES_MAX)

@@ -16,6 +16,7 @@ from vm.program import Outline, outline_root
 from vm.referee.known_answers import check_known_answers
 from vm.referee.opening import Opened, Proof, elements, opened_root
 from vm.tensor import FLOATS, SMALL_VALUES_BYTES_MAX, Tensor, element_count
+from vm.tiles import PROOF_BYTES_MAX
 from vm.trace import Run, Trace
 
 
@@ -33,6 +34,11 @@ class NoiseAccusation(Record):
     """In the first run, and in the second, with all leaves."""
     proofs: Annotated[list[Proof], msgspec.Meta(min_length=2, max_length=2)]
     """Of the two, among the results of their runs."""
+
+
+def decode_noise_accusation(raw: bytes) -> NoiseAccusation:
+    """Return the accusation that `raw` encodes. Raises Refused TOO_LARGE or MALFORMED."""
+    return codec.decode(NoiseAccusation, raw, at_most=PROOF_BYTES_MAX)
 
 
 def judge_noise(trace: Trace, accusation: NoiseAccusation) -> tuple[bool, Row]:

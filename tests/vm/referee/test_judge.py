@@ -13,11 +13,11 @@ from tests.vm.referee.random_operations import drawn
 from tests.vm.referee.random_programs import Small, a_witness, cases, committed, small_program
 from vm.canonical.arrays import NUMPY_OF, Array
 from vm.program import Op, TrapCode
-from vm.referee.accusation import Accusation, Claim
+from vm.referee.accusation import Accusation, Claim, decode_accusation
 from vm.referee.judge import Verdict, judge
 from vm.referee.opening import Opened
 from vm.tensor import FLOATS, TensorType, bound_root, element_count
-from vm.tiles import PROOF_BYTES_MAX, tile
+from vm.tiles import tile
 from vm.trace import Run
 
 TRIES = 3
@@ -35,7 +35,7 @@ def test_who_computed_is_right_and_who_changed_a_bit_is_wrong(op: Op, perturbed:
         honest = a_witness(small, perturbed=perturbed)
         accusation = honest.accuse(small.number, element)
         raw = codec.encode(accusation)
-        assert codec.decode(Accusation, raw, at_most=PROOF_BYTES_MAX) == accusation
+        assert decode_accusation(raw) == accusation
         assert len(raw) <= tile(small.program, small.number).proof_bytes
         verdict = judge(committed(small, honest), accusation)
         assert verdict.right

@@ -10,7 +10,7 @@ from tests.vm.referee.random_operations import made
 from vm.canonical.arrays import Array, tensor_of
 from vm.noise import Noise, Row
 from vm.program import Op, Program
-from vm.referee.noise import NoiseAccusation, judge_noise
+from vm.referee.noise import NoiseAccusation, decode_noise_accusation, judge_noise
 from vm.referee.tracing import rows_root, traced
 from vm.referee.witness import Witness
 from vm.tensor import DType, TensorType, element_count
@@ -53,7 +53,8 @@ def accused(row: int, change: int = 0) -> tuple[Trace, NoiseAccusation]:
 
 @pytest.mark.parametrize("row", range(ROWS))
 def test_a_row_told_right_is_right_and_off_by_one_is_wrong(row: int) -> None:
-    right, found = judge_noise(*accused(row))
+    trace, accusation = accused(row)
+    right, found = judge_noise(trace, decode_noise_accusation(codec.encode(accusation)))
     assert right
     wrong, again = judge_noise(*accused(row, change=1))
     assert not wrong
