@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from cli.bundles import ports_of_json
 from cli.client import Client
-from node.rpc.json_value import Json
+from node.rpc.json_value import Json, records
 from primitives.hashing import ZERO_HASH
 from primitives.reasons import Reason, Refused
 from vm.manifest import Class, check_inputs, told_shape
 from vm.tensor import decode_bundle
 
-LOWERINGS_MAX = 1000
-"""Of one model, looked through for the shapes of an input."""
+LOWERINGS_MAX = 100
+"""Looked at; whoever registers more for the same shapes wants to be in the way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +31,12 @@ def meaning_of(client: Client, model: bytes, raw: bytes, class_: Class | None) -
     told = client.rpc.table("model.show", id=model.hex())
     bundle = decode_bundle(raw)
     check_inputs(ports_of_json(told["inputs"]), bundle)
-    known = _lowerings(client, model)
-    shapes = [each.tensor.shape for each in bundle.tensors]
-    fitting = [each for each in known if _shapes(each) == shapes]
+    shapes: Json = [list(each.tensor.shape) for each in bundle.tensors]
+    fitting = _lowerings(client, model, shapes=shapes, publisher=told["publisher"])
+    fitting += _lowerings(client, model, shapes=shapes)
     if not fitting:
-        raise Refused(Reason.LOWERING_UNKNOWN, seen=_told(shapes), wanted=_told_all(known), model=model)
-    fitting.sort(
-        key=lambda each: (each["publisher"] != told["publisher"], int(str(each["published"])), str(each["id"]))
-    )
+        seen = _told([each.tensor.shape for each in bundle.tensors])
+        raise Refused(Reason.LOWERING_UNKNOWN, seen=seen, wanted=_told_all(_lowerings(client, model)), model=model)
     for each in fitting:
         for offered in _classes(each):
             if class_ in (None, offered):
@@ -58,10 +56,10 @@ def unchecked_meaning(client: Client, model: bytes, raw: bytes, class_: Class | 
         return Meant(lowering=lowering, class_=class_ or offered)
 
 
-def _lowerings(client: Client, model: bytes) -> list[dict[str, Json]]:
-    told = client.rpc.table("model.lowerings", model=model.hex(), limit=LOWERINGS_MAX)["lowerings"]
-    assert isinstance(told, list)
-    return [each for each in told if isinstance(each, dict)]
+def _lowerings(client: Client, model: bytes, **only: Json) -> list[dict[str, Json]]:
+    """Return lowerings of a model, the earliest first."""
+    told = records(client.rpc.table("model.lowerings", model=model.hex(), limit=LOWERINGS_MAX, **only)["lowerings"])
+    return sorted(told, key=lambda each: (int(str(each["published"])), str(each["id"])))
 
 
 def _classes(lowering: dict[str, Json]) -> list[Class]:

@@ -51,13 +51,24 @@ async def model_show(services: Services, params: ById) -> ModelShape:
 
 
 async def model_lowerings(services: Services, params: LoweringPage) -> LoweringList:
-    """Return what a model's jobs mean for which shapes of its inputs, by id."""
+    """Return what a model's jobs mean for which shapes of its inputs, by id; on request for certain shapes alone.
+
+    Anybody may register lowerings, so who looks for one names its shapes, and whose word is wanted.
+    """
+    prefix = services.chain.genesis.prefix
     state, model_id = services.chain.state(), bytes.fromhex(params.model)
+    publisher = None if params.publisher is None else parse_address(params.publisher, prefix)
     entry = state.model(model_id)
     if entry is None:
         raise Refused(Reason.MODEL_UNKNOWN, model=model_id)
-    page, more = await _page(state.lowerings(model_id), params.cursor, params.limit)
-    found = [Views(services.chain.genesis.prefix).lowering(each, entry.model) for _, each in page]
+    wanted = (
+        (identity, each)
+        for identity, each in state.lowerings(model_id)
+        if params.shapes in (None, [type_.shape for type_ in each.lowering.inputs])
+        and publisher in (None, each.publisher)
+    )
+    page, more = await _page(wanted, params.cursor, params.limit)
+    found = [Views(prefix).lowering(each, entry.model) for _, each in page]
     return LoweringList(lowerings=found, next=found[-1].id if more else None)
 
 

@@ -21,9 +21,11 @@ class ModelFile(Shape):
 
 
 class LoweringPage(Shape):
-    """A part of the list of a model's lowerings."""
+    """A part of the list of a model's lowerings: of all, of those for certain shapes, of those by one account."""
 
     model: HexHash
+    shapes: Annotated[list[ShapeOfInput], Meta(max_length=BUNDLE_TENSORS_MAX)] | None = None
+    publisher: AddressText | None = None
     limit: PageLimit = PAGE
     cursor: HexHash | None = None
 

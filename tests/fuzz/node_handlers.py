@@ -374,6 +374,7 @@ def _calls() -> list[bytes]:
         "length": 9,
         "model": "ab" * 32,
         "shapes": [[1, 20]],
+        "publisher": address,
         "keys": ["01" + "00" * 20, "07"],
         "raw": world.sign("client", Transfer(to=bytes(20), amount=5)).hex(),
     }

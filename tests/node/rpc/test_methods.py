@@ -244,6 +244,10 @@ async def test_the_lowerings_of_a_model_are_told(node: Node) -> None:
     assert listed["id"] == lowering_id(a_lowering()).hex()
     assert (listed["classes"], listed["tolerance"]) == (["native", "exact"], "1/10000")
     assert (listed["inputs"], listed["cut"]) == ([{"name": "x", **row}], [{"name": "logits", **row}])
+    named = {"model": model_id(a_model()).hex(), "shapes": [[1, 20]], "publisher": text("publisher")}
+    assert (await node.call("model.lowerings", **named))["lowerings"] == [listed]
+    for other in ({"shapes": [[2, 20]]}, {"publisher": text("client")}):
+        assert not (await node.call("model.lowerings", **{**named, **other}))["lowerings"]
     assert (await node.refusal("model.lowerings", model="ab" * 32))["data"]["reason"] == Reason.MODEL_UNKNOWN
 
 
