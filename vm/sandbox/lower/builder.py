@@ -43,6 +43,8 @@ class Value:
     array: Array | None = None
     fenced: bool = False
     """What produced it is not looked into: it is to be read as it is."""
+    items: tuple["Value", ...] | None = None
+    """Of a sequence, which exists in the lowering alone: its tensors. It has no number of its own."""
 
     @property
     def rank(self) -> int:
@@ -133,6 +135,8 @@ class Builder:
         Raises Refused for a value beyond the limits of a program.
         """
         shape = tuple(int(each) for each in shape)
+        if any(each.items is not None for each in operands):
+            raise self.refused("a sequence", reason=Reason.TYPE_REFUSED, wanted="a tensor")
         self.check_shape(dtype, shape)
         if 0 in shape:
             return self.constant(np.zeros(shape, NUMPY_OF[dtype]))
@@ -226,7 +230,8 @@ class Builder:
 
     def fence(self, value: Value) -> Value:
         """Return a value into whose making no later operation looks."""
-        return replace(value, fenced=True)
+        items = None if value.items is None else tuple(self.fence(each) for each in value.items)
+        return replace(value, fenced=True, items=items)
 
     def move(self, x: Value, map_: moves.Map, fill: float = 0) -> Value:
         """Return the elements of `x` that a map names, `fill` outside; composed with what moved `x` if that can be."""
