@@ -15,27 +15,27 @@ def _named(names: str) -> frozenset[str]:
 
 
 CONTRACTIONS = _named(
-    "Attention CausalConvWithState Col2Im Conv ConvInteger ConvTranspose DFT DeformConv Einsum GRU Gemm LSTM "
-    "LinearAttention LinearClassifier LinearRegressor MatMul MatMulInteger QLinearConv QLinearMatMul RNN STFT "
-    "SVMClassifier SVMRegressor"
+    "Attention CausalConvWithState Col2Im Conv ConvInteger ConvTranspose DFT DeformConv Einsum FusedMatMul GRU Gemm "
+    "LSTM LinearAttention LinearClassifier LinearRegressor MatMul MatMulInteger MatMulIntegerToFloat QLinearConv "
+    "QLinearMatMul RNN STFT SVMClassifier SVMRegressor"
 )
 """They sum products in an order that differs between machines; none may come after the cut."""
 
 INEXACT = _named(
-    "Acos Acosh AffineGrid Asin Asinh Atan Atanh AveragePool BatchNormalization BlackmanWindow Celu Cos Cosh "
-    "CumProd CumSum DequantizeLinear Det Elu Erf Exp Gelu GlobalAveragePool GlobalLpPool GridSample GroupNormalization "
-    "HammingWindow HannWindow HardSigmoid HardSwish InstanceNormalization LRN LayerNormalization Log LogSoftmax "
-    "LpNormalization LpPool Mean MeanVarianceNormalization Mish NegativeLogLikelihoodLoss Normalizer Pow "
-    "RMSNormalization Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMean ReduceProd ReduceSum "
-    "ReduceSumSquare Resize RoiAlign RotaryEmbedding Scaler Selu Sigmoid Sin Sinh Softmax SoftmaxCrossEntropyLoss "
-    "Softplus Softsign Sum SwiGLU Swish Tan Tanh Upsample"
+    "Acos Acosh AffineGrid Asin Asinh Atan Atanh AveragePool BatchNormalization BiasGelu BlackmanWindow Celu Cos Cosh "
+    "CumProd CumSum DequantizeLinear Det Elu Erf Exp FastGelu Gelu GlobalAveragePool GlobalLpPool GridSample "
+    "GroupNormalization HammingWindow HannWindow HardSigmoid HardSwish InstanceNormalization LRN LayerNormalization "
+    "Log LogSoftmax LpNormalization LpPool Mean MeanVarianceNormalization Mish NegativeLogLikelihoodLoss Normalizer "
+    "Pow QuickGelu RMSNormalization Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMean ReduceProd "
+    "ReduceSum ReduceSumSquare Resize RoiAlign RotaryEmbedding Scaler Selu Sigmoid Sin Sinh SkipLayerNormalization "
+    "Softmax SoftmaxCrossEntropyLoss Softplus Softsign Sum SwiGLU Swish Tan Tanh Upsample"
 )
 """Their floats may differ in the last bits between machines."""
 
 DISCONTINUOUS = _named(
-    "ArgMax ArgMin Binarizer Ceil DynamicQuantizeLinear Equal Floor Greater GreaterOrEqual Hardmax IsInf IsNaN "
-    "LabelEncoder Less LessOrEqual Mod OneHot OneHotEncoder QuantizeLinear Round Shrink Sign ThresholdedRelu TopK "
-    "TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor"
+    "ArgMax ArgMin Binarizer Ceil DynamicQuantizeLSTM DynamicQuantizeLinear DynamicQuantizeMatMul Equal Floor Greater "
+    "GreaterOrEqual Hardmax IsInf IsNaN LabelEncoder Less LessOrEqual Mod OneHot OneHotEncoder QuantizeLinear Round "
+    "Shrink Sign ThresholdedRelu TopK TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor"
 )
 """They turn a difference in the last bit into another value; before the cut they make a model exact only."""
 

@@ -38,7 +38,8 @@ _ORT_MAGIC = b"ORTM"
 
 P = ParamSpec("P")
 
-_DOMAINS = {"": "ai.onnx", "ai.onnx": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml"}
+_DOMAINS = {"": "ai.onnx", "ai.onnx": "ai.onnx", "ai.onnx.ml": "ai.onnx.ml", "com.microsoft": "com.microsoft"}
+_VERSIONS = {"ai.onnx": OPSETS, "ai.onnx.ml": ML_OPSETS, "com.microsoft": range(1, 2)}
 _ATTRIBUTE = onnx.AttributeProto
 
 
@@ -140,7 +141,7 @@ def _check_versions(model: onnx.ModelProto) -> None:
             continue  # exporters import domains that they do not use; their nodes are refused one by one
         if seen.setdefault(domain, entry.version) != entry.version:
             raise Refused(Reason.OPSET_REFUSED, what=domain, why="imported in two versions")
-        versions = OPSETS if domain == "ai.onnx" else ML_OPSETS
+        versions = _VERSIONS[domain]
         if entry.version not in versions:
             raise Refused(
                 Reason.OPSET_REFUSED, what=domain, seen=entry.version, wanted=f"{versions[0]} to {versions[-1]}"

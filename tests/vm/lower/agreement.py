@@ -8,6 +8,7 @@ import onnxruntime as ort
 from onnx import helper
 
 from tests.vm.lower.graphs import Array, lowered, model, results
+from vm.sandbox.lower.schemas import MICROSOFT
 from vm.wellformed import check_program
 
 ort.set_default_logger_severity(4)
@@ -36,6 +37,8 @@ class Case:
         self.outputs = [f"y{at}" for at in range(outputs)]
         node = helper.make_node(op, names, self.outputs, domain=domain, **attributes)
         self.proto: onnx.ModelProto = model([node], self.inputs, self.outputs, weights, opset=opset)
+        if domain == MICROSOFT:
+            self.proto.opset_import.append(helper.make_opsetid(domain, 1))
 
     def ours(self) -> list[Array]:
         """Return what the canonical interpreter computes."""

@@ -12,6 +12,7 @@ from onnx import numpy_helper
 from primitives.reasons import Reason, Refused
 from vm.canonical.arrays import NUMPY_OF, Array
 from vm.sandbox.lower.builder import Value
+from vm.sandbox.lower.schemas import MICROSOFT, SCHEMAS
 from vm.tensor import ITEM_BYTES, DType
 
 ATTRIBUTES_ELEMENTS_MAX = 4_000_000
@@ -55,8 +56,8 @@ class Signature:
 def signature(op: str, domain: str, version: int) -> Signature | None:
     """Return the operator's signature, or None if ONNX knows none."""
     try:
-        schema = onnx.defs.get_schema(op, version, domain)
-    except onnx.defs.SchemaError:
+        schema = SCHEMAS[op] if domain == MICROSOFT else onnx.defs.get_schema(op, version, domain)
+    except (onnx.defs.SchemaError, KeyError):
         return None
     options = onnx.defs.OpSchema.FormalParameterOption
     ports = tuple(

@@ -10,6 +10,7 @@ from primitives.reasons import Reason, Refused
 from vm.canonical.arrays import DTYPE_OF, Array
 from vm.program import CONTRACTIONS, OPERATIONS_MAX, Operation, Program
 from vm.sandbox.lower import (  # the families register their rules
+    added,
     attention,
     classical,
     contraction,
@@ -34,11 +35,13 @@ from vm.sandbox.lower import (  # the families register their rules
 from vm.sandbox.lower.builder import Builder, Made, Value
 from vm.sandbox.lower.expansion import body_of
 from vm.sandbox.lower.graph import Node, Operands, array_of, attributes_of, element_type, signature
+from vm.sandbox.lower.schemas import MICROSOFT
 from vm.sandbox.lower.table import ML, Rule, rule_for, served
 from vm.sandbox.operators import advice
 from vm.tensor import DIMENSION_MAX, RANK_MAX, TensorType
 
 FAMILIES = (
+    added,
     attention,
     classical,
     contraction,
@@ -64,7 +67,7 @@ NODES_LOWERED_MAX = 100_000
 """Nodes visited, those in loops once for each step: five times what a file may hold, and seconds."""
 NESTING_MAX = 16
 """Graphs within graphs; exporters make three."""
-_DOMAINS = {"": "", "ai.onnx": "", ML: ML}
+_DOMAINS = {"": "", "ai.onnx": "", ML: ML, MICROSOFT: MICROSOFT}
 _Scope = dict[str, Value | None]
 """Values by name; an input that is absent is None."""
 

@@ -72,11 +72,11 @@ def _dequantize_linear(b: Builder, node: Node, operands: Operands) -> list[Value
     scales = _spread(b, node, x, scale)
     less = x
     if zero is not None:
-        less = _centred(b, x, _spread(b, node, x, zero))
+        less = centred_integers(b, x, _spread(b, node, x, zero))
     return [b.cast(b.mul(b.cast(less, DType.FLOAT32), b.cast(scales, DType.FLOAT32)), dtype)]
 
 
-def _centred(b: Builder, x: Value, zero: Value | None) -> Value:
+def centred_integers(b: Builder, x: Value, zero: Value | None) -> Value:
     """Return x less its zero point, in int32."""
     wide = b.cast(x, DType.INT32)
     if zero is None or (zero.array is not None and not zero.array.any()):
@@ -84,16 +84,19 @@ def _centred(b: Builder, x: Value, zero: Value | None) -> Value:
     return b.sub(wide, b.cast(zero, DType.INT32))
 
 
-@lowers("DynamicQuantizeLinear")
-def _dynamic_quantize_linear(b: Builder, node: Node, operands: Operands) -> list[Value]:
-    """Quantise to uint8 by the range of the input, which always holds 0; scale and zero point are outputs."""
-    x = operands[0]
+def dynamically(b: Builder, x: Value) -> tuple[Value, Value, Value]:
+    """Return floats as uint8 by their range, which always holds 0, and the scale and zero point."""
     axes = range(x.rank)
     high = b.binary(Op.MAX, b.reduce(Op.REDUCE_MAX, x, axes), 0)
     low = b.binary(Op.MIN, b.reduce(Op.REDUCE_MIN, x, axes), 0)
     scale = or_one(b, b.div(b.sub(high, low), _LEVELS))
     zero = b.cast(b.unary(Op.ROUND, b.unary(Op.NEG, b.div(low, scale))), DType.UINT8)
-    return [_rounded(b, b.div(x, scale), zero, DType.UINT8), scale, zero]
+    return _rounded(b, b.div(x, scale), zero, DType.UINT8), scale, zero
+
+
+@lowers("DynamicQuantizeLinear")
+def _dynamic_quantize_linear(b: Builder, node: Node, operands: Operands) -> list[Value]:
+    return list(dynamically(b, operands[0]))
 
 
 def _by_rows(b: Builder, given: Value) -> Value:
@@ -106,8 +109,8 @@ def _flat(b: Builder, given: Value) -> Value:
 
 
 def _integer_product(b: Builder, x: Value, x_zero: Value | None, y: Value, y_zero: Value | None) -> Value:
-    left = _centred(b, x, None if x_zero is None else _by_rows(b, x_zero))
-    return product(b, left, _centred(b, y, None if y_zero is None else _flat(b, y_zero)))
+    left = centred_integers(b, x, None if x_zero is None else _by_rows(b, x_zero))
+    return product(b, left, centred_integers(b, y, None if y_zero is None else _flat(b, y_zero)))
 
 
 @lowers("MatMulInteger")
@@ -138,11 +141,11 @@ def _integer_conv(b: Builder, node: Node, x: Value, x_zero: Value | None, w: Val
     if groups < 1 or w.shape[1] * groups != x.shape[1] or w.shape[0] % groups or math.prod(w.shape) == 0:
         raise node.declined("group", wanted=f"groups that part {x.shape[1]} channels")
     window = windows(node, x.shape[2:], w.shape[2:])
-    last = channels_last(b, _centred(b, x, None if x_zero is None else b.reshape(x_zero, [])))
+    last = channels_last(b, centred_integers(b, x, None if x_zero is None else b.reshape(x_zero, [])))
     zeros = None if w_zero is None else _flat(b, w_zero)
     if zeros is not None and zeros.rank:
         zeros = along(b, zeros, w.rank, 0)
-    return convolve(b, last, channels_last(b, _centred(b, w, zeros)), window, groups)
+    return convolve(b, last, channels_last(b, centred_integers(b, w, zeros)), window, groups)
 
 
 @lowers("ConvInteger")

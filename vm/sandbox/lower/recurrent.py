@@ -11,14 +11,13 @@ from vm.program import OPERATIONS_MAX, Op
 from vm.sandbox.lower.builder import Builder, Value
 from vm.sandbox.lower.contraction import product
 from vm.sandbox.lower.graph import Node, Operands
+from vm.sandbox.lower.quantisation import centred_integers, dynamically
+from vm.sandbox.lower.schemas import MICROSOFT
 from vm.sandbox.lower.table import lowers
 from vm.tensor import DType
 
 UNROLLED_MAX = OPERATIONS_MAX // 4
 """Steps of a recurrence, which take four operations or more each."""
-STEPS_IN_TIME_MAX = 10_000
-"""Of a recurrence: each is at least seven operations of the program."""
-
 Activation = Callable[[Builder, Value], Value]
 
 _DEFAULT_ALPHA = {
@@ -69,11 +68,29 @@ def _activation(node: Node, name: str, alpha: float, beta: float) -> Activation:
 
 
 @dataclass(frozen=True)
+class _Matrix:
+    """Weights [N, K]. If they are quantised, so is what they are multiplied with, by its own range."""
+
+    weights: Value
+    scale: Value | None = None
+    zero: Value | None = None
+
+    def times(self, b: Builder, x: Value) -> Value:
+        """Return x [..., K] · weightsᵀ."""
+        turned = b.transpose(self.weights, [1, 0])
+        if self.scale is None:
+            return product(b, x, turned)
+        rounded, scale, zero = dynamically(b, x)
+        total = product(b, centred_integers(b, rounded, zero), centred_integers(b, turned, self.zero))
+        return b.mul(b.cast(total, DType.FLOAT32), b.mul(self.scale, scale))
+
+
+@dataclass(frozen=True)
 class _Direction:
     """One direction of a recurrence: its weights, and what it begins with."""
 
-    w: Value
-    r: Value
+    w: _Matrix
+    r: _Matrix
     wb: Value | None
     rb: Value | None
     peepholes: list[Value]
@@ -113,7 +130,7 @@ def _gate(b: Builder, x: Value, at: int, hidden: int) -> Value:
 
 def _rnn_step(b: Builder, node: Node, common: _Sequence) -> _Step:
     def step(b: Builder, own: _Direction, given: Value, states: list[Value]) -> list[Value]:
-        total = b.add(given, b.contract(states[0], own.r))
+        total = b.add(given, own.r.times(b, states[0]))
         return [own.activations[0](b, _clipped(b, total, common.clip))]
 
     return step
@@ -125,7 +142,7 @@ def _gru_step(b: Builder, node: Node, common: _Sequence) -> _Step:
     def step(b: Builder, own: _Direction, given: Value, states: list[Value]) -> list[Value]:
         (h,) = states
         inner, last = own.activations
-        part = b.narrow(own.r, 0, 0, (3 if before else 2) * hidden)
+        part = b.narrow(own.r.weights, 0, 0, (3 if before else 2) * hidden)
         carried = b.contract(h, part)
         if own.rb is not None:  # the bias of the last gate comes within the reset
             carried = b.add(carried, own.rb if before else b.narrow(own.rb, 0, 0, 2 * hidden))
@@ -134,7 +151,7 @@ def _gru_step(b: Builder, node: Node, common: _Sequence) -> _Step:
         if before:
             reset = b.mul(r, _gate(b, carried, 2, hidden))
         else:
-            reset = b.contract(b.mul(r, h), b.narrow(own.r, 0, 2 * hidden, hidden))
+            reset = b.contract(b.mul(r, h), b.narrow(own.r.weights, 0, 2 * hidden, hidden))
             if own.rb is not None:
                 reset = b.add(reset, b.narrow(own.rb, 0, 2 * hidden, hidden))
         fresh = last(b, _clipped(b, b.add(_gate(b, given, 2, hidden), reset), common.clip))
@@ -153,7 +170,7 @@ def _lstm_step(b: Builder, node: Node, common: _Sequence) -> _Step:
     def step(b: Builder, own: _Direction, given: Value, states: list[Value]) -> list[Value]:
         h, c = states
         sigma, inner, outer = own.activations
-        total = b.add(given, b.contract(h, own.r))
+        total = b.add(given, own.r.times(b, h))
         seen = own.peepholes
 
         def gate(at: int, cell: Value) -> Value:
@@ -189,21 +206,21 @@ _KINDS = {
     "GRU": _Kind(3, 1, ["Sigmoid", "Tanh"], _gru_step, bias_apart=True),
     "LSTM": _Kind(4, 2, ["Sigmoid", "Tanh", "Tanh"], _lstm_step, bias_apart=False),
 }
+_KINDS["DynamicQuantizeLSTM"] = _KINDS["LSTM"]
 
 
 # --- running over time -------------------------------------------------------------------------------------------
 
 
 @lowers("RNN", "GRU", "LSTM")
+@lowers("DynamicQuantizeLSTM", domain=MICROSOFT)
 def _recurrence(b: Builder, node: Node, operands: Operands) -> list[Value]:
     """X, W, R, B, sequence_lens, initial_h, and of LSTM initial_c and P; Y, Y_h and of LSTM Y_c."""
-    kind, x, w = _KINDS[node.op], operands[0], operands[1]
+    kind, x, (w, r) = _KINDS[node.op], operands[0], _weights(b, node, operands)
     batchwise = node.flag("layout", 0)
-    if x.rank == 3 and x.shape[1 if batchwise else 0] > STEPS_IN_TIME_MAX:
-        raise node.refused(f"{x.shape[1 if batchwise else 0]} steps", wanted=f"at most {STEPS_IN_TIME_MAX}")
     if batchwise:
         x = b.transpose(x, [1, 0, 2])
-    hidden = operands[2].shape[-1]
+    hidden = r.shape[-1]
     if node.integer("hidden_size", hidden) != hidden or x.rank != 3 or w.shape[1:] != (kind.gates * hidden, x.shape[2]):
         raise node.refused(f"weights of shape {list(w.shape)}", reason=Reason.GRAPH_INVALID)
     lengths = operands.get(4)
@@ -228,13 +245,14 @@ def _directions(
     b: Builder, node: Node, operands: Operands, kind: _Kind, x: Value, *, batchwise: bool
 ) -> Iterator[_Direction]:
     """Yield the directions. Raises Refused for a direction that ONNX does not name, or weights that do not fit."""
-    said = node.text("direction")
+    said = node.text("direction", "forward")
     reverses = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}.get(said)
     if reverses is None:
         raise node.declined("direction", wanted="forward, reverse or bidirectional")
-    if operands[1].shape[0] != len(reverses) or operands[2].shape[0] != len(reverses):
-        raise node.refused(f"weights of shape {list(operands[1].shape)}", reason=Reason.GRAPH_INVALID)
-    hidden, size = operands[2].shape[-1], kind.gates * operands[2].shape[-1]
+    w, r = _weights(b, node, operands)
+    if w.shape[0] != len(reverses) or r.shape[0] != len(reverses):
+        raise node.refused(f"weights of shape {list(w.shape)}", reason=Reason.GRAPH_INVALID)
+    hidden, size = r.shape[-1], kind.gates * r.shape[-1]
     table = _activations(node, kind, len(reverses))
     for at, reverse in enumerate(reverses):
         bias = operands.get(3)
@@ -243,10 +261,10 @@ def _directions(
             wb, rb = (b.reshape(b.slice(bias, [at, size * part], [1, size]), [size]) for part in (0, 1))
         if wb is not None and rb is not None and not kind.bias_apart:
             wb, rb = b.add(wb, rb), None
-        peepholes = operands.get(7) if node.op == "LSTM" else None
+        peepholes = operands.get(7) if kind.gates == 4 else None
         yield _Direction(
-            w=_one(b, operands[1], at),
-            r=_one(b, operands[2], at),
+            w=_matrix(b, w, operands.get(8), operands.get(9), at),
+            r=_matrix(b, r, operands.get(10), operands.get(11), at),
             wb=wb,
             rb=rb,
             peepholes=[]
@@ -258,6 +276,19 @@ def _directions(
             ],
             reverse=reverse,
         )
+
+
+def _weights(b: Builder, node: Node, operands: Operands) -> tuple[Value, Value]:
+    """Return the weights of inputs [D, G·H, I] and of the recurrence [D, G·H, H]; quantised ones come turned."""
+    w, r = operands[1], operands[2]
+    if node.op == "DynamicQuantizeLSTM":
+        return b.transpose(w, [0, 2, 1]), b.transpose(r, [0, 2, 1])
+    return w, r
+
+
+def _matrix(b: Builder, x: Value, scale: Value | None, zero: Value | None, at: int) -> _Matrix:
+    """Return one direction of weights, and of what they are quantised by: one number, or one for each row."""
+    return _Matrix(_one(b, x, at), *(None if each is None else _one(b, each, at) for each in (scale, zero)))
 
 
 def _one(b: Builder, x: Value, at: int) -> Value:
@@ -293,7 +324,7 @@ def _activations(node: Node, kind: _Kind, directions: int) -> list[list[Activati
 def _run(b: Builder, own: _Direction, common: _Sequence, step: _Step) -> tuple[Value, list[Value]]:
     """Return the hidden states [T, B, H] in the order of the input, and the last states."""
     x = _turned(b, common.x, common.lengths) if own.reverse else common.x
-    given = product(b, x, b.transpose(own.w, [1, 0]))  # what the inputs add at all steps, in one product
+    given = own.w.times(b, x)  # what the inputs add at all steps, in one product
     if own.wb is not None:
         given = b.add(given, own.wb)
     if x.shape[0] > UNROLLED_MAX:
