@@ -5,6 +5,7 @@ With a processor's name and features, as LLVM has them, it makes those of anothe
 """
 
 import hashlib
+import os
 import sys
 import tempfile
 from importlib.metadata import version
@@ -36,17 +37,18 @@ def make() -> Library:
         return kept
     from vm.canonical.fast_build import compiled  # noqa: PLC0415 - numba, for this alone
 
-    code = compiled(*_processor())
+    code = compiled()
     _keep(_file(*_processor()), code)
     return Library(code)
 
 
 def make_for(processor: str, features: str) -> None:
-    """Compile the kernels for another processor, and keep them if they can be kept."""
+    """Compile the kernels for another processor, and keep them if they can be kept; in a process that does no more."""
+    os.environ["NUMBA_CPU_NAME"], os.environ["NUMBA_CPU_FEATURES"] = processor, features  # read when it is imported
     from vm.canonical.fast_build import compiled  # noqa: PLC0415 - numba, for this alone
 
     if not _file(processor, features).exists():
-        _keep(_file(processor, features), compiled(processor, features))
+        _keep(_file(processor, features), compiled())
 
 
 def _processor() -> tuple[str, str]:

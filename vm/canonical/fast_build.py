@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import llvmlite.binding as llvm
-from numba import config, njit, types
+from numba import njit, types
 
 from vm.canonical import fast_code_elementwise as elementwise
 from vm.canonical import fast_code_functions as functions
@@ -53,9 +53,8 @@ _UNARY = {
 _CASTS = "f4_f8 f8_f4 i8_f4 i8_f8 i4_f4 i4_i8 i8_i4 u1_f4 u1_i4 u1_i8 i1_i4"
 
 
-def compiled(processor: str, features: str) -> bytes:
-    """Return the object file of all kernels for a processor, by its name and features as LLVM has them."""
-    config.CPU_NAME, config.CPU_FEATURES = processor, features  # numba reads them when it first makes code
+def compiled() -> bytes:
+    """Return the object file of all kernels for the processor that numba was told of when it was imported, or this."""
     whole = llvm.parse_assembly("")
     for name, function in _kernels():
         whole.link_in(_module(name, function))

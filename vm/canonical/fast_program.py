@@ -27,7 +27,8 @@ class Prepared:
     """A program with its constants, of which `only` some operations are run, and some values besides outputs kept.
 
     A run needs the values that the operations read and do not compute: inputs, or `given` ones. One at a time. The
-    kernels serve operations that are not on the tape: contractions that threads share.
+    kernels serve operations that are not on the tape: contractions that threads share. The program is well-formed (G5),
+    which keeps every kernel within its memory.
     """
 
     def __init__(
@@ -158,7 +159,7 @@ class Runs:
 
     def __init__(self, library: Library, program: Program, kernels: Kernels, threads: int) -> None:
         self._library, self._program, self._kernels, self._threads = library, program, kernels, threads
-        self._constants: Sequence[Array] | None = None
+        self._constants: list[Array] = []
         self._ready: dict[tuple[tuple[int, ...] | None, tuple[int, ...]], Prepared] = {}
 
     def run(
@@ -168,9 +169,11 @@ class Runs:
         """Return what `interpreter.run` does; None for another program. Raises Trapped."""
         if program is not self._program:
             return None
-        if constants is not self._constants:
+        if len(constants) != len(self._constants) or any(
+            a is not b for a, b in zip(constants, self._constants, strict=True)
+        ):
             self._ready.clear()
-            self._constants = constants
+            self._constants = list(constants)
         way = (None if only is None else tuple(only), tuple(sorted(keep)))
         ready = self._ready.get(way)
         if ready is None:
