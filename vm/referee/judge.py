@@ -82,7 +82,7 @@ def _judge_value(trace: Trace, run: Run, accusation: Accusation, types: list[Ten
         return _judge_type(trace, run, accusation, opened)
     _must(element < count, "element", element, count)
     own = [(element, 1)]
-    reaches, trap = _reaches(accusation, types)
+    reaches, trap = reaches_of(accusation, types)
     _check_roots(trace, run, accusation, reaches, opened_root(opened, own))
     committed = shown_bytes(opened, own)  # not in normal form, it is wrong
     if trap is not None:
@@ -104,7 +104,7 @@ def _judge_type(trace: Trace, run: Run, accusation: Accusation, opened: Opened) 
     return Verdict(right=same, committed=None, found=None)
 
 
-def _reaches(accusation: Accusation, types: list[TensorType]) -> tuple[list[Reach], Trapped | None]:
+def reaches_of(accusation: Accusation, types: list[TensorType]) -> tuple[list[Reach], Trapped | None]:
     """Return what the element reads; where an index lies outside the indices alone, and the trap."""
     operation, element = accusation.operation, accusation.element
     asked = needs(operation, types, element)
