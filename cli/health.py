@@ -21,6 +21,7 @@ class State(enum.Enum):
     PROBLEM = "problem"
 
 
+_COMPILE = "python -m vm.compiled"
 _MARKS = {State.GOOD: "✓", State.NOTE: "!", State.PROBLEM: "✗"}
 
 
@@ -59,7 +60,7 @@ def sandbox() -> Iterator[Finding]:
     from vm.sandbox_protocol import Layer
 
     try:
-        layers, deviating = probe_once(PoolConfig())
+        layers, deviating, compiled = probe_once(PoolConfig())
     except Refused as fault:
         yield Finding(what="sandbox", state=State.PROBLEM, told=f"does not start: {fault}")
         return
@@ -68,6 +69,11 @@ def sandbox() -> Iterator[Finding]:
         yield Finding(what="sandbox", state=State.GOOD, told=each.name.lower())
     for name in missing:
         yield Finding(what="sandbox", state=State.NOTE, told=f"{name}: this kernel, or this user, does not grant it")
+    yield (
+        Finding(what="kernels", state=State.GOOD, told="compiled for this processor")
+        if compiled
+        else Finding(what="kernels", state=State.NOTE, told=f"not compiled, so exact runs take longer: {_COMPILE}")
+    )
     if not deviating:
         yield Finding(what="known answers", state=State.GOOD, told="this machine computes what the network does")
     for test in deviating:

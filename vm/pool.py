@@ -106,6 +106,7 @@ class _Sandbox:
     replies: trio.lowlevel.FdStream
     layers: tuple[Layer, ...] = ()
     deviating: tuple[str, ...] = ()
+    compiled: bool = False
     jobs: int = 0
     loaded: list[bytes] = field(default_factory=list)
     """Keys of the models that it surely has ready."""
@@ -222,6 +223,11 @@ class Pool:
         async with self._sandbox(b"", duty=False) as sandbox:
             return sandbox.deviating
 
+    async def compiled(self) -> bool:
+        """Tell whether canonical runs have compiled kernels on this machine."""
+        async with self._sandbox(b"", duty=False) as sandbox:
+            return sandbox.compiled
+
     async def layers(self) -> tuple[Layer, ...]:
         """Return the layers that this machine's kernel grants, as a sandbox of this pool reports them."""
         async with self._sandbox(b"", duty=False) as sandbox:
@@ -276,6 +282,7 @@ class Pool:
             told = await self._ask(sandbox, None, Started, limit_s=START_LIMIT_S)
             sandbox.layers = tuple(told.layers)
             sandbox.deviating = tuple(each.decode(errors="replace") for each in told.deviating)
+            sandbox.compiled = told.compiled
         finally:
             if not sandbox.sound:
                 await sandbox.end()
@@ -360,11 +367,14 @@ def check_once(
     return trio.run(once)
 
 
-def probe_once(config: PoolConfig) -> tuple[tuple[Layer, ...], tuple[str, ...]]:
-    """Return what holds a sandbox on this machine, and the known-answer tests that it fails. Raises Refused."""
+def probe_once(config: PoolConfig) -> tuple[tuple[Layer, ...], tuple[str, ...], bool]:
+    """Return what holds a sandbox here, the known answers that it gets wrong, and whether kernels are compiled.
 
-    async def once() -> tuple[tuple[Layer, ...], tuple[str, ...]]:
+    Raises Refused if none starts.
+    """
+
+    async def once() -> tuple[tuple[Layer, ...], tuple[str, ...], bool]:
         async with open_pool(config) as pool:
-            return await pool.layers(), await pool.deviating()
+            return await pool.layers(), await pool.deviating(), await pool.compiled()
 
     return trio.run(once)

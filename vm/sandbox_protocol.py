@@ -149,6 +149,8 @@ class Started(Record, tag=10):
     layers: Annotated[list[Layer], msgspec.Meta(max_length=len(Layer))]
     deviating: Annotated[list[Text], msgspec.Meta(max_length=DEVIATING_MAX)]
     """Known-answer tests that this machine fails. Unless empty, it computes otherwise than others do."""
+    compiled: bool
+    """Whether canonical runs have compiled kernels here; without them they take several times as long."""
 
 
 class Loaded(Record, tag=12):

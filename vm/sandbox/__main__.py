@@ -48,7 +48,7 @@ def main(argument: str) -> None:
     engine = Engine(settings, library)
     deviating = [each.encode()[:FACT_CHARS_MAX] for each in known_answers.check()[:DEVIATING_MAX]]  # V109
     layers = seal.close_behind(held, settings=settings)
-    replies.write(frame(Started(layers=layers, deviating=deviating)))
+    replies.write(frame(Started(layers=layers, deviating=deviating, compiled=library is not None)))
     replies.flush()
 
     def answer(request: Request) -> Reply:
