@@ -12,7 +12,7 @@ from primitives.reasons import Reason, Refused
 from tests.vm.build import bundle, classifier, magika_model, model, node, tensor, value, values
 from tests.vm.processes import children, until_busy, until_dead
 from vm.compare import compare_bundles
-from vm.manifest import Class, Ratio
+from vm.manifest import MODEL_BYTES_MAX, Class, Ratio
 from vm.pool import JOBS_MAX, PoolConfig, Subject, check_once, open_pool, run_once
 from vm.sandbox_protocol import Optimisation
 from vm.tensor import Bundle, DType, NamedTensor, decode_small_bundle, tensor_root
@@ -192,6 +192,38 @@ async def test_tail_trace_and_known_answers_come_through_the_pool() -> None:
         traced = await pool.trace(store.subject(), JOB, count=3)
         assert len(traced.digests) == 3
         assert store.fetched == 1
+
+
+async def test_a_machine_that_gets_known_answers_wrong_takes_no_duties_and_says_which() -> None:
+    # V109
+    store = Store()
+    async with open_pool(CONFIG) as pool:
+        await pool.layers()
+        pool._idle[0].deviating = ("SIN of float32",)
+        for duty in (pool.check(RAW), pool.execute(store.subject(), JOB), pool.trace(store.subject(), JOB)):
+            with pytest.raises(Refused) as caught:
+                await duty
+            assert (caught.value.reason, caught.value.facts["seen"]) == (Reason.KNOWN_ANSWERS_WRONG, "SIN of float32")
+        assert await pool.deviating() == ("SIN of float32",)
+        assert store.fetched == 0
+
+
+async def test_native_values_are_proved_once_for_each_session_of_this_machine() -> None:
+    # V107
+    store = Store()
+    async with open_pool(CONFIG) as pool:
+        for class_ in Class:
+            await pool.execute(store.subject(class_=class_), JOB)
+        assert list(pool._proved) == [store.subject().key]
+
+
+async def test_a_request_larger_than_the_sandbox_s_memory_is_told_as_that_and_the_sandbox_goes_on() -> None:
+    store = Store()
+    async with open_pool(PoolConfig(memory_limit_bytes=600 * 2**20)) as pool:
+        with pytest.raises(Refused) as caught:
+            await pool.check(bytes(MODEL_BYTES_MAX))
+        assert caught.value.reason is Reason.RUN_MEMORY_LIMIT
+        await pool.execute(store.subject(), JOB)
 
 
 async def test_honest_differences_are_within_the_tolerance_and_lies_are_not() -> None:

@@ -27,6 +27,7 @@ from vm.sandbox_protocol import (
 )
 
 _SETTINGS_BYTES_MAX = 64
+_PIECE_BYTES = 1024 * 1024
 
 
 def main(argument: str) -> None:
@@ -66,9 +67,9 @@ def main(argument: str) -> None:
             case _:
                 assert_never(request)
 
-    while (request := _read()) is not None:
+    while (length := _length()) is not None:
         try:
-            reply = answer(request)
+            reply = answer(_request(length))
         except Refused as fault:
             reply = failed(fault)
         except MemoryError:
@@ -77,14 +78,28 @@ def main(argument: str) -> None:
         replies.flush()
 
 
-def _read() -> Request | None:
+def _length() -> int | None:
+    """Return the length of the next request, or None if there is none."""
     head = sys.stdin.buffer.read(LENGTH_BYTES)
-    if len(head) < LENGTH_BYTES:
-        return None
-    length = body_length(head, at_most=REQUEST_BYTES_MAX)
-    body = sys.stdin.buffer.read(length)
-    if len(body) < length:
-        return None
+    return body_length(head, at_most=REQUEST_BYTES_MAX) if len(head) == LENGTH_BYTES else None
+
+
+def _request(length: int) -> Request:
+    """Return the next request. Raises MemoryError with all of it read, so that the one after it can be."""
+    source, left = sys.stdin.buffer, length
+    try:
+        body = bytearray(length)
+        view = memoryview(body)
+        while left:
+            piece = source.read(min(left, _PIECE_BYTES))
+            if not piece:
+                raise SystemExit(0)  # the pool has gone
+            view[length - left : length - left + len(piece)] = piece
+            left -= len(piece)
+    except MemoryError:
+        while left and (piece := source.read(min(left, _PIECE_BYTES))):
+            left -= len(piece)
+        raise
     request: Request = codec.decode(Request, body, at_most=REQUEST_BYTES_MAX)  # type: ignore[arg-type]  # a union has no type[T]
     return request
 

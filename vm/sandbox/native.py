@@ -53,6 +53,7 @@ class Native:
         _end_at(model.graph, self._cut)
         self._inputs = [value.name for value in model.graph.input]
         raw = model.SerializeToString()
+        model.Clear()
         try:
             self._engine = ort.InferenceSession(raw, session_options(settings), providers=["CPUExecutionProvider"])
         except (MemoryError, *FAULTS) as fault:
