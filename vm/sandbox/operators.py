@@ -1,6 +1,6 @@
 """What each operator does to the last bits of its values, which is what the cut turns on (V52, V113).
 
-Every operator that is lowered has its place here. Absent on purpose: random numbers, strings, sequences, and outputs
+Every operator that is lowered has its place here. Absent on purpose: random numbers, strings, and outputs
 whose shape depends on values.
 """
 
@@ -41,10 +41,11 @@ DISCONTINUOUS = _named(
 
 EXACT = _named(
     "Abs Add And ArrayFeatureExtractor BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast CastLike "
-    "CenterCropPad Clip Compress Concat Constant ConstantOfShape DepthToSpace Div Dropout Expand EyeLike "
-    "FeatureVectorizer Flatten Gather GatherElements GatherND GlobalMaxPool Identity Imputer LeakyRelu Max MaxPool "
-    "MaxUnpool Min Mul Neg NonZero Not Or PRelu Pad Range ReduceMax ReduceMin Relu Reshape ReverseSequence Scatter "
-    "ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Sqrt Squeeze Sub TensorScatter Tile Transpose "
+    "CenterCropPad Clip Compress Concat ConcatFromSequence Constant ConstantOfShape DepthToSpace Div Dropout Expand "
+    "EyeLike FeatureVectorizer Flatten Gather GatherElements GatherND GlobalMaxPool Identity Imputer LeakyRelu Max "
+    "MaxPool MaxUnpool Min Mul Neg NonZero Not Or PRelu Pad Range ReduceMax ReduceMin Relu Reshape ReverseSequence "
+    "Scatter ScatterElements ScatterND SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert "
+    "SequenceLength Shape Size Slice SpaceToDepth Split SplitToSequence Sqrt Squeeze Sub TensorScatter Tile Transpose "
     "Trilu Unsqueeze Where Xor"
 )
 """The same inputs give the same bits everywhere."""
@@ -60,8 +61,6 @@ _ADVICE = {
     "ZipMap": "scores as a tensor: skl2onnx gives them with the option zipmap=False",
     "NonMaxSuppression": "the boxes and scores before it as outputs: how many boxes stay is up to who asks",
     "Unique": "the values before it as outputs",
-    "SequenceConstruct": "tensors instead of sequences of them",
-    "SplitToSequence": "Split, with a known number of parts",
     "BitCast": "Cast, or the bits as integers from the start",
 }
 """What the author of a model can do without an operator."""

@@ -28,7 +28,7 @@ SAID = {
         reshape-to-two-unknowns reshape-to-less reshape-beyond-64-bits reshape-to-negative
         slice-by-0 slice-axis-9 transpose-twice-the-same concat-axis-2-to-the-40 split-negatively
         squeeze-four add-shapes-that-differ matmul-lengths-that-differ quantise-by-0 quantise-axis-9
-        add-of-types-that-differ softmax-axis-9 depth-to-space-by-0
+        add-of-types-that-differ softmax-axis-9 depth-to-space-by-0 sequence
     """),
     Reason.MODEL_UNREADABLE: _named("""
         empty noise cut-short ort-format no-graph no-nodes no-outputs
@@ -41,7 +41,7 @@ SAID = {
     """),
     Reason.OPERATOR_REFUSED: _named("""
         operator-name-not-utf8 unknown-domain transposes-by-large-steps sorts-8-million mel-matrix
-        tree-in-a-circle tree-many-targets tree-unknown-mode tree-of-20000-levels unique sequence
+        tree-in-a-circle tree-many-targets tree-unknown-mode tree-of-20000-levels unique
         splits-to-a-sequence optional strings-normalised cast-to-type-999 cast-to-strings
         constant-of-nothing unsqueeze-300 gemm-of-rank-1 local-response-of-size-0
     """),

@@ -308,3 +308,42 @@ def test_long_folds_go_in_parts() -> None:
     assert np.array_equal(m, x.max(1))
     assert np.array_equal(a, x.argmax(1))
     assert np.allclose(p, x @ inputs["w"], rtol=1e-3, atol=1e-3)
+
+
+def test_sequences_leave_nothing_in_the_program() -> None:
+    nodes = [
+        node("SplitToSequence", ["x"], ["s"], axis=1, keepdims=0),
+        node("SequenceAt", ["s", "last"], ["a"]),
+        node("SequenceErase", ["s", "first"], ["t"]),
+        node("SequenceInsert", ["t", "a", "first"], ["u"]),
+        node("SequenceLength", ["u"], ["n"]),
+        node("ConcatFromSequence", ["u"], ["y"], axis=0, new_axis=1),
+    ]
+    found = checked(model(nodes, X, ["y", "n"], {"last": np.array(-1), "first": np.array(0)}), X)
+    y, n = results(found, X)
+    x = X["x"]
+    assert np.array_equal(y, np.stack([x[:, 2], x[:, 1], x[:, 2]]))
+    assert n == 3
+    assert set(ops(found)) <= {Op.MOVE, Op.CONCAT}
+
+
+def test_a_loop_gathers_a_sequence() -> None:
+    ports = [
+        helper.make_tensor_value_info("i", 7, []),
+        helper.make_tensor_value_info("go", 9, []),
+        helper.make_tensor_sequence_value_info("held", 1, None),
+    ]
+    nodes = [node("Gather", ["x", "i"], ["row"]), node("SequenceInsert", ["held", "row"], ["more"])]
+    body = helper.make_graph(nodes, "body", ports, [onnx.ValueInfoProto(name=name) for name in ("go", "more")])
+    outer = [
+        node("SequenceEmpty", [], ["none"]),
+        node("Loop", ["two", "", "none"], ["rows"], body=body),
+        node("ConcatFromSequence", ["rows"], ["y"], axis=1),
+    ]
+    (y,) = results(checked(model(outer, X, ["y"], {"two": np.array(2)}), X), X)
+    assert np.array_equal(y, np.concatenate(list(X["x"]), 1))
+
+
+def test_a_sequence_as_output_is_refused() -> None:
+    refused = refusal(model([node("SequenceConstruct", ["x"], ["y"])], X, ["y"]), X)
+    assert refused.facts == {"node": "output y", "seen": "a sequence", "wanted": "a tensor"}

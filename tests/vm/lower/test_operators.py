@@ -13,6 +13,7 @@ from tests.vm.lower.agreement import Case
 from tests.vm.lower.graphs import Array, floats
 from vm.program import STEPS_MAX
 from vm.sandbox import operators
+from vm.sandbox.lower.schemas import MICROSOFT
 from vm.sandbox.lower.table import ML, served
 from vm.sandbox_protocol import Kind
 
@@ -192,5 +193,5 @@ def test_every_operator_that_is_lowered_has_its_kind() -> None:
     kinds = operators.CONTRACTIONS | operators.INEXACT | operators.DISCONTINUOUS | operators.EXACT
     named = kinds | operators.CONTROL_FLOW
     assert [name for _, name in served() if name not in named] == []
-    assert {domain for domain, _ in served()} == {"", ML}
+    assert {domain for domain, _ in served()} == {"", ML, MICROSOFT}
     assert Kind.UNKNOWN not in {operators.kind_of(helper.make_node(name, [], [])) for _, name in served()}

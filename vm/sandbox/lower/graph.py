@@ -261,7 +261,8 @@ class Operands:
                 if not port.optional and not (port.variadic and at >= says.least):
                     self[at]  # raises
                 continue
-            if _TYPE_WORDS[value.dtype] not in port.types:
+            word = _TYPE_WORDS[value.dtype]
+            if (word if value.items is None else f"seq({word})") not in port.types:
                 told = f"{self._name(at)} of {value.dtype.name.lower()}"
                 raise node.refused(told, reason=Reason.TYPE_REFUSED, wanted=", ".join(sorted(port.types)))
             if port.variadic and not port.alike:

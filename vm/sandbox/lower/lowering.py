@@ -28,6 +28,7 @@ from vm.sandbox.lower import (  # the families register their rules
     regions,
     resizing,
     sampling,
+    sequences,
     signal,
     softmax,
     trees,
@@ -59,6 +60,7 @@ FAMILIES = (
     regions,
     resizing,
     sampling,
+    sequences,
     signal,
     softmax,
     trees,
@@ -120,6 +122,9 @@ class _Lowering:
             self._names[value.number] = port.name
         scope: _Scope = {port.name: value for port, value in zip(inputs, bound, strict=True)}
         self._outputs = self._graph(graph, scope, "")
+        for value, port in zip(self._outputs, graph.output, strict=True):
+            if value.items is not None:
+                raise Refused(Reason.TYPE_REFUSED, node=f"output {port.name}", seen="a sequence", wanted="a tensor")
 
     def _input(self, value: onnx.ValueInfoProto, shape: Sequence[int]) -> Value:
         where = f"input {value.name}"
@@ -158,7 +163,7 @@ class _Lowering:
             for name, value in zip(proto.output, results, strict=False):
                 if not name:
                     continue
-                if not within:
+                if not within and value.items is None:
                     self._names.setdefault(value.number, name)
                 scope[name] = self._builder.fence(value) if name in self._fences and not within else value
 

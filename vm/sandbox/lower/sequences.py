@@ -9,9 +9,12 @@ from vm.tensor import DType
 
 NUMBERLESS = -1
 """In the place of a value's number: no operation reads a sequence."""
+ITEMS_MAX = 10_000
+"""Tensors in one: each is at least one operation, and there are 100,000 of these."""
 
 
 def _sequence(dtype: DType, items: list[Value]) -> list[Value]:
+    """Return a sequence as the result of a rule."""
     return [Value(NUMBERLESS, dtype, (), items=tuple(items))]
 
 
@@ -44,7 +47,13 @@ def _insert(_: Builder, node: Node, operands: Operands) -> list[Value]:
     items, value = _items(operands), operands[1]
     if value.dtype is not operands[0].dtype:
         raise node.refused(f"{value.dtype.name} into {operands[0].dtype.name}", reason=Reason.GRAPH_INVALID)
-    items.insert(_place(node, operands, 2, len(items) + 1, default=len(items)), value)
+    if len(items) == ITEMS_MAX:
+        raise node.refused("one tensor more", wanted=f"at most {ITEMS_MAX}")
+    given, count = operands.get_ints(2), len(items)
+    place = given[0] if given else count
+    if not -count <= place <= count:
+        raise node.refused(f"place {place} of {count}", reason=Reason.GRAPH_INVALID)
+    items.insert(place, value)  # before the element of that place, as in Python
     return _sequence(value.dtype, items)
 
 
@@ -73,22 +82,23 @@ def _split(builder: Builder, node: Node, operands: Operands) -> list[Value]:
     x, given = operands[0], operands.get_ints(1)
     axis, keep = axis_of(node, x.rank), node.flag("keepdims")
     size = x.shape[axis]
-    if given is None:
-        sizes = [1] * size
-    elif operands[1].rank == 0:
-        if given[0] < 1:
-            raise node.refused(f"parts of {given[0]}", reason=Reason.GRAPH_INVALID)
-        sizes = [min(given[0], size - at) for at in range(0, size, given[0])]
-    else:
+    if given is not None and operands[1].rank:
         sizes = given
+    else:
+        each = 1 if given is None else given[0]
+        if each < 1:
+            raise node.refused(f"parts of {each}", reason=Reason.GRAPH_INVALID)
+        sizes = [min(each, size - at) for at in range(0, size, each)[: ITEMS_MAX + 1]]
+    if len(sizes) > ITEMS_MAX:
+        raise node.refused("more parts than that", wanted=f"at most {ITEMS_MAX}")
     if sum(sizes) != size or min(sizes, default=0) < 0:
         raise node.refused(f"parts of {sizes} of {size}", reason=Reason.GRAPH_INVALID)
     items: list[Value] = []
     start = 0
-    for each in sizes:
-        part = builder.narrow(x, axis, start, each)
+    for length in sizes:
+        part = builder.narrow(x, axis, start, length)
         items.append(part if given is not None or keep else builder.reshape(part, x.shape[:axis] + x.shape[axis + 1 :]))
-        start += each
+        start += length
     return _sequence(x.dtype, items)
 
 
