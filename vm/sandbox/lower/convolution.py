@@ -10,7 +10,7 @@ from vm.program import STEPS_MAX, Op
 from vm.sandbox.lower.builder import Builder, Value
 from vm.sandbox.lower.graph import Node, Operands
 from vm.sandbox.lower.table import lowers
-from vm.sandbox.lower.windows import Window, channels_last, channels_second, windows
+from vm.sandbox.lower.windows import Window, channels_last, channels_second, padding_mode, windows
 from vm.tensor import DType
 
 PHASES_MAX = 1024
@@ -161,7 +161,7 @@ def _transposed(node: Node, spatial: Sequence[int], kernel: Sequence[int], group
     rank = len(spatial)
     strides, dilations = node.integers("strides") or [1] * rank, node.integers("dilations") or [1] * rank
     extra, pads = node.integers("output_padding") or [0] * rank, node.integers("pads") or [0] * (2 * rank)
-    wanted, mode = node.integers("output_shape"), node.text("auto_pad")
+    wanted, mode = node.integers("output_shape"), padding_mode(node)
     if not len(strides) == len(dilations) == len(extra) == len(pads) / 2 == rank or (wanted and len(wanted) < rank):
         raise node.refused(f"strides, dilations or pads not of rank {rank}", reason=Reason.GRAPH_INVALID)
     if min([*strides, *dilations, *kernel]) < 1:

@@ -95,11 +95,14 @@ def _average_pool(b: Builder, node: Node, operands: Operands) -> list[Value]:
     window = _window(node, x)
     padded = node.flag("count_include_pad", 0)
     total = _folded(b, channels_last(b, x), window, Op.REDUCE_SUM, 0)
-    counts = np.ones([1] * (2 + window.rank))
+    mean, whole = total, 1
     for at in range(window.rank):
         own = _counts(window, at, x.shape[2 + at], padded=padded)
-        counts = counts * own.reshape([-1 if each == 1 + at else 1 for each in range(2 + window.rank)])
-    return [channels_second(b, b.cast(b.div(total, b.constant(counts)), x.dtype))]
+        if (own == own[:1]).all():
+            whole *= int(own[0]) if own.size else 1
+        else:
+            mean = b.div(mean, b.constant(own.reshape([-1 if each == 1 + at else 1 for each in range(total.rank)])))
+    return [channels_second(b, b.cast(b.div(mean, whole), x.dtype))]
 
 
 def _counts(window: Window, at: int, length: int, *, padded: bool) -> Array:

@@ -37,7 +37,7 @@ def windows(node: Node, spatial: Sequence[int], kernel: Sequence[int], *, ceil_m
         raise node.refused(f"kernel, strides, dilations or pads not of rank {rank}", reason=Reason.GRAPH_INVALID)
     if min([*kernel, *strides, *dilations], default=1) < 1:
         raise node.refused("a kernel, stride or dilation below 1", reason=Reason.GRAPH_INVALID)
-    mode = node.text("auto_pad", "NOTSET")
+    mode = padding_mode(node)
     out: list[int] = []
     for at, (length, stride) in enumerate(zip(spatial, strides, strict=True)):
         span = dilations[at] * (kernel[at] - 1) + 1
@@ -55,6 +55,14 @@ def windows(node: Node, spatial: Sequence[int], kernel: Sequence[int], *, ceil_m
             raise node.refused(f"a window of {span} over {length} elements", reason=Reason.GRAPH_INVALID)
         out.append(max(count, 0))
     return Window(list(kernel), strides, dilations, begins, ends, out)
+
+
+def padding_mode(node: Node) -> str:
+    """Return auto_pad. Raises Refused OPERATOR_REFUSED for one that ONNX does not name."""
+    mode = node.text("auto_pad", "NOTSET")
+    if mode not in ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"):
+        raise node.declined("auto_pad", wanted="NOTSET, SAME_UPPER, SAME_LOWER or VALID")
+    return mode
 
 
 def _pads(node: Node, rank: int) -> tuple[list[int], list[int]]:
