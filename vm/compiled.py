@@ -11,8 +11,6 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-import llvmlite.binding as llvm
-
 from vm.canonical.fast_library import Library
 
 _CODE = Path(__file__).parent / "canonical"
@@ -23,10 +21,10 @@ _SOURCES = ("fast_build.py", "fast_library.py", "fast_code_*.py")
 
 
 def load() -> Library | None:
-    """Return the kernels for this processor, or None if they have not been made. Before the process is sealed off."""
+    """Return the kernels for this processor, or None if there are none. Before the process is sealed off."""
     try:
         return Library(_file(*_processor()).read_bytes())
-    except OSError:
+    except (OSError, ImportError):
         return None
 
 
@@ -52,7 +50,9 @@ def make_for(processor: str, features: str) -> None:
 
 
 def _processor() -> tuple[str, str]:
-    """Return the name and the features of this processor."""
+    """Return the name and the features of this processor. Raises ImportError where there is no llvmlite."""
+    import llvmlite.binding as llvm  # noqa: PLC0415 - everything else works without it
+
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 

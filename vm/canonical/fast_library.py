@@ -6,7 +6,6 @@ be executed. The calls themselves allocate nothing and leave Python's lock, so t
 
 import ctypes
 
-import llvmlite.binding as llvm
 import numpy as np
 
 from vm.canonical.arrays import Array
@@ -26,6 +25,9 @@ class Library:
     """The kernels of one object file. It lives as long as its functions are called."""
 
     def __init__(self, code: bytes) -> None:
+        """Load an object file. Raises ImportError where there is no llvmlite."""
+        import llvmlite.binding as llvm  # noqa: PLC0415 - everything else works without it
+
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         empty = llvm.parse_assembly(f'target triple = "{llvm.get_process_triple()}"')
