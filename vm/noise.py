@@ -11,7 +11,9 @@ import msgspec
 
 from primitives.record import Record
 from primitives.units import U32, U64
-from vm.scale import Scale, Scales, Value, row_length, values
+from vm.lowering import TOLERANCE_LEAST
+from vm.manifest import Ratio
+from vm.scale import ELEMENTS_MIN, Scale, Scales, Value, row_length, values
 from vm.tensor import FLOATS, Tensor
 
 UNIT_BITS = 80
@@ -71,8 +73,13 @@ def _noise(canonical: list[Value], perturbed: list[Value], scale: Scale) -> int:
 class Noise:
     """What the two canonical runs say of one float value: the noise of each of its rows (V102)."""
 
-    def __init__(self, canonical: Tensor, perturbed: Tensor) -> None:
+    def __init__(self, canonical: Tensor, perturbed: Tensor, tolerance: Ratio = TOLERANCE_LEAST) -> None:
+        """Take the two runs, and the tolerance of the job's lowering: it says how noisy the publisher's samples were.
+
+        Of fewer than 16 values σ is found by luck: the second run may move them hardly, or all together.
+        """
         assert canonical.dtype in FLOATS
+        self._least = square_of_sixteenth(tolerance)
         assert (canonical.dtype, canonical.shape) == (perturbed.dtype, perturbed.shape)
         self._dtype = canonical.dtype
         self._canonical, self._perturbed = values(canonical), values(perturbed)
@@ -104,10 +111,13 @@ class Noise:
         return self._rows[start]
 
     def _unit(self, at: int) -> tuple[Scale, int]:
-        """Return by what an element is judged: scale, and σ² or a sixteenth of its own square (V103)."""
+        """Return by what an element is judged: scale, and the larger of σ² and what bounds it from below (V103)."""
         scale, noise = self._row(at - at % self._length)
         own = _square(self._canonical[at], self._perturbed[at], scale)
-        return scale, NOISE_MAX if own is None else min(max(noise, own // OWN), NOISE_MAX)
+        if own is None:
+            return scale, NOISE_MAX
+        least = self._least if scale.members < ELEMENTS_MIN else FLOOR
+        return scale, min(max(noise, own // OWN, least), NOISE_MAX)
 
     def largest(self) -> int:
         """Return the largest σ² of an element, in units of 2^-80."""
@@ -140,6 +150,11 @@ class Noise:
             if off > worst:
                 worst, where = off, at
         return worst, where
+
+
+def square_of_sixteenth(tolerance: Ratio) -> int:
+    """Return the square of a sixteenth of a tolerance in units of 2^-80, rounded down: of the least one, FLOOR."""
+    return (tolerance.numerator**2 << UNIT_BITS) // (tolerance.denominator * PAID_SIGMA) ** 2
 
 
 def ill_conditioned(noise: int) -> bool:

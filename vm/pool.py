@@ -14,7 +14,8 @@ from primitives import codec
 from primitives.hashing import tagged
 from primitives.reasons import Reason, Refused
 from vm import launcher
-from vm.manifest import MODEL_BYTES_MAX, Class
+from vm.lowering import TOLERANCE_LEAST
+from vm.manifest import MODEL_BYTES_MAX, Class, Ratio
 from vm.sandbox_protocol import (
     LENGTH_BYTES,
     REPLY_BYTES_MAX,
@@ -90,6 +91,8 @@ class Subject:
     shapes: Sequence[Sequence[int]]
     class_: Class
     load: LoadModel
+    tolerance: Ratio = TOLERANCE_LEAST
+    """Of the lowering: in class native how noisy its publisher's samples were."""
 
     @property
     def key(self) -> bytes:
@@ -180,9 +183,11 @@ class Pool:
         """
         _check_sizes(b"", len(bundle))
         async with self._prepared(subject) as sandbox:
-            prove = subject.class_ is Class.NATIVE and subject.key not in self._proved
+            new = subject.class_ is Class.NATIVE and subject.key not in self._proved
+            prove = subject.tolerance if new else None
             reply = await self._ask(sandbox, Execute(key=subject.key, bundle=bundle, prove=prove), Executed)
-            self._proved[subject.key] = None
+            if prove:
+                self._proved[subject.key] = None
             while len(self._proved) > PROVED_MAX:
                 self._proved.popitem(last=False)
         return RunResult(cut=reply.cut, outputs=reply.outputs, wall_ms=reply.wall_ms)

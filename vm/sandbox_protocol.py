@@ -16,7 +16,7 @@ from primitives.units import U32, U64
 from vm import trace as traces
 from vm.cost import Cost
 from vm.lowering import CutValue, Lowering, Types
-from vm.manifest import MODEL_BYTES_MAX, Class, Ports
+from vm.manifest import MODEL_BYTES_MAX, Class, Ports, Ratio
 from vm.program import OPERATIONS_MAX
 from vm.tensor import (
     BUNDLE_BYTES_MAX,
@@ -118,8 +118,8 @@ class Execute(Record, tag=6):
 
     key: Hash
     bundle: bytes
-    prove: bool
-    """Whether native values are to be held against the canonical run before they are told (V107)."""
+    prove: Ratio | None
+    """The lowering's tolerance, if native values are to be held against the canonical run first (V107)."""
 
 
 class Tail(Record, tag=7):

@@ -6,7 +6,7 @@ from ledger.records import ModelEntry
 from node.ports import Task, TaskResult
 from primitives.hashing import sha256
 from primitives.reasons import Fact, Reason, Refused
-from vm.lowering import Lowering, lowering_id
+from vm.lowering import TOLERANCE_LEAST, Lowering, lowering_id
 from vm.manifest import Class
 from vm.pool import Pool, Subject
 from vm.program import VM_VERSION
@@ -108,7 +108,8 @@ def _subject(task: Task) -> Subject:
         return task.model
 
     shapes = [type_.shape for type_ in task.lowering.inputs]
-    return Subject(model=task.model_id, shapes=shapes, class_=task.class_, load=load)
+    tolerance = task.lowering.tolerance or TOLERANCE_LEAST
+    return Subject(model=task.model_id, shapes=shapes, class_=task.class_, load=load, tolerance=tolerance)
 
 
 def _name(task: Task) -> bytes:

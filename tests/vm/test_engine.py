@@ -3,7 +3,8 @@ import pytest
 
 from primitives.reasons import Reason, Refused
 from tests.vm.build import bundle, classifier, magika_model, model, node, tensor, value, values, weight
-from vm.manifest import Class
+from vm.lowering import TOLERANCE_LEAST
+from vm.manifest import Class, Ratio
 from vm.sandbox.engine import Engine, warm_up
 from vm.sandbox_protocol import (
     MODELS_KEPT,
@@ -35,7 +36,7 @@ def prepared(raw: bytes = RAW, shapes: list[list[int]] | None = None, class_: Cl
     return engine
 
 
-def run(engine: Engine, job: bytes = JOB, *, prove: bool = True) -> tuple[Bundle, Bundle]:
+def run(engine: Engine, job: bytes = JOB, *, prove: Ratio | None = TOLERANCE_LEAST) -> tuple[Bundle, Bundle]:
     ran = engine.execute(Execute(key=KEY, bundle=job, prove=prove))
     return decode_small_bundle(ran.cut), decode_small_bundle(ran.outputs)
 
@@ -71,7 +72,7 @@ def test_an_exact_run_gives_the_outputs_alone_and_they_are_those_of_the_canonica
 
 def test_a_verifier_gets_the_outputs_of_the_provider_from_the_provider_s_values() -> None:
     engine = prepared()
-    ran: Executed = engine.execute(Execute(key=KEY, bundle=JOB, prove=False))
+    ran: Executed = engine.execute(Execute(key=KEY, bundle=JOB, prove=None))
     assert engine.tail(Tail(key=KEY, bundle=JOB, cut=ran.cut)).outputs == ran.outputs
     moved = bundle(m=tensor([3.0, 2.0, 1.0], [1, 3]))
     assert engine.tail(Tail(key=KEY, bundle=JOB, cut=moved)).outputs != ran.outputs
@@ -127,7 +128,7 @@ def test_a_trace_is_the_same_in_every_sandbox() -> None:
 def test_an_input_is_refused_with_a_typed_reason(raw: bytes, reason: Reason, class_: Class) -> None:
     engine = prepared(class_=class_)
     with pytest.raises(Refused) as caught:
-        engine.execute(Execute(key=KEY, bundle=raw, prove=False))
+        engine.execute(Execute(key=KEY, bundle=raw, prove=None))
     assert caught.value.reason is reason
     run(engine)
 
@@ -161,10 +162,10 @@ def test_an_engine_keeps_the_models_used_last() -> None:
 
     for key in keys[:-1]:
         prepare(key)
-    engine.execute(Execute(key=keys[0], bundle=JOB, prove=False))
+    engine.execute(Execute(key=keys[0], bundle=JOB, prove=None))
     assert prepare(keys[-1]) == [*keys[2:-1], keys[0], keys[-1]]
     with pytest.raises(Refused) as caught:
-        engine.execute(Execute(key=keys[1], bundle=JOB, prove=False))
+        engine.execute(Execute(key=keys[1], bundle=JOB, prove=None))
     assert caught.value.reason is Reason.RUN_REFUSED
 
 
@@ -343,4 +344,4 @@ def test_native_values_far_from_the_canonical_ones_are_declined() -> None:
     with pytest.raises(Refused) as caught:
         run(engine)
     assert caught.value.reason is Reason.NATIVE_DEVIATES
-    run(engine, prove=False)
+    run(engine, prove=None)

@@ -8,7 +8,19 @@ from hypothesis import strategies as st
 
 from tests.vm.build import tensor, values
 from tests.vm.test_compare import square_of_scale
-from vm.noise import FLOOR, HONEST_SIGMA, IN_SIGMA_MAX, NOISE_MAX, SLASHED_SIGMA, Noise, billionths, ill_conditioned
+from vm.lowering import TOLERANCE_LEAST
+from vm.manifest import Ratio
+from vm.noise import (
+    FLOOR,
+    HONEST_SIGMA,
+    IN_SIGMA_MAX,
+    NOISE_MAX,
+    SLASHED_SIGMA,
+    Noise,
+    billionths,
+    ill_conditioned,
+    square_of_sixteenth,
+)
 from vm.tensor import DType, Tensor
 
 NAN, INF = math.nan, math.inf
@@ -109,6 +121,23 @@ def test_two_runs_that_agree_leave_the_floor() -> None:
     row = [1.0] * 32
     assert [each.noise for each in Noise(of([row]), of([row])).rows()] == [FLOOR]
     assert billionths(FLOOR) == 954
+
+
+def test_v103_few_values_are_judged_by_what_the_samples_of_the_lowering_showed() -> None:
+    # The second run hardly moves these two values by luck; on the publisher's samples σ was 2^-17.
+    row, off = [1.0, -0.5], [1.00003, -0.5]
+    tolerance = Ratio(numerator=16, denominator=2**17)
+    strict, lenient = Noise(of([row]), of([row])), Noise(of([row]), of([row]), tolerance)
+    assert square_of_sixteenth(TOLERANCE_LEAST) == FLOOR
+    assert strict.largest() == FLOOR
+    assert lenient.largest() == square_of_sixteenth(tolerance) == FLOOR << 6
+    assert strict.worst(of([off]))[0] == pytest.approx(8 * lenient.worst(of([off]))[0], abs=8)
+    assert strict.rows() == lenient.rows()  # what the trace holds is what the two runs say
+
+
+def test_v103_sixteen_values_say_for_themselves_how_noisy_they_are() -> None:
+    row = [1.0 + at for at in range(16)]
+    assert Noise(of([row]), of([row]), Ratio(numerator=1, denominator=1000)).largest() == FLOOR
 
 
 def test_a_mask_hides_no_impostor() -> None:

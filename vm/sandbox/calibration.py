@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from vm.sandbox.native import Native
 from vm.sandbox.prepared import deviating, feeds_of, named, run_canonical
 from vm.sandbox_protocol import Calibration
 from vm.sandbox_protocol import Noise as ToldNoise
-from vm.tensor import FLOATS, NAME_BYTES_MAX, SMALL_VALUES_BYTES_MAX
+from vm.scale import ELEMENTS_MIN
+from vm.tensor import FLOATS, NAME_BYTES_MAX, SMALL_VALUES_BYTES_MAX, Tensor
 
 _US_PER_S = 1_000_000
 _PARTS = 10**9
@@ -34,6 +35,8 @@ class _Value:
     deviation: int = 0
     in_sigma: int = 0
     element: int = 0
+    few: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list)
+    """Canonical, perturbed and native, where elements are so few that all samples must say how noisy they are."""
 
 
 class Calibrating:
@@ -64,11 +67,24 @@ class Calibrating:
             value.deviation = max(value.deviation, _deviation(canonical[at], array))
             noise, worst, element = _measured(canonical[at], perturbed[at], array)
             value.noise = max(value.noise, noise)
-            if worst > value.in_sigma:
+            if array.size < ELEMENTS_MIN:
+                value.few.append((tensor_of(canonical[at]), tensor_of(perturbed[at]), tensor_of(array)))
+            elif worst > value.in_sigma:
                 value.in_sigma, value.element = worst, element
+
+    def _settle(self) -> None:
+        """Judge values of few elements by the noise of all samples (V103)."""
+        found = tolerance_of(max((billionths(value.noise) for value in self._values), default=0))
+        for value in self._values:
+            for canonical, perturbed, native in value.few:
+                worst, element = Noise(canonical, perturbed, found).worst(native)
+                if worst > value.in_sigma:
+                    value.in_sigma, value.element = worst, element
+            value.few = []
 
     def faults(self) -> Iterator[Refused]:
         """Yield what the runs say against class native."""
+        self._settle()
         for name, value in zip(self._derived.cut, self._values, strict=True):
             if ill_conditioned(value.noise):
                 seen = f"16 σ of {PAID_SIGMA * billionths(value.noise) / _PARTS:.2g}"
@@ -84,6 +100,7 @@ class Calibrating:
 
     def told(self, *, made_up: bool) -> Calibration:
         """Return what was found."""
+        self._settle()
         values = [
             ToldNoise(
                 name=name.encode()[:NAME_BYTES_MAX],
@@ -116,9 +133,12 @@ def _measured(canonical: Array, perturbed: Array, native: Array) -> tuple[int, i
 
 def tolerance(calibration: Calibration) -> Ratio:
     """Return the tolerance between workers: 16 σ of the noisiest value on the samples, within its bounds (V106)."""
-    found = Ratio(
-        numerator=PAID_SIGMA * max((value.sigma for value in calibration.values), default=0), denominator=_PARTS
-    )
+    return tolerance_of(max((value.sigma for value in calibration.values), default=0))
+
+
+def tolerance_of(sigma: int) -> Ratio:
+    """Return 16 σ of so many billionths, within the bounds of a tolerance."""
+    found = Ratio(numerator=PAID_SIGMA * sigma, denominator=_PARTS)
     for bound, sign in ((TOLERANCE_LEAST, 1), (TOLERANCE_MOST, -1)):
         if sign * (found.numerator * bound.denominator - bound.numerator * found.denominator) < 0:
             return bound

@@ -1,6 +1,7 @@
 """A model made ready for jobs of one class with inputs of certain shapes, native up to the cut or canonical."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import onnx
 
@@ -10,7 +11,8 @@ from vm.canonical.arrays import Array, array_of, tensor_of
 from vm.canonical.kernels import Kernels
 from vm.canonical.trapped import Trapped
 from vm.cost import cost
-from vm.manifest import Class, Port, check_inputs, told_shape
+from vm.lowering import TOLERANCE_LEAST
+from vm.manifest import Class, Port, Ratio, check_inputs, told_shape
 from vm.noise import HONEST_SIGMA, THOUSANDTHS, Noise
 from vm.program import Program
 from vm.sandbox import policy
@@ -36,13 +38,13 @@ class Prepared:
         model = policy.parse(raw)
         self.inputs, outputs = policy.ports(model.graph)
         self._output_names = [port.name.decode() for port in outputs]
-        self.derived = derive(model, shapes)
+        self.derived = replace(derive(model, shapes), nodes=[])  # each of them would keep the whole file alive
         self.class_ = class_
         check_memory(self.derived.program, settings)
         self._native = load_native(model, self.derived, settings) if class_ is Class.NATIVE else None
         self.kernels = kernels(self.derived)
 
-    def execute(self, raw: bytes, *, prove: bool) -> tuple[Bundle, Bundle]:
+    def execute(self, raw: bytes, *, prove: Ratio | None) -> tuple[Bundle, Bundle]:
         """Return cut and outputs of a job, in normal form; `prove` native values against the canonical run first.
 
         Raises Refused 5xx, 6xx.
@@ -51,8 +53,8 @@ class Prepared:
         if self._native is None:
             return Bundle(tensors=[]), self._outputs(run_canonical(self.derived, arrays, kernels=self.kernels))
         cut = self._native.run(feeds_of(self.inputs, arrays))
-        if prove:
-            self._prove(arrays, cut)
+        if prove is not None:
+            self._prove(arrays, cut, prove)
         outputs = self._outputs(run_tail(self.derived, arrays, cut, kernels=self.kernels))
         return small(named(self.derived.cut, cut), Reason.CUT_REFUSED), outputs
 
@@ -79,9 +81,9 @@ class Prepared:
         held = [values[at] for at in self.derived.program.outputs]
         return small(named(self._output_names, held), Reason.OUTPUT_TOO_LARGE)
 
-    def _prove(self, arrays: list[Array], cut: list[Array]) -> None:
+    def _prove(self, arrays: list[Array], cut: list[Array], tolerance: Ratio) -> None:
         """Raise Refused NATIVE_DEVIATES if this machine's native values are further off than honest ones (V107)."""
-        noises = noises_of(self.derived, arrays, kernels=self.kernels)
+        noises = noises_of(self.derived, arrays, kernels=self.kernels, tolerance=tolerance)
         for name, noise, array in zip(self.derived.cut, noises, cut, strict=True):
             worst, element = noise.worst(tensor_of(array))
             if worst > HONEST_SIGMA * THOUSANDTHS:
@@ -149,10 +151,12 @@ def run_tail(derived: Derived, arrays: list[Array], cut: list[Array], *, kernels
         raise _trapped(derived, trap) from None
 
 
-def noises_of(derived: Derived, arrays: list[Array], *, kernels: Kernels) -> list[Noise]:
+def noises_of(
+    derived: Derived, arrays: list[Array], *, kernels: Kernels, tolerance: Ratio = TOLERANCE_LEAST
+) -> list[Noise]:
     """Return for each value at the cut its noise, of two canonical runs. Raises Refused RUN_TRAPPED."""
     both = [run_canonical(derived, arrays, kernels=kernels, perturbed=perturbed) for perturbed in (False, True)]
-    return [Noise(tensor_of(both[0][at]), tensor_of(both[1][at])) for at in derived.program.cut]
+    return [Noise(tensor_of(both[0][at]), tensor_of(both[1][at]), tolerance) for at in derived.program.cut]
 
 
 def named(names: Sequence[str], arrays: Sequence[Array]) -> Bundle:

@@ -163,7 +163,7 @@ class Campaign:
         if row.impostors:
             return
         if len(case.model) <= SMALL_BYTES and case.draw is not None:
-            subject = Subject(case, library, feeds=case.drawn(MORE_INPUTS))
+            subject = subject.on(case.drawn(MORE_INPUTS))
         genuine = subject.native(settings())
         for kind, change in ROUNDINGS.items():
             try:
@@ -172,7 +172,7 @@ class Campaign:
                 continue  # another graph, which gives nothing that could be taken for this one's
             row.impostors[kind] = self._impostor(subject, genuine, runs)
         if case.smaller is not None:
-            other = Subject(type(case)(case.name, case.smaller, case.feeds, "", ""), library, feeds=subject.feeds)
+            other = Subject(type(case)(case.name, case.smaller, case.feeds, "", ""), library).on(subject.feeds)
             row.impostors["smaller"] = self._impostor(subject, genuine, other.native(settings()))
         turned = [*genuine[1:], *genuine[:1]]
         row.impostors["another input"] = self._impostor(subject, genuine, turned)

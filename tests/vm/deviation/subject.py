@@ -12,7 +12,10 @@ from vm.canonical import fast
 from vm.canonical.arrays import normal, tensor_of
 from vm.canonical.fast_library import Library
 from vm.canonical.kernels import NUMPY
-from vm.noise import FLOOR, IN_SIGMA_MAX, THOUSANDTHS, Noise, ill_conditioned
+from vm.lowering import TOLERANCE_LEAST
+from vm.manifest import Ratio
+from vm.noise import FLOOR, IN_SIGMA_MAX, THOUSANDTHS, Noise, billionths, ill_conditioned
+from vm.sandbox.calibration import tolerance_of
 from vm.sandbox.meaning import derive
 from vm.sandbox.native import Native
 from vm.sandbox.prepared import noises_of
@@ -38,9 +41,9 @@ def all_settings() -> list[Settings]:
 class Subject:
     """A case, lowered and parted, on some inputs, with its canonical runs."""
 
-    def __init__(self, case: Case, library: Library | None = None, *, feeds: list[Feeds] | None = None) -> None:
-        """Lower a case. Raises Refused."""
-        self.case, self.feeds = case, case.feeds if feeds is None else feeds
+    def __init__(self, case: Case, library: Library | None = None) -> None:
+        """Lower a case, whose feeds are its publisher's samples. Raises Refused."""
+        self.case, self.feeds, self.library = case, case.feeds, library
         self.derived = derive(onnx.ModelProto.FromString(case.model), case.shapes)
         self._kernels = NUMPY if library is None else fast.kernels(library, program=self.derived.program)
 
@@ -58,10 +61,28 @@ class Subject:
         """Return an input as the program takes it."""
         return [normal(feeds[name]) for name in self.case.inputs]
 
+    def on(self, feeds: list[Feeds]) -> "Subject":
+        """Return the same model on other inputs, with the tolerance that its samples gave it."""
+        other = Subject(self.case, self.library)
+        other.feeds, other.tolerance = feeds, self.tolerance
+        return other
+
+    @cached_property
+    def tolerance(self) -> Ratio:
+        """Return the tolerance that calibration on the samples gives the lowering."""
+        sigmas = [billionths(noise.largest()) for noises in self._noises(TOLERANCE_LEAST) for noise in noises]
+        return tolerance_of(max(sigmas, default=0))
+
     @cached_property
     def noises(self) -> list[list[Noise]]:
         """Return for each input the noise of each value at the cut."""
-        return [noises_of(self.derived, self.arrays(feeds), kernels=self._kernels) for feeds in self.feeds]
+        return self._noises(self.tolerance)
+
+    def _noises(self, tolerance: Ratio) -> list[list[Noise]]:
+        kernels = self._kernels
+        return [
+            noises_of(self.derived, self.arrays(feeds), kernels=kernels, tolerance=tolerance) for feeds in self.feeds
+        ]
 
     def native(self, setting: Settings, *, model: bytes | None = None) -> Runs:
         """Return the values at the cut for each input, of this model or of another with the same names."""
