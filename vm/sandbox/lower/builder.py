@@ -27,6 +27,9 @@ FOLDED_WORK_MAX = 200_000_000
 FOLDED_TOTAL_BYTES_MAX = 1 << 30
 """Bytes of folded constants that one lowering may make: three times the largest model."""
 
+MOVED_IN_A_STEP = 4
+"""Elements: the layers of the largest model are all laid out anew within the limit."""
+_MOVEMENT = frozenset({Op.MOVE, Op.CONCAT, Op.TAKE})
 ELEMENTWISE = frozenset(op for op in Op if Op.ADD <= op <= Op.ERF)
 _CONSTANT = "constant"
 JOINED_MAX = OPERANDS_MAX
@@ -177,6 +180,8 @@ class Builder:
         size = math.prod(made.shape) * ITEM_BYTES[made.dtype]
         given = sum(array.nbytes for array in arrays)
         work = math.prod(made.shape) + sum(array.size for array in arrays)
+        if made.op in _MOVEMENT:
+            work //= MOVED_IN_A_STEP
         if made.op in CONTRACTIONS:
             work = math.prod(made.shape) * max(arrays[1].size // max(made.shape[-1], 1), 1)
         if size > max(FOLDED_BYTES_MAX, 4 * given) or self._folded + size > FOLDED_TOTAL_BYTES_MAX:

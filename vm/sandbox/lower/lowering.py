@@ -96,7 +96,10 @@ def lower(model: onnx.ModelProto, shapes: Sequence[Sequence[int]]) -> Lowered:
     """
     lowering = _Lowering(model, shapes, frozenset())
     fences = lowering.unnamed_at_cut()
-    return (_Lowering(model, shapes, fences) if fences else lowering).finished()
+    if fences:
+        del lowering  # two at once would hold the weights twice
+        lowering = _Lowering(model, shapes, fences)
+    return lowering.finished()
 
 
 class _Lowering:
