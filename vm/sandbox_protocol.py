@@ -30,8 +30,8 @@ from vm.tiles import Tile
 LENGTH_BYTES = 4
 REQUEST_BYTES_MAX = MODEL_BYTES_MAX + BUNDLE_BYTES_MAX + 64 * 1024
 """A model, samples of its input, and the shapes around them."""
-REPLY_BYTES_MAX = 256 * 1024
-"""The ports of a model, its cut, operators and faults, or 4,096 roots of a trace: 140 KiB."""
+REPLY_BYTES_MAX = 512 * 1024
+"""The ports of a model, its cut, 256 operators and 32 faults with names as long as may be; 4,096 roots take 140 KiB."""
 FACT_CHARS_MAX = 300
 """A sandbox's words about a failure end up in receipts and on screens."""
 FACTS_MAX = 8

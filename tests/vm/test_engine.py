@@ -296,6 +296,13 @@ def test_a_discontinuity_inside_a_loop_is_found() -> None:
     weights = [SQUARE, weight("count", [2], [], 7), weight("go", [1], [], 9)]
     found = checked(model(nodes, outputs=[value("y", ["n", 4])], weights=weights).SerializeToString(), JOB)
     assert reasons(found, Class.NATIVE) == [Reason.NOT_NATIVE]
+    assert {each.name: each.count for each in found.operators} == {
+        b"Floor": 1,
+        b"Identity": 1,
+        b"Loop": 1,
+        b"MatMul": 2,
+    }
+    assert found.nodes == 5
     assert told(found.faults[0], b"node") == b"1 Loop / body / 1 Floor"
 
 

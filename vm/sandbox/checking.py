@@ -1,6 +1,6 @@
 """Judging a model: what it means, in which classes it is served and why not, and what its runs on samples show."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from vm.program import VM_VERSION
 from vm.sandbox import operators, policy
 from vm.sandbox.calibration import Calibrating, made_up, tolerance
 from vm.sandbox.continuity import discontinuities
+from vm.sandbox.lower.lowering import NESTING_MAX
 from vm.sandbox.meaning import Derived, derive, meaning
 from vm.sandbox.prepared import load_native, read_input
 from vm.sandbox_protocol import (
@@ -24,6 +25,7 @@ from vm.sandbox_protocol import (
     Check,
     Checked,
     Fault,
+    Kind,
     Meaning,
     Settings,
     Used,
@@ -85,7 +87,7 @@ def check(request: Check, settings: Settings, kernels: Callable[[Derived], Kerne
     derived = None if found.faults else found.attempt(lambda: derive(model, shapes))
     told: Meaning | None = None
     calibration: Calibration | None = None
-    used, nodes = _used(model.graph, derived), len(model.graph.node)
+    used, nodes = _used(model.graph, derived), sum(1 for _ in _nodes(model.graph, 0))
     if derived is not None:
         told = meaning(derived)
         _judge(derived, told, found)
@@ -120,7 +122,7 @@ def _shapes(inputs: list[Port], samples: list[Bundle]) -> list[list[int]]:
 
 
 def _used(graph: onnx.GraphProto, derived: Derived | None) -> list[Used]:
-    """Return the operators of the outermost graph, by name."""
+    """Return the operators of a file by name, those of inner graphs included."""
     tail: set[int] = set()
     if derived is not None:
         operations = derived.program.operations
@@ -128,19 +130,28 @@ def _used(graph: onnx.GraphProto, derived: Derived | None) -> list[Used]:
         outside = {operation.origin for at, operation in enumerate(operations) if at not in inside}
         tail = {operations[at].origin for at in derived.program.tail} - outside
     counts: dict[bytes, list[int]] = {}
-    kinds: dict[bytes, onnx.NodeProto] = {}
-    for at, node in enumerate(graph.node):
+    kinds: dict[bytes, Kind] = {}
+    for origin, node in _nodes(graph, 0):
         domain = "" if node.domain in ("", "ai.onnx") else f"{node.domain}."
         name = f"{domain}{node.op_type}".encode(errors="replace")[:NAME_BYTES_MAX] or b"?"
         held = counts.setdefault(name, [0, 0])
         held[0] += 1
-        held[1] += at in tail
-        kinds.setdefault(name, node)
+        held[1] += origin in tail
+        kinds[name] = max(kinds.get(name, Kind.UNKNOWN), operators.kind_of(node))
     told = [
-        Used(name=name, count=count, in_tail=in_tail, kind=operators.kind_of(kinds[name]))
+        Used(name=name, count=count, in_tail=in_tail, kind=kinds[name])
         for name, (count, in_tail) in sorted(counts.items())
     ]
     return told[:OPERATORS_MAX]
+
+
+def _nodes(graph: onnx.GraphProto, depth: int) -> Iterator[tuple[int, onnx.NodeProto]]:
+    """Yield every node with the place of the outermost one that holds it."""
+    for at, node in enumerate(graph.node):
+        yield at, node
+        if depth < NESTING_MAX and node.op_type in operators.CONTROL_FLOW:
+            for attribute in node.attribute:
+                yield from ((at, inner) for _, inner in _nodes(attribute.g, depth + 1))
 
 
 def _judge(derived: Derived, told: Meaning, found: _Found) -> None:
