@@ -10,7 +10,7 @@ from ledger.proven import check_proven_rows, decode_proven_rows
 from ledger.stake import epochs, records
 from ledger.stake.epochs import set_hash
 from ledger.state import CLOCK, account_key
-from ledger.transaction import Transfer, open_transaction
+from ledger.transaction import LoweringPublish, Transfer, open_transaction
 from primitives import codec
 from primitives.content import LEAF_BYTES, Slice, check_slice, content_id, cut_slice, tree_of
 from primitives.record import Record
@@ -79,7 +79,9 @@ def _transaction(raw: bytes) -> None:
 def _transactions() -> list[bytes]:
     nobody_signed = b"\x00" * 64
     transfer = CHAIN.world.sign(PAYER, Transfer(to=bytes(20), amount=5))
-    return [transfer, CHAIN.world.sign("publisher", kit.a_publication()), transfer[:-64] + nobody_signed]
+    published = CHAIN.world.sign("publisher", kit.a_publication())
+    lowered = CHAIN.world.sign(PAYER, LoweringPublish(lowering=kit.a_lowering()))
+    return [transfer, published, lowered, transfer[:-64] + nobody_signed]
 
 
 def _block(raw: bytes) -> None:
