@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 
 from tests.vm.models import quantised, text, vision
-from tests.vm.models.case import Case, Feeds, Noise
+from tests.vm.models.case import Array, Case, Feeds, Noise
 
 EXPORTED = Path(__file__).parent / "exported"
 VARIANTS = 3
@@ -138,7 +138,7 @@ def _installed() -> list[Case]:
         return {"input": noise.normal(4, 576, scale=0.1), **state}
 
     def picture(height: int, width: int) -> Callable[[Noise], Feeds]:
-        return lambda noise: {"x": noise.uniform(1, 3, height, width, low=-1.0)}
+        return lambda noise: {"x": _page(noise, height, width)}
 
     magika = package_folder("magika") / "models" / "standard_v3_3" / "model.onnx"
     return [
@@ -154,6 +154,19 @@ def _installed() -> list[Case]:
         case(reading / "ch_PP-OCRv4_det_infer.onnx", "ocr-detect", picture(64, 96)),
         case(reading / "ch_PP-OCRv4_rec_infer.onnx", "ocr-read", picture(48, 80)),
     ]
+
+
+def _page(noise: Noise, height: int, width: int) -> Array:
+    """Return a picture of something like a line of text: dark strokes on light ground, a little noise."""
+    picture = np.full((1, 3, height, width), 0.9, np.float32)
+    top, bottom = height // 5, height - height // 5
+    for at, long in zip(
+        noise.integers(8, low=0, high=width - 3), noise.integers(8, low=3, high=width // 8), strict=True
+    ):
+        middle = int(noise.integers(1, low=top, high=bottom - 3)[0])
+        picture[..., top:bottom, at : at + 3] = -0.8
+        picture[..., middle : middle + 3, at : at + 3 + long] = -0.8
+    return picture + noise.normal(1, 3, height, width, scale=0.02)
 
 
 @cache
