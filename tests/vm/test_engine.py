@@ -245,6 +245,13 @@ def test_values_too_large_for_a_block_are_told_with_what_to_change() -> None:
     assert len(found.calibration.values) == 1
 
 
+def test_inputs_that_no_job_can_carry_are_told() -> None:
+    raw = model([node("ReduceMax", "x", "y", keepdims=0)], outputs=[value("y", [])]).SerializeToString()
+    found = checked(raw, shapes=[[2**20, 4]])
+    assert Reason.INPUT_TOO_LARGE in reasons(found, Class.EXACT)
+    assert (found.calibration, found.lowering) == (None, None)
+
+
 def test_a_large_cut_before_a_small_output_leaves_class_exact() -> None:
     nodes = [node("MatMul", "x w", "m"), node("ReduceMax", "m", "y", keepdims=0)]
     raw = model(nodes, outputs=[value("y", [])], weights=[SQUARE]).SerializeToString()

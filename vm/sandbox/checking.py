@@ -31,7 +31,17 @@ from vm.sandbox_protocol import (
     Used,
     failed,
 )
-from vm.tensor import BUNDLE_TENSORS_MAX, FLOATS, NAME_BYTES_MAX, SMALL_VALUES_BYTES_MAX, Bundle, decode_bundle
+from vm.tensor import (
+    BUNDLE_BYTES_MAX,
+    BUNDLE_TENSORS_MAX,
+    FLOATS,
+    NAME_BYTES_MAX,
+    SMALL_BUNDLE_BYTES_MAX,
+    SMALL_VALUES_BYTES_MAX,
+    Bundle,
+    bytes_of,
+    decode_bundle,
+)
 from vm.tiles import check_tiles
 
 GAS_MAX = 60_000_000
@@ -41,6 +51,10 @@ JUDGED_GAS_MAX = 600_000_000
 PEAK_BYTES_MAX = 1 << 30
 """Half of a sandbox's address space; the engine, the file and copies take the rest."""
 
+INPUT_BYTES_MAX = BUNDLE_BYTES_MAX - SMALL_BUNDLE_BYTES_MAX
+"""Of values: names and shapes take less than the rest."""
+_HINDRANCES = (Reason.TOO_COSTLY, Reason.INPUT_TOO_LARGE)
+"""What stands against any run."""
 _SIZES = (Reason.OUTPUT_TOO_LARGE, Reason.CUT_REFUSED, Reason.TILE_TOO_LARGE)
 """What stands against serving a model, but not against running it."""
 
@@ -91,7 +105,7 @@ def check(request: Check, settings: Settings, kernels: Callable[[Derived], Kerne
     if derived is not None:
         told = meaning(derived)
         _judge(derived, told, found)
-        if request.calibrate and not any(fault.reason is Reason.TOO_COSTLY for fault in found.faults):
+        if request.calibrate and not any(fault.reason in _HINDRANCES for fault in found.faults):
             calibration = _calibrated(request, model, inputs, derived, found, settings, kernels(derived))
     return Checked(
         inputs=inputs,
@@ -158,6 +172,10 @@ def _judge(derived: Derived, told: Meaning, found: _Found) -> None:
     """Note what the program itself says against a class (V55)."""
     found.attempt(lambda: check_tiles(derived.program, derived.places))
     _judge_cost(told, found)
+    size = sum(bytes_of(type_) for type_ in told.inputs)
+    if size > INPUT_BYTES_MAX:
+        change = "smaller inputs, or fewer of them in one job"
+        found.add(_too_large(Reason.INPUT_TOO_LARGE, "inputs", size, change, wanted=INPUT_BYTES_MAX))
     if told.output_bytes > SMALL_VALUES_BYTES_MAX:
         change = "let the model end in what the client needs, such as labels, scores or boxes"
         found.add(_too_large(Reason.OUTPUT_TOO_LARGE, "outputs", told.output_bytes, change))
