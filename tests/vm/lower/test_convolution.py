@@ -68,7 +68,7 @@ def test_products_of_matrices_are_those_of_numpy(a: tuple[int, ...], b: tuple[in
     Case("MatMul", [floats(*a), floats(*b, seed=2)]).agrees()
 
 
-def test_a_product_that_is_too_long_is_parted() -> None:
+def test_a_product_that_is_too_long_is_parted() -> None:  # G106
     case = Case("MatMul", [floats(2, 10_000), floats(10_000, 3, seed=2)])
     assert ops(lowered(case.proto, case.inputs)).count(Op.MATMUL) == 3
     case.agrees(1e-5)

@@ -43,7 +43,7 @@ def test_integers_are_pooled_as_integers() -> None:
     Case("MaxPool", [x], kernel_shape=[3, 3], pads=[1, 1, 1, 1]).agrees()
 
 
-def test_padding_on_which_engines_disagree_is_refused_by_name() -> None:
+def test_padding_on_which_engines_disagree_is_refused_by_name() -> None:  # G107
     case = Case("MaxPool", [floats(1, 1, 7)], kernel_shape=[2], dilations=[2], auto_pad="SAME_UPPER")
     with pytest.raises(Refused, match="auto_pad=SAME_UPPER"):
         case.ours()

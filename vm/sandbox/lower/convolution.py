@@ -21,7 +21,7 @@ def convolve(b: Builder, x: Value, w: Value, window: Window, groups: int) -> Val
     """Return the convolution of x [N, *S, G·C] with w [G·F, *T, C]: [N, *O, G·F].
 
     Sums that are too long are parted by channels, or by taps where one channel is too long; float16 is summed in
-    float32 and rounded once.
+    float32 and rounded once (G106).
     """
     if x.dtype is DType.FLOAT16:
         wide = convolve(b, b.cast(x, DType.FLOAT32), b.cast(w, DType.FLOAT32), window, groups)

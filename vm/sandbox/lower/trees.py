@@ -262,7 +262,7 @@ def _finished(b: Builder, node: Node, scores: Value, targets: int) -> Value:
 
 @lowers("TreeEnsembleClassifier", domain=ML)
 def _classifier(b: Builder, node: Node, operands: Operands) -> list[Value]:
-    """Return the label and the scores; of two classes in the way of ONNX Runtime, as ONNX does not say."""
+    """Return the label and the scores; of two classes in the way of ONNX Runtime, as ONNX does not say (G107)."""
     x, labels = operands[0], integer_labels(node, "classlabels_int64s")
     classes, dtype = len(labels), _threshold_type(x)
     forest, leaves = _listed(node, dtype, "class", classes)
