@@ -13,7 +13,7 @@ from vm.canonical import interpreter
 from vm.canonical.arrays import DTYPE_OF, NUMPY_OF, Array, normal
 from vm.program import CONTRACTIONS, OPERANDS_MAX, OPERATIONS_MAX, STEPS_MAX, TENSOR_BYTES_MAX, Op, Operation
 from vm.sandbox.lower import moves
-from vm.tensor import FLOATS, ITEM_BYTES, RANK_MAX, DType, TensorType, element_count
+from vm.tensor import DIMENSION_MAX, FLOATS, ITEM_BYTES, RANK_MAX, DType, TensorType, element_count
 
 EMITTED_MAX = OPERATIONS_MAX + OPERATIONS_MAX // 2
 """Operations made, dead ones too, which composition leaves behind: a third in the models we know. Seconds of work."""
@@ -169,7 +169,7 @@ class Builder:
         if any(each < 0 for each in shape):
             raise self.refused(f"shape {list(shape)}")
         size = element_count(list(shape)) * ITEM_BYTES[dtype]
-        if size > TENSOR_BYTES_MAX:
+        if size > TENSOR_BYTES_MAX or any(each > DIMENSION_MAX for each in shape):
             raise Refused(Reason.VALUE_TOO_LARGE, node=self.place, seen=size, wanted=TENSOR_BYTES_MAX)
 
     def _folding(self, made: Made, operands: Sequence[Value]) -> Value | None:
@@ -248,6 +248,8 @@ class Builder:
             return x
         if len(map_.view) > RANK_MAX:
             raise self.refused(f"rank {len(map_.view)}", reason=Reason.OPERATOR_REFUSED, wanted=f"at most {RANK_MAX}")
+        if any(abs(each) > DIMENSION_MAX for each in map_.ints):
+            raise self.refused("a stride, a dilation or a pad too large", wanted=f"at most {DIMENSION_MAX}")
         earlier = self._moved.get(x.number)
         if earlier is not None and not x.fenced:
             source, inner, inner_fill = earlier

@@ -47,7 +47,8 @@ def _dropout(builder: Builder, node: Node, operands: Operands) -> list[Value]:
     node.ignore("ratio", "seed", "is_test")
     training = operands.get(2)
     if training is not None and (training.array is None or training.array.any()):
-        raise node.refused("it drops at random in training mode", reason=Reason.NONDETERMINISTIC)
+        wanted = "an export in evaluation mode: model.eval() before it, for PyTorch"
+        raise node.refused("it drops at random in training mode", reason=Reason.NONDETERMINISTIC, wanted=wanted)
     x = operands[0]
     mask_dtype = x.dtype if node.version < 10 else DType.BOOL
     return [x, builder.full(1, mask_dtype, x.shape)] if node.wants(1) else [x]

@@ -108,6 +108,7 @@ def _roi_align(b: Builder, node: Node, operands: Operands) -> list[Value]:
         raise node.declined("sampling_ratio", wanted="1 or more: how many samples there are must be known")
     samples, channels, height, width = x.shape
     count, out = rois.shape[0], (node.integer("output_height"), node.integer("output_width"))
+    b.check_shape(DType.FLOAT64, (count, out[0] * ratio, out[1] * ratio, channels))
     scaled = b.sub(b.mul(rois, node.number("spatial_scale")), 0.5 if centred else 0.0)
     sides: list[list[tuple[Value, Value, Value]]] = []
     for at, size in enumerate((height, width)):
