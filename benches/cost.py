@@ -17,7 +17,8 @@ from vm import compiled
 from vm.canonical import fast, interpreter
 from vm.canonical.arrays import normal
 from vm.canonical.kernels import Kernels
-from vm.cost import Cost, Work, Works, cost, is_view, works
+from vm.cost import Cost, Head, cost, head_of
+from vm.prices import is_view
 from vm.program import CONTRACTIONS, ELEMENTARY, Op, Program
 from vm.sandbox.meaning import derive
 
@@ -32,7 +33,7 @@ class Point(NamedTuple):
 
     name: str
     told: Cost
-    work: Works
+    work: Head
     canonical: float
     head: float
     tail: float
@@ -54,15 +55,14 @@ def run() -> Iterator[Figure]:
         kernels = fast.kernels(library, program=program)
         whole = canonical_us(program, constants, inputs, kernels)
         tail = tail_us(program, constants, inputs, kernels)
-        work = works(program)
-        head = native_us(case) if work.head.starts else 0.0
+        work = head_of(program)
+        head = native_us(case) if work.nodes else 0.0
         points.append(Point(case.name, told, work, whole, head, tail))
     method = f"of {len(points)} models: multiplications, elementary, bytes, operations; not {', '.join(wrong) or 'one'}"
     yield Figure(what="counts that a run confirms", value=len(points) - len(wrong), unit="", method=method)
     yield from _fit("canonical", [(each.name, each.told.gas, each.canonical) for each in points])
     yield from _fit("native", [(each.name, each.told.native_gas, each.head + each.tail) for each in points])
-    yield from _prices("canonical", [(each.work.whole, each.canonical) for each in points])
-    yield from _prices("native", [(each.work.head, each.head) for each in points if each.head])
+    yield from _prices([(each.work, each.head) for each in points if each.head])
     for each in points:
         figures = (
             f"gas {each.told.gas:,}; native {each.head:,.0f} + tail {each.tail:,.0f}, gas {each.told.native_gas:,}"
@@ -87,8 +87,8 @@ def _fit(what: str, pairs: list[tuple[str, int, float]]) -> Iterator[Figure]:
     yield Figure(what=f"{what}: worst overestimate", value=best[1] / best[2], unit="x", method=best[0])
 
 
-def _prices(what: str, pairs: list[tuple[Work, float]]) -> Iterator[Figure]:
-    """Yield the prices, none negative, with the least squares of relative errors, in nanoseconds."""
+def _prices(pairs: list[tuple[Head, float]]) -> Iterator[Figure]:
+    """Yield the native prices, none negative, with the least squares of relative errors, in nanoseconds."""
     took = np.array([pair[1] for pair in pairs])
     rows = np.array([(*work, 1) for work, _ in pairs], float) / took[:, None]
     best, prices = math.inf, np.zeros(rows.shape[1])
@@ -99,8 +99,8 @@ def _prices(what: str, pairs: list[tuple[Work, float]]) -> Iterator[Figure]:
         if (found >= 0).all() and error < best:
             best, prices = error, np.zeros(rows.shape[1])
             prices[columns] = found
-    for name, price in zip([*Work._fields, "run"], prices, strict=True):
-        yield Figure(what=f"{what}: fitted price, {name}", value=1e3 * float(price), unit="ns", method="of one")
+    for name, price in zip([*Head._fields, "run"], prices, strict=True):
+        yield Figure(what=f"native: fitted price, {name}", value=1e3 * float(price), unit="ns", method="of one")
 
 
 def _ranks(values: list[float]) -> list[float]:

@@ -9,27 +9,25 @@ from typing import NamedTuple
 
 from primitives.record import Record
 from primitives.units import U32, U64
-from vm.program import CONTRACTIONS, ELEMENTARY, Op, Operation, Program, movement
-from vm.tensor import ITEM_BYTES, TensorType, element_count
+from vm.prices import RUN, length_of, moved_of, picoseconds
+from vm.program import CONTRACTIONS, ELEMENTARY, Operation, Program
+from vm.tensor import TensorType, bytes_of, element_count
 
 
 class Prices(Record):
-    """What an engine takes, in picoseconds."""
+    """What ONNX Runtime takes on one thread, in picoseconds."""
 
     mac: U64
     elementary: U64
     byte: U64
+    """That passes from node to node."""
     start: U64
-    """Of an operation, or of a node of the file."""
+    """Of a node of the file."""
     run: U64
-    """Of a run that has anything to do."""
 
 
-CANONICAL = Prices(mac=30, elementary=10_000, byte=20, start=200_000, run=10_000_000)
-"""With compiled kernels, fitted over 51 models; most operations start in a tenth of it, those left to numpy in fifty
-times as much."""
 NATIVE = Prices(mac=20, elementary=5_000, byte=20, start=400_000, run=10_000_000)
-"""ONNX Runtime on one thread, over the same models."""
+"""Fitted over 51 models."""
 GAS = 10**6
 """Picoseconds."""
 
@@ -58,32 +56,33 @@ class Cost(Record):
     """The program up to the cut in ONNX Runtime, and the tail canonically: class native."""
 
 
-def bytes_of(type_: TensorType) -> int:
-    """Return how many bytes of data a tensor of this type has."""
-    return element_count(type_.shape) * ITEM_BYTES[type_.dtype]
+class Head(NamedTuple):
+    """What a native run has to do up to the cut."""
+
+    macs: int
+    elementary: int
+    passed: int
+    """Bytes that pass from node to node."""
+    nodes: int
+
+    def picoseconds(self) -> int:
+        """Return what it takes; nothing where there is nothing to run."""
+        if not self.nodes:
+            return 0
+        computing = NATIVE.mac * self.macs + NATIVE.elementary * self.elementary
+        return computing + NATIVE.byte * self.passed + NATIVE.start * self.nodes + NATIVE.run
 
 
-def length_of(program: Program, operation: Operation) -> int:
-    """Return from how many products an element of a contraction is folded."""
-    if operation.op is Op.MATMUL:
-        return program.type_of(operation.operands[0]).shape[-1]
-    return element_count(program.type_of(operation.operands[1]).shape[1:])
-
-
-def is_view(operation: Operation) -> bool:
-    """Tell whether a MOVE only gives its operand another shape, so that nothing is copied."""
-    if operation.op is not Op.MOVE:
-        return False
-    moved, rank = movement(operation), len(operation.result.shape)
-    identity = [[int(row == column) for column in range(rank)] for row in range(rank)]
-    return moved.shape == operation.result.shape and not any(moved.base) and moved.matrix == identity
+def types_of(program: Program, operation: Operation) -> list[TensorType]:
+    """Return the types of an operation's operands."""
+    return [program.type_of(operand) for operand in operation.operands]
 
 
 def macs_of(program: Program, operation: Operation) -> int:
     """Return the multiplications with addition of one operation."""
     if operation.op not in CONTRACTIONS:
         return 0
-    return element_count(operation.result.shape) * length_of(program, operation)
+    return element_count(operation.result.shape) * length_of(operation, types_of(program, operation))
 
 
 def elementary_of(operation: Operation) -> int:
@@ -91,80 +90,38 @@ def elementary_of(operation: Operation) -> int:
     return element_count(operation.result.shape) if operation.op in ELEMENTARY else 0
 
 
-def moved_of(program: Program, operation: Operation) -> int:
-    """Return the bytes that one operation reads and writes: of TAKE's and MOVE's data no more than they write."""
-    written = bytes_of(operation.result)
-    if is_view(operation):
-        return 0
-    if operation.op is Op.MOVE:
-        return written + min(written, bytes_of(program.type_of(operation.operands[0])))
-    if operation.op is Op.TAKE:
-        data, indices = (bytes_of(program.type_of(operand)) for operand in operation.operands)
-        return written + min(written, data) + indices
-    return written + sum(bytes_of(program.type_of(operand)) for operand in operation.operands)
-
-
-class Work(NamedTuple):
-    """What an engine has to do; each number has its price."""
-
-    macs: int
-    elementary: int
-    moved: int
-    starts: int
-
-    def picoseconds(self, prices: Prices) -> int:
-        """Return what it takes."""
-        return (
-            prices.mac * self.macs
-            + prices.elementary * self.elementary
-            + prices.byte * self.moved
-            + prices.start * self.starts
-            + (prices.run if self.starts else 0)
-        )
-
-
-class Works(NamedTuple):
-    """The work of a program: all of it canonically; or the head natively and the tail canonically."""
-
-    whole: Work
-    head: Work
-    tail: Work
-
-
-def works(program: Program) -> Works:
-    """Return the work of a run in either class."""
-    tail = frozenset(program.tail)
-    passed = _native_bytes(program)
-    nodes = {each.origin for number, each in enumerate(program.operations) if number not in tail}
-    whole, last, head = [0, 0, 0, len(program.operations)], [0, 0, 0, len(tail)], [0, 0, 0, len(nodes)]
-    for number, operation in enumerate(program.operations):
-        counts = [macs_of(program, operation), elementary_of(operation), moved_of(program, operation)]
-        for at, count in enumerate(counts):
-            whole[at] += count
-            if number in tail:
-                last[at] += count
-            else:
-                head[at] += passed[number] if at == len(counts) - 1 else count
-    return Works(Work(*whole), Work(*head), Work(*last))
+def head_of(program: Program) -> Head:
+    """Return the work of the operations outside of the tail."""
+    tail, passed = frozenset(program.tail), _native_bytes(program)
+    numbers = [number for number in range(len(program.operations)) if number not in tail]
+    operations = [program.operations[number] for number in numbers]
+    return Head(
+        macs=sum(macs_of(program, operation) for operation in operations),
+        elementary=sum(elementary_of(operation) for operation in operations),
+        passed=sum(passed[number] for number in numbers),
+        nodes=len({operation.origin for operation in operations}),
+    )
 
 
 def cost(program: Program) -> Cost:
-    """Return what a run of the program costs (V80)."""
-    whole, head, tail = works(program)
+    """Return what a run of the program costs (V80, V81)."""
+    operations = program.operations
+    takes = [picoseconds(operation, types_of(program, operation)) for operation in operations]
+    tail = sum(takes[number] for number in program.tail) + (RUN if program.tail else 0)
     depth = [0] * program.first_result
-    for operation in program.operations:
+    for operation in operations:
         depth.append(1 + max(depth[operand] for operand in operation.operands))
     return Cost(
-        macs=whole.macs,
-        elementary=whole.elementary,
-        moved_bytes=whole.moved,
-        operations=whole.starts,
+        macs=sum(macs_of(program, operation) for operation in operations),
+        elementary=sum(elementary_of(operation) for operation in operations),
+        moved_bytes=sum(moved_of(operation, types_of(program, operation)) for operation in operations),
+        operations=len(operations),
         steps=max(depth, default=0),
         peak_bytes=_peak_bytes(program),
-        trace_bytes=sum(bytes_of(operation.result) for operation in program.operations),
-        nodes=len({operation.origin for operation in program.operations}),
-        gas=-(-whole.picoseconds(CANONICAL) // GAS),
-        native_gas=-(-(head.picoseconds(NATIVE) + tail.picoseconds(CANONICAL)) // GAS),
+        trace_bytes=sum(bytes_of(operation.result) for operation in operations),
+        nodes=len({operation.origin for operation in operations}),
+        gas=-(-(sum(takes) + (RUN if takes else 0)) // GAS),
+        native_gas=-(-(head_of(program).picoseconds() + tail) // GAS),
     )
 
 

@@ -135,9 +135,14 @@ def normalised(tensor: Tensor) -> Tensor:
     return Tensor(dtype=tensor.dtype, shape=tensor.shape, data=struct.pack(f"<{len(changed)}{code}", *changed))
 
 
+def bytes_of(type_: TensorType) -> int:
+    """Return how many bytes of data a tensor of this type has."""
+    return element_count(type_.shape) * ITEM_BYTES[type_.dtype]
+
+
 def leaf_count(type_: TensorType) -> int:
     """Return how many leaves the tree of a tensor has."""
-    return -(-element_count(type_.shape) * ITEM_BYTES[type_.dtype] // ROOT_LEAF_BYTES)
+    return -(-bytes_of(type_) // ROOT_LEAF_BYTES)
 
 
 def bound_root(type_: TensorType, tree_root: bytes) -> bytes:

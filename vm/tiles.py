@@ -12,9 +12,8 @@ from primitives.hashing import HASH_BYTES
 from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from primitives.units import U32, U64
-from vm.cost import bytes_of
 from vm.program import ELEMENTARY, Op, Operation, Program, convolution
-from vm.tensor import BUNDLE_TENSORS_MAX, ITEM_BYTES, RANK_MAX, ROOT_LEAF_BYTES, TensorType, element_count
+from vm.tensor import BUNDLE_TENSORS_MAX, ITEM_BYTES, RANK_MAX, ROOT_LEAF_BYTES, TensorType, bytes_of, element_count
 
 PROOF_BYTES_MAX = 256 * 1024
 """What a block can carry of one dispute (DESIGN 7)."""

@@ -8,10 +8,9 @@ import secrets
 import struct
 
 from primitives.codec import encode
-from vm.cost import bytes_of
 from vm.lowering import Lowering
 from vm.manifest import Class, Model
-from vm.tensor import FRACTION_BITS, ITEM_BYTES, Bundle, DType, NamedTensor, Tensor, TensorType
+from vm.tensor import FRACTION_BITS, ITEM_BYTES, Bundle, DType, NamedTensor, Tensor, TensorType, bytes_of
 
 _CODES = {DType.FLOAT16: "H", DType.FLOAT32: "I", DType.FLOAT64: "Q"}
 

@@ -1,9 +1,10 @@
-"""V80: the cost of a program, counted by hand and against a run."""
+"""V80, V81: the cost of a program, counted by hand and against a run."""
 
 import pytest
 
 from tests.vm.referee.random_operations import made
-from vm.cost import Cost, cost, is_view
+from vm.cost import Cost, cost
+from vm.prices import BYTE, MAC, RUN, START, is_view, picoseconds
 from vm.program import Op, Operation, Program
 from vm.tensor import DType, TensorType
 
@@ -37,8 +38,8 @@ PROGRAM = Program(
 
 def test_the_cost_of_a_program_is_counted_from_its_types() -> None:
     found = cost(PROGRAM)
-    canonical = 30 * 24 + 10_000 * 8 + 20 * (104 + 64 + 64) + 200_000 * 4 + 10_000_000
-    tail = 10_000 * 8 + 20 * (64 + 64) + 200_000 * 3 + 10_000_000
+    matmul = START + BYTE * 104 + 500_000 + 24 * MAC[FLOAT]
+    tail = (START + BYTE * 64 + 8 * 50_000) + START + (START + BYTE * 64 + 8 * 1_000) + RUN
     native = 20 * 24 + 20 * (24 + 48 + 32) + 400_000 + 10_000_000
     assert found == Cost(
         macs=24,
@@ -49,7 +50,7 @@ def test_the_cost_of_a_program_is_counted_from_its_types() -> None:
         peak_bytes=24 + 48 + 32 + 32,
         trace_bytes=4 * 32,
         nodes=4,
-        gas=-(-canonical // 10**6),
+        gas=-(-(matmul + tail) // 10**6),
         native_gas=-(-(tail + native) // 10**6),
     )
 
@@ -92,3 +93,30 @@ def test_a_gather_from_a_large_table_moves_no_more_than_it_takes() -> None:
         tail=[0],
     )
     assert cost(program).moved_bytes == 32 + 32 + 16
+
+
+def alone(op: Op, shapes: list[list[int]], result: list[int], ints: list[int], dtype: DType = FLOAT) -> int:
+    """Return the gas of one operation on operands of one type."""
+    types = [TensorType(dtype=dtype, shape=shape) for shape in shapes]
+    return picoseconds(made(op, [], dtype, result, ints), types) // 10**6
+
+
+def test_what_has_no_compiled_kernel_costs_more() -> None:
+    """V81."""
+    many = [1000, 100]
+    added = alone(Op.ADD, [many, many], many, [])
+    for slower in (
+        alone(Op.ADD, [many, many], many, [], DType.FLOAT16),
+        alone(Op.MOD, [many, many], many, [1]),
+        alone(Op.DIV, [many, many], many, [], DType.INT64),
+        alone(Op.CUMULATE, [many], many, [0, 0]),
+        alone(Op.TAN, [many], many, []),
+    ):
+        assert slower > 10 * added
+    assert alone(Op.SORT, [many], many, [0]) > 50 * added
+    updates = TensorType(dtype=DType.INT64, shape=[4096])
+    scattered = picoseconds(made(Op.SCATTER, [], FLOAT, [9, 1], [1]), [floats(9, 1), updates, floats(4096, 1)])
+    assert scattered > 4096 * 10**7
+    assert alone(Op.MATMUL, [[9, 99], [9, 99]], [9, 9], [], DType.INT64) > 2 * alone(
+        Op.MATMUL, [[9, 99], [9, 99]], [9, 9], []
+    )

@@ -10,12 +10,11 @@ from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from primitives.units import U32
 from vm.canonical.arrays import tensor_of
-from vm.cost import bytes_of
 from vm.noise import Noise, Row
 from vm.program import Outline, outline_root
 from vm.referee.known_answers import check_known_answers
 from vm.referee.opening import Opened, Proof, elements, opened_root
-from vm.tensor import FLOATS, SMALL_VALUES_BYTES_MAX, Tensor, element_count
+from vm.tensor import FLOATS, SMALL_VALUES_BYTES_MAX, Tensor, bytes_of, element_count
 from vm.tiles import PROOF_BYTES_MAX
 from vm.trace import Run, Trace
 
