@@ -40,7 +40,7 @@ from vm.sandbox_protocol import (
     frame,
     refused,
 )
-from vm.tensor import BUNDLE_BYTES_MAX
+from vm.tensor import BUNDLE_BYTES_MAX, BUNDLE_TENSORS_MAX, DIMENSION_MAX, RANK_MAX
 
 JOBS_MAX = 1000
 """Jobs after which a sandbox is replaced, so that what a run leaks does not add up."""
@@ -171,6 +171,7 @@ class Pool:
         run fails.
         """
         _check_sizes(model, sum(len(each) for each in samples))
+        _check_shapes(shapes)
         request = Check(model=model, shapes=[list(each) for each in shapes], samples=list(samples), calibrate=calibrate)
         async with self._sandbox(b"") as sandbox:
             sandbox.loaded = []  # loaded models make room for the one that is judged
@@ -326,6 +327,14 @@ class Pool:
         self._closed = True
         while self._idle:
             await self._idle.pop().end()
+
+
+def _check_shapes(shapes: Sequence[Sequence[int]]) -> None:
+    """Refuse shapes that no request can carry: a sandbox can read no part of such a one, and ends."""
+    fit = all(len(shape) <= RANK_MAX and all(0 <= size <= DIMENSION_MAX for size in shape) for shape in shapes)
+    if len(shapes) > BUNDLE_TENSORS_MAX or not fit:
+        wanted = f"{BUNDLE_TENSORS_MAX} shapes of rank {RANK_MAX} at most"
+        raise Refused(Reason.INPUT_WRONG_SHAPE, what="binding", seen=len(shapes), wanted=wanted)
 
 
 def _check_sizes(model: bytes, input_bytes: int) -> None:

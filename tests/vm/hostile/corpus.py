@@ -26,9 +26,8 @@ PLACES = ("node", "where", "what", "output")
 
 async def said(pool: Pool, hostile: Hostile) -> Refused | None:
     """Return what stands against class exact, or None if nothing does."""
-    unbound = hostile.name.startswith("input-of-")
     try:
-        checked = await pool.check(hostile.build(), shapes=() if unbound else hostile.shapes)
+        checked = await pool.check(hostile.build(), shapes=hostile.shapes)
     except Refused as fault:
         return fault
     against = [fault for fault in checked.faults if fault.exact]

@@ -79,7 +79,7 @@ SERVED = _named("""
 SLOW = {
     "resizes": {Reason.VALUE_TOO_LARGE},
     "folds-many": {Reason.TOO_COSTLY},
-    "convolves-a-large-kernel": {Reason.OUTPUT_TOO_LARGE},
+    "convolves-a-large-kernel": {Reason.OUTPUT_TOO_LARGE, Reason.TOO_COSTLY},
     "loops-for-ever": {Reason.TOO_MANY_NODES},
     "loops-2-to-the-60": {Reason.TOO_MANY_NODES},
     "loops-a-million": {Reason.TOO_MANY_NODES},

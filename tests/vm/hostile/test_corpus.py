@@ -33,7 +33,7 @@ async def test_a_hostile_model_is_refused_with_its_reason_and_place() -> None:
 
 
 async def test_a_sandbox_that_a_model_keeps_busy_is_ended_and_the_next_one_works() -> None:
-    slow = [hostile for hostile in CORPUS if hostile.name in ("recurs-wide", "convolves-a-large-kernel")]
+    slow = [hostile for hostile in CORPUS if hostile.name in ("recurs-wide", "scans-a-million")]
     before = children()
     async with open_pool(PoolConfig(wall_limit_s=1)) as pool:
         assert await findings(pool, slow) == []
@@ -81,3 +81,12 @@ async def test_a_hostile_input_is_refused_with_its_reason(class_: Class) -> None
 
 async def _of(pool: Pool, subject: Subject, hostile: HostileInput) -> Reason | None:
     return await _reason(pool, subject, hostile.build())
+
+
+async def test_shapes_that_no_tensor_has_are_refused_before_a_sandbox_sees_them() -> None:
+    raw = by_name("mlp").model
+    async with open_pool(CONFIG) as pool:
+        for shapes in ([[2**62]], [[-1, 32]], [[1] * 9], [[2, 32]] * 40):
+            with pytest.raises(Refused) as caught:
+                await pool.check(raw, shapes=shapes)
+            assert caught.value.reason is Reason.INPUT_WRONG_SHAPE
