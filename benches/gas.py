@@ -54,10 +54,10 @@ def a_history() -> kit.World:
     world.must("client", Transfer(to=kit.address("stranger"), amount=5))
     named = world.must("client", kit.a_submission(provider="worker 1"))
     world.must("worker 1", JobDecline(job=named, reason=Reason.RUN_TIME_LIMIT))
-    terms = {"peer": bytes(32), "capacity": 2, "ask": 7, "classes": 1, "max_model_bytes": 0}
+    terms = {"peer": bytes(32), "capacity": 2, "ask": 7, "gas_ask": 0, "classes": 1, "max_model_bytes": 0}
     world.must("client", WorkerRegister(bond=20 * KARAT, **terms))  # type: ignore[arg-type]  # a builder's fields
     world.must("client", WorkerBond(amount=5))
-    world.must("client", WorkerUpdate(ask=9, capacity=0))
+    world.must("client", WorkerUpdate(ask=9, gas_ask=0, capacity=0))
     world.must("client", WorkerExit(amount=None))
     me = kit.address("publisher")
     key = prove(kit.seed_of("another"), world.charter.hash, me)

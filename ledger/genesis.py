@@ -77,6 +77,7 @@ class GenesisWorker(Record):
     bond: U64
     capacity: U8
     ask: U64
+    gas_ask: U64
     classes: U8
     max_model_bytes: U64
 
@@ -283,6 +284,7 @@ def _worker(each: GenesisWorker) -> Worker:
         providing=0,
         verifying=0,
         ask=each.ask,
+        gas_ask=each.gas_ask,
         classes=each.classes,
         max_model_bytes=each.max_model_bytes,
         registered=0,

@@ -43,6 +43,8 @@ class Worker(Record):
     verifying: U64
     """Slots taken as verifier, at most `capacity`."""
     ask: U64
+    gas_ask: U64
+    """Grains on top of `ask` for each million gas of a run (J8)."""
     classes: U8
     max_model_bytes: U64
     registered: U64

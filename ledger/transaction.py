@@ -61,6 +61,8 @@ class WorkerRegister(Record, tag=2):
     """Jobs at a time in each role."""
     ask: U64
     """Lowest price for a job, in grains."""
+    gas_ask: U64
+    """On top of it, for each million gas of the run (J8)."""
     classes: U8
     """Bit n-1 stands for class n of vm.manifest.Class."""
     max_model_bytes: U64
@@ -76,6 +78,7 @@ class WorkerUpdate(Record, tag=4):
     """Change what the worker asks and how many jobs it takes; capacity 0 takes no new ones."""
 
     ask: U64
+    gas_ask: U64
     capacity: U8
 
 

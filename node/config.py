@@ -89,6 +89,7 @@ class ComputeSection(_Section):
     """The worker: its offer, and the limits of its sandboxes."""
 
     ask_grains: Annotated[Amount, Meta(description="The least price of a job, grains.")] = 1_000_000
+    gas_ask_grains: Annotated[Amount, Meta(description="On top, for each million gas of a run.")] = 1_000_000
     capacity: Annotated[int, Meta(ge=1, le=64, description="Jobs at once.")] = 4
     bond_grains: Annotated[Amount, Meta(description="Bond to register with, grains.")] = 1_000_000_000_000
     pool_size: Annotated[int, Meta(ge=1, le=64, description="Sandboxes at once.")] = 1

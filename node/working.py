@@ -94,6 +94,7 @@ async def open_working(
         peer=peer,
         bond=compute.bond_grains,
         ask=compute.ask_grains,
+        gas_ask=compute.gas_ask_grains,
         capacity=compute.capacity,
         max_model_bytes=MODEL_BYTES_MAX,
     )

@@ -39,6 +39,7 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Jobs at once in each role."""
     bond: int = 1_000 * KARAT
     ask: int = KARAT // 1_000
+    gas_ask: int = 0
     registered: bool = True
     """From genesis on; else the node registers itself with a transaction."""
     wall_limit_s: Annotated[int, Meta(ge=1, le=3_600)] = 20

@@ -186,6 +186,7 @@ def _genesis_worker(plan: Worker, key: Key, network_key: Key) -> GenesisWorker:
         bond=plan.bond,
         capacity=plan.capacity,
         ask=plan.ask,
+        gas_ask=plan.gas_ask,
         classes=classes_of(list(Class)),
         max_model_bytes=MODEL_BYTES_MAX,
     )
@@ -205,6 +206,7 @@ def _config(manifest: Manifest, node: Node, peers: list[str]) -> Config:
         ),
         compute=ComputeSection(
             ask_grains=plan.ask,
+            gas_ask_grains=plan.gas_ask,
             capacity=plan.capacity,
             bond_grains=plan.bond,
             threads=plan.threads,

@@ -12,6 +12,7 @@ from ledger.events import (
     VerifierRevealed,
 )
 from ledger.limits import DRAW_QUEUE_MAX, DRAWS_MAX, SWEEP_JOBS_MAX
+from ledger.market.asking import asked
 from ledger.market.commitment import Opened, commitment, open_bundles
 from ledger.market.draw import beacon_ready, can_run, could_verify, draw, not_of
 from ledger.market.lifecycle import advance, expect, start
@@ -34,6 +35,7 @@ from ledger.transaction import (
     VerifierReveal,
 )
 from primitives.reasons import Reason, Refused
+from primitives.units import NUMBER_MAX
 from vm.compare import compare_bundles
 from vm.lowering import Lowering
 from vm.manifest import Class, Model
@@ -54,7 +56,7 @@ def submit(moment: Moment, sender: bytes, job_id: bytes, payload: JobSubmit) -> 
     if found is None:
         raise Refused(Reason.LOWERING_UNKNOWN, model=payload.model, lowering=payload.lowering)
     _check_terms(moment, payload, found.lowering)
-    _check_provider(moment, payload, entry.model)
+    _check_provider(moment, payload, entry.model, found.lowering)
     _check_verifiers(moment, sender, payload, entry.model)
     job = new_job(moment.parameters, sender, payload, run_ms=run_ms(found.lowering.cost))
     debit(moment.state, sender, job.escrow)
@@ -108,7 +110,7 @@ def _check_terms(moment: Moment, payload: JobSubmit, lowering: Lowering) -> None
         raise Refused(Reason.ZERO_AMOUNT, seen=0, wanted="a price above 0")
 
 
-def _check_provider(moment: Moment, payload: JobSubmit, model: Model) -> None:
+def _check_provider(moment: Moment, payload: JobSubmit, model: Model, lowering: Lowering) -> None:
     if payload.provider is None:
         return
     worker = moment.state.worker(payload.provider)
@@ -118,8 +120,9 @@ def _check_provider(moment: Moment, payload: JobSubmit, model: Model) -> None:
         raise Refused(Reason.NO_CAPACITY, seen=0, wanted="a slot")
     if not can_run(worker, model, payload.class_):
         raise Refused(Reason.NO_CAPACITY, seen=model.file.length, wanted=worker.max_model_bytes)
-    if worker.ask > payload.max_price:
-        raise Refused(Reason.PRICE_TOO_LOW, seen=payload.max_price, wanted=worker.ask)
+    least = asked(worker, lowering.cost, payload.class_)
+    if least > payload.max_price:
+        raise Refused(Reason.PRICE_TOO_LOW, seen=payload.max_price, wanted=min(least, NUMBER_MAX))
 
 
 def _check_verifiers(moment: Moment, sender: bytes, payload: JobSubmit, model: Model) -> None:

@@ -28,6 +28,7 @@ def register(moment: Moment, sender: bytes, payload: WorkerRegister) -> None:
         providing=0,
         verifying=0,
         ask=payload.ask,
+        gas_ask=payload.gas_ask,
         classes=payload.classes,
         max_model_bytes=payload.max_model_bytes,
         registered=moment.height,
@@ -48,7 +49,8 @@ def add_bond(moment: Moment, sender: bytes, payload: WorkerBond) -> None:
 def update_terms(moment: Moment, sender: bytes, payload: WorkerUpdate) -> None:
     """Change ask and capacity; jobs that are under way go on. Raises Refused WORKER_UNKNOWN."""
     worker = known_worker(moment, sender)
-    moment.state.put(worker_key(sender), change(worker, ask=payload.ask, capacity=payload.capacity))
+    terms = change(worker, ask=payload.ask, gas_ask=payload.gas_ask, capacity=payload.capacity)
+    moment.state.put(worker_key(sender), terms)
 
 
 def leave(moment: Moment, sender: bytes, payload: WorkerExit) -> None:

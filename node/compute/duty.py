@@ -2,6 +2,7 @@
 
 import enum
 
+from ledger.market.asking import asked
 from ledger.market.draw import can_run
 from ledger.market.settlement import provider_lock
 from ledger.records import Job, JobState, ModelEntry, Verifier, Worker
@@ -63,11 +64,11 @@ def _offer(me: bytes, job_id: bytes, job: Job, state: State, *, live_ms: int) ->
     worker, entry = state.worker(me), state.model(job.model)
     if worker is None or entry is None or job.named not in (None, me):
         return Duty.NONE
-    if worker.ask > job.max_price or not can_run(worker, entry.model, job.class_):
+    if price_of(worker, job, state) > job.max_price or not can_run(worker, entry.model, job.class_):
         return Duty.NONE
     if job.client == me or any(each.worker == me for each in job.declined):
         return Duty.NONE  # whoever pays himself proves nothing
-    if not has_room(worker, job):
+    if not has_room(worker, job, state):
         return Duty.WAIT
     if job.named is None:
         place = ranking(job_id, job, entry, state).index(me)
@@ -76,9 +77,17 @@ def _offer(me: bytes, job_id: bytes, job: Job, state: State, *, live_ms: int) ->
     return Duty.ACCEPT
 
 
-def has_room(worker: Worker, job: Job) -> bool:
+def price_of(worker: Worker, job: Job, state: State) -> int:
+    """Return what a worker asks for a job."""
+    meant = state.lowering(job.model, job.lowering)
+    assert meant is not None  # a job names one that is registered
+    return asked(worker, meant.lowering.cost, job.class_)
+
+
+def has_room(worker: Worker, job: Job, state: State) -> bool:
     """Tell whether a worker has a slot and bond free to provide a job at its own price."""
-    return worker.providing < worker.capacity and worker.free_bond >= provider_lock(job, worker.ask)
+    free = worker.free_bond >= provider_lock(job, price_of(worker, job, state))
+    return worker.providing < worker.capacity and free
 
 
 def ranking(job_id: bytes, job: Job, entry: ModelEntry, state: State) -> list[bytes]:
@@ -86,7 +95,9 @@ def ranking(job_id: bytes, job: Job, entry: ModelEntry, state: State) -> list[by
     able = [
         address
         for address, worker in state.workers()
-        if worker.capacity and worker.ask <= job.max_price and can_run(worker, entry.model, job.class_)
+        if worker.capacity
+        and price_of(worker, job, state) <= job.max_price
+        and can_run(worker, entry.model, job.class_)
     ]
     return sorted(able, key=lambda address: tagged("assay/rank", job_id, address))
 

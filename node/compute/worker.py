@@ -27,7 +27,7 @@ from ledger.transaction import (
     WorkerUpdate,
 )
 from node.compute.blocks import BlockSignal
-from node.compute.duty import Duty, duty_of
+from node.compute.duty import Duty, duty_of, price_of
 from node.compute.journal import Journal, Part, Work
 from node.compute.objection import objection
 from node.compute.sender import Sender
@@ -86,6 +86,8 @@ class WorkerTerms:
     """Grains, at registration."""
     ask: int
     """The price of a job, grains."""
+    gas_ask: int
+    """And for each million gas of its run, grains."""
     capacity: int
     """Jobs at a time in each role."""
     max_model_bytes: int
@@ -227,7 +229,8 @@ class Worker:
         if self._duty(job_id) is Duty.ACCEPT:
             worker = self._ports.chain.state().worker(self.address)
             assert worker is not None
-            await self._sender.send(JobAccept(job=job_id, price=worker.ask))
+            price = price_of(worker, self._job(job_id), self._ports.chain.state())
+            await self._sender.send(JobAccept(job=job_id, price=price))
 
     async def _decline(self, job_id: bytes, reason: Reason) -> None:
         """Tell the chain what is wrong with a job, if that is what was found and it is still open (D13)."""
@@ -409,13 +412,16 @@ class Worker:
         while True:
             worker = self._ports.chain.state().worker(self.address)
             terms = self._terms
-            if worker is not None and (worker.ask, worker.capacity) == (terms.ask, terms.capacity):
+            wanted = WorkerUpdate(ask=terms.ask, gas_ask=terms.gas_ask, capacity=terms.capacity)
+            if worker is not None and wanted == WorkerUpdate(
+                ask=worker.ask, gas_ask=worker.gas_ask, capacity=worker.capacity
+            ):
                 return
             try:
                 if worker is None:
                     await self._sender.send(self._registration())
                 else:
-                    await self._sender.send(WorkerUpdate(ask=terms.ask, capacity=terms.capacity))
+                    await self._sender.send(wanted)
             except Refused as refused:
                 _log.warning("the worker is not registered: %s", refused)
                 await self._blocks.wait()
@@ -427,6 +433,7 @@ class Worker:
             bond=terms.bond,
             capacity=terms.capacity,
             ask=terms.ask,
+            gas_ask=terms.gas_ask,
             classes=classes_of(list(Class)),
             max_model_bytes=terms.max_model_bytes,
         )

@@ -411,6 +411,8 @@ class WorkerShape(Shape):
     providing: int
     verifying: int
     ask: Amount
+    gas_ask: Amount
+    """On top of it, for each million gas of a run."""
     classes: list[str]
     max_model_bytes: int
     registered: int

@@ -30,7 +30,7 @@ from primitives.content import ContentId
 from primitives.reasons import Reason
 from vm.manifest import Class, Model
 
-AMOUNT_FIELDS = ("amount", "bond", "ask", "max_price", "price")
+AMOUNT_FIELDS = ("amount", "bond", "ask", "gas_ask", "max_price", "price")
 """Fields of payloads that hold grains, told as decimal text."""
 KINDS = {kind: kind.__name__ for kind in get_args(Payload)}
 
@@ -199,6 +199,7 @@ class Views:
             providing=worker.providing,
             verifying=worker.verifying,
             ask=str(worker.ask),
+            gas_ask=str(worker.gas_ask),
             classes=[each.name.lower() for each in Class if worker.classes >> (each - 1) & 1],
             max_model_bytes=worker.max_model_bytes,
             registered=worker.registered,

@@ -87,6 +87,7 @@ def a_worker(name: str, **changed: int | bytes) -> GenesisWorker:
         "bond": WORKER_BOND,
         "capacity": 4,
         "ask": KARAT // 100,
+        "gas_ask": 0,
         "classes": classes_of([Class.NATIVE, Class.EXACT]),
         "max_model_bytes": 256 * 1024 * 1024,
     }

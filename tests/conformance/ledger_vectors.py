@@ -56,9 +56,9 @@ VALUES = kit.values("worker 0")
 
 PAYLOADS: list[Payload] = [
     Transfer(to=kit.address("stranger"), amount=5),
-    WorkerRegister(peer=JOB, bond=1, capacity=2, ask=3, classes=1, max_model_bytes=4),
+    WorkerRegister(peer=JOB, bond=1, capacity=2, ask=3, gas_ask=0, classes=1, max_model_bytes=4),
     WorkerBond(amount=6),
-    WorkerUpdate(ask=7, capacity=8),
+    WorkerUpdate(ask=7, gas_ask=0, capacity=8),
     WorkerExit(amount=9),
     WorkerExit(amount=None),
     kit.a_publication(),

@@ -120,7 +120,9 @@ class Economy(RuleBasedStateMachine):
 
     @rule(name=people, bond=amounts, capacity=st.integers(0, 3))
     def register(self, name: str, bond: int, capacity: int) -> None:
-        payload = WorkerRegister(peer=bytes(32), bond=bond, capacity=capacity, ask=0, classes=1, max_model_bytes=2**30)
+        payload = WorkerRegister(
+            peer=bytes(32), bond=bond, capacity=capacity, ask=0, gas_ask=0, classes=1, max_model_bytes=2**30
+        )
         self.send(name, payload)
 
     @rule(name=workers, amount=amounts)
@@ -129,7 +131,7 @@ class Economy(RuleBasedStateMachine):
 
     @rule(name=workers, capacity=st.integers(0, 4))
     def update(self, name: str, capacity: int) -> None:
-        self.send(name, WorkerUpdate(ask=0, capacity=capacity))
+        self.send(name, WorkerUpdate(ask=0, gas_ask=0, capacity=capacity))
 
     @rule(name=workers, amount=st.none() | amounts)
     def leave(self, name: str, amount: int | None) -> None:

@@ -28,6 +28,7 @@ def a_worker(operator: str, bond: int) -> Worker:
         providing=0,
         verifying=0,
         ask=0,
+        gas_ask=0,
         classes=1,
         max_model_bytes=0,
         registered=0,
@@ -121,7 +122,9 @@ def test_who_registers_after_the_commitment_is_not_drawn() -> None:
         job_id = world.must("client", kit.a_submission())
         world.must("worker 0", JobAccept(job=job_id, price=KARAT))
         commits = kit.values("worker 0").commitment(world.charter, job_id, "worker 0")
-        late = WorkerRegister(peer=bytes(32), bond=900 * KARAT, capacity=9, ask=0, classes=1, max_model_bytes=2**30)
+        late = WorkerRegister(
+            peer=bytes(32), bond=900 * KARAT, capacity=9, ask=0, gas_ask=0, classes=1, max_model_bytes=2**30
+        )
         world.block(
             world.sign(f"late {turn}", late),
             world.sign("worker 0", JobCommit(job=job_id, commitment=commits)),
@@ -165,7 +168,10 @@ def test_jobs_that_nobody_can_verify_do_not_keep_others_from_their_draw() -> Non
     for step in (JobAccept(job=bytes(32), price=1), JobCommit(job=bytes(32), commitment=bytes(32))):
         raws = [world.sign("worker 0", change(step, job=job_id), ahead=at) for at, job_id in enumerate(stuck)]
         if isinstance(step, JobCommit):
-            raws = [*(world.sign(f"worker {at}", WorkerUpdate(ask=1, capacity=0)) for at in (1, 2, 3)), *raws]
+            raws = [
+                *(world.sign(f"worker {at}", WorkerUpdate(ask=1, gas_ask=0, capacity=0)) for at in (1, 2, 3)),
+                *raws,
+            ]
         assert all(each.ok for each in world.block(*raws).outcome.receipts)
     job_id = world.must("client", kit.a_submission(provider="worker 4"))
     world.must("worker 4", JobAccept(job=job_id, price=1))

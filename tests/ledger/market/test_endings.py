@@ -194,7 +194,7 @@ def test_a_job_that_cannot_be_drawn_is_void_and_nobody_is_penalised() -> None:
     job_id = world.must("client", kit.a_submission())
     # One of the three possible verifiers leaves before the draw.
     world.must("worker 0", JobAccept(job=job_id, price=PRICE))
-    world.must("worker 3", WorkerUpdate(ask=0, capacity=0))
+    world.must("worker 3", WorkerUpdate(ask=0, gas_ask=0, capacity=0))
     client, burned = world.balance("client"), world.state.totals().burned
     mine = kit.values("worker 0")
     commits = mine.commitment(world.charter, job_id, "worker 0")

@@ -98,8 +98,25 @@ def test_a_submission_is_refused_for(world: World) -> None:
     assert refused(world, "client", change(job, provider=kit.address("client"))) is Reason.PROVIDER_UNKNOWN
     assert refused(world, "client", change(job, max_price=1)) is Reason.PRICE_TOO_LOW
     assert refused(world, "client", change(job, max_price=10**6 * KARAT)) is Reason.INSUFFICIENT_BALANCE
-    world.must("worker 0", WorkerUpdate(ask=0, capacity=0))
+    world.must("worker 0", WorkerUpdate(ask=0, gas_ask=0, capacity=0))
     assert refused(world, "client", job) is Reason.NO_CAPACITY
+
+
+def test_a_worker_that_asks_by_the_gas_is_paid_more_for_longer_runs_and_for_exact_ones() -> None:
+    """J8."""
+    dear = [kit.a_worker(f"worker {at}", ask=5, gas_ask=7) for at in range(6)]
+    world = kit.a_world(change(kit.a_genesis(workers=6), workers=dear))
+    kit.publish(world)
+    long = kit.a_lowering(cost=kit.a_cost(gas=3_000_001, native_gas=1_000_000))
+    world.must("client", LoweringPublish(lowering=long))
+    job = change(kit.a_submission(), lowering=lowering_id(long))
+    assert refused(world, "client", change(job, max_price=11)) is Reason.PRICE_TOO_LOW
+    exact = change(job, class_=Class.EXACT)
+    assert refused(world, "client", change(exact, max_price=26)) is Reason.PRICE_TOO_LOW
+    world.must("client", change(job, max_price=12))
+    world.must("client", change(exact, max_price=27))
+    world.must("worker 0", WorkerUpdate(ask=5, gas_ask=0, capacity=4))
+    world.must("client", change(exact, max_price=5))
 
 
 def test_a_submission_that_cannot_be_verified_is_refused_with_the_count() -> None:

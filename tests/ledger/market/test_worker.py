@@ -6,7 +6,9 @@ from primitives.reasons import Reason
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
 
-REGISTER = WorkerRegister(peer=kit.key_of("peer"), bond=20 * KARAT, capacity=2, ask=7, classes=1, max_model_bytes=2**20)
+REGISTER = WorkerRegister(
+    peer=kit.key_of("peer"), bond=20 * KARAT, capacity=2, ask=7, gas_ask=0, classes=1, max_model_bytes=2**20
+)
 
 
 def reason(world: kit.World, name: str, payload: Payload) -> Reason | None:
@@ -31,8 +33,10 @@ def test_a_registration_moves_the_bond_from_the_balance(world: kit.World) -> Non
 
 
 def test_a_registration_is_refused_twice_below_the_least_bond_and_above_the_balance(world: kit.World) -> None:
-    small = WorkerRegister(peer=bytes(32), bond=KARAT, capacity=1, ask=0, classes=1, max_model_bytes=0)
-    big = WorkerRegister(peer=bytes(32), bond=10_000 * KARAT, capacity=1, ask=0, classes=1, max_model_bytes=0)
+    small = WorkerRegister(peer=bytes(32), bond=KARAT, capacity=1, ask=0, gas_ask=0, classes=1, max_model_bytes=0)
+    big = WorkerRegister(
+        peer=bytes(32), bond=10_000 * KARAT, capacity=1, ask=0, gas_ask=0, classes=1, max_model_bytes=0
+    )
     assert reason(world, "worker 0", REGISTER) is Reason.WORKER_EXISTS
     assert reason(world, "client", small) is Reason.BOND_TOO_SMALL
     assert reason(world, "client", big) is Reason.INSUFFICIENT_BALANCE
@@ -46,10 +50,10 @@ def test_a_bond_can_grow(world: kit.World) -> None:
 
 
 def test_terms_can_change(world: kit.World) -> None:
-    world.must("worker 0", WorkerUpdate(ask=9, capacity=0))
+    world.must("worker 0", WorkerUpdate(ask=9, gas_ask=0, capacity=0))
     worker = world.worker("worker 0")
     assert (worker.ask, worker.capacity) == (9, 0)
-    assert reason(world, "client", WorkerUpdate(ask=9, capacity=0)) is Reason.WORKER_UNKNOWN
+    assert reason(world, "client", WorkerUpdate(ask=9, gas_ask=0, capacity=0)) is Reason.WORKER_UNKNOWN
 
 
 def test_an_exit_is_paid_when_fourteen_days_of_block_time_are_over(world: kit.World) -> None:

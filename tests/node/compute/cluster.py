@@ -59,6 +59,7 @@ class Cluster:
             peer=key_of(f"peer of {name}"),
             bond=100 * KARAT,
             ask=KARAT // 100,
+            gas_ask=0,
             capacity=4,
             max_model_bytes=256 * 1024 * 1024,
         )

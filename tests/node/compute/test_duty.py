@@ -5,9 +5,11 @@ import pytest
 
 from ledger.records import Job, JobState, Verifier
 from ledger.state import State, job_key, worker_key
+from ledger.transaction import LoweringPublish, WorkerUpdate
 from node.compute.duty import STEP_IN_MS, Duty, duty_of, ranking
 from primitives.units import KARAT
-from testnet.kit.ledger_builders import World, a_submission, a_world, address, publish
+from testnet.kit.ledger_builders import World, a_cost, a_lowering, a_submission, a_world, address, publish
+from vm.lowering import lowering_id
 
 
 @pytest.fixture
@@ -42,6 +44,16 @@ def test_a_price_below_the_ask_is_declined_d2(world: World) -> None:
     job_id = submitted(world)
     assert duty(world, job_id, max_price=KARAT // 100 - 1) is Duty.NONE
     assert duty(world, job_id, max_price=KARAT // 100) is Duty.ACCEPT
+
+
+def test_a_price_below_what_the_run_is_worth_is_declined_d2(world: World) -> None:
+    """J8."""
+    long = a_lowering(cost=a_cost(native_gas=2_000_000))
+    world.must("client", LoweringPublish(lowering=long))
+    world.must("worker 0", WorkerUpdate(ask=KARAT // 100, gas_ask=500, capacity=4))
+    job_id = world.must("client", msgspec.structs.replace(a_submission(), lowering=lowering_id(long)))
+    assert duty(world, job_id, max_price=KARAT // 100 + 999) is Duty.NONE
+    assert duty(world, job_id, max_price=KARAT // 100 + 1_000) is Duty.ACCEPT
 
 
 def test_nobody_provides_for_himself_d2(world: World) -> None:

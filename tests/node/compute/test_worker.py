@@ -27,7 +27,7 @@ from testnet.kit.plain_engine import FAILING_INPUT, PlainEngine, honest_result
 from tests.node.compute.cluster import INPUT, WORKERS, Cluster, running
 from vm.manifest import Class, model_id
 
-REGISTRATION = WorkerRegister(peer=bytes(32), bond=0, capacity=0, ask=0, classes=0, max_model_bytes=0)
+REGISTRATION = WorkerRegister(peer=bytes(32), bond=0, capacity=0, ask=0, gas_ask=0, classes=0, max_model_bytes=0)
 
 
 @pytest.fixture

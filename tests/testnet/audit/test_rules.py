@@ -69,7 +69,7 @@ def test_what_it_has_no_rules_for_is_refused_and_not_guessed() -> None:
     with pytest.raises(BeyondError):
         opened(a_world())
     world = a_market_of_nothing_but_money()
-    body = a_body(PEOPLE[0], WorkerUpdate(ask=1, capacity=1), nonce=0)
+    body = a_body(PEOPLE[0], WorkerUpdate(ask=1, gas_ask=0, capacity=1), nonce=0)
     world.block(sign_transaction(seed_of(PEOPLE[0]), world.charter.hash, body))
     with pytest.raises(BeyondError, match="kind"):
         opened(world).take(raw_blocks(world)[-1])
