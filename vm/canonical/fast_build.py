@@ -44,7 +44,7 @@ _UNARY = {
     "ceil": (functions.ceiling, "f4"),
     "round": (functions.rounded, "f4"),
     "not": (functions.no, "u1"),
-    "exp": (functions.exp, "f4 f8"),
+    "exp": (functions.exp, "f8"),
     "log": (functions.log, "f4 f8"),
     "tanh": (functions.tanh, "f4"),
     "sigmoid": (functions.sigmoid, "f4"),
@@ -80,6 +80,7 @@ def _kernels() -> Iterator[tuple[str, Callable[..., int]]]:
     for cast in _CASTS.split():
         before, after = cast.split("_")
         yield f"cast_{cast}", elementwise.unary(functions.same, _TYPES[before], _TYPES[after])
+    yield "exp_f4", elementwise.unary(functions.exp_to_float32, types.float32, types.float32)
     for element in ("i1", "u1", "i4", "i8"):
         limits = _TYPES[element].minval, _TYPES[element].maxval
         yield f"cast_f4_{element}", elementwise.unary(functions.whole(*limits), types.float32, _TYPES[element])

@@ -6,12 +6,14 @@ import numpy as np
 from numba import njit
 
 from vm.canonical import coefficients as c
-from vm.canonical.fast_code_words import built_in, from_bits, polynomial, to_bits
+from vm.canonical.fast_code_words import built_in, choose, from_bits, polynomial, to_bits
 
-_inlined: Any = njit(error_model="numpy")
+_inlined: Any = njit(error_model="numpy", forceinline=True)
 
 _sqrt, _floor, _ceil, _rint = built_in("sqrt"), built_in("floor"), built_in("ceil"), built_in("rint")
 _exp_terms = polynomial(c.EXP)
+_NOTHING_BESIDE_ONE, _NOTHING_IN_FLOAT32 = -60.0, -200.0
+"""e to these: 1 plus it is 1, and it is 0 in float32. What is smaller gives the same, but at the pace of subnormals."""
 _log_terms = polynomial(c.LOG)
 _NEAR = 0.5
 """Up to here e^x - 1 has a polynomial of its own."""
@@ -146,25 +148,31 @@ def exp(value):
 
 
 @_inlined
+def exp_to_float32(value):
+    """Return e^x for a result in float32."""
+    return exp(larger(np.float64(value), _NOTHING_IN_FLOAT32))
+
+
+@_inlined
 def _expm1(x):
     near, far = x * _expm1_terms(x), exp(x) - 1.0
-    return near if abs(x) < _NEAR else far
+    return choose(abs(x) < _NEAR, near, far)
 
 
 @_inlined
 def tanh(value):
     """Return tanh x."""
     x = np.float64(value)
-    rest = _expm1(-2.0 * abs(x))
+    rest = _expm1(larger(-2.0 * abs(x), _NOTHING_BESIDE_ONE))
     ratio = -rest / (2.0 + rest)
     return -ratio if x < 0.0 else ratio
 
 
 @_inlined
 def sigmoid(value):
-    """Return 1/(1 + e^-x)."""
+    """Return 1/(1 + e^-x), for a result in float32."""
     x = np.float64(value)
-    rest = exp(-abs(x))
+    rest = exp(larger(-abs(x), _NOTHING_IN_FLOAT32))
     return (1.0 if x >= 0.0 else rest) / (1.0 + rest)
 
 

@@ -67,6 +67,16 @@ def from_bits(_: Any, bits: Any) -> Any:
 
 
 @intrinsic
+def choose(_: Any, condition: Any, x: Any, y: Any) -> Any:
+    """Return x where the condition holds, else y, both of which are computed: a branch would keep vectors away."""
+
+    def generate(_context: Any, build: Any, _signature: Any, arguments: Any) -> Any:
+        return build.select(*arguments)
+
+    return x(condition, x, y), generate
+
+
+@intrinsic
 def to_bits(_: Any, value: Any) -> Any:
     """Return the bits of a float64."""
 
