@@ -40,7 +40,7 @@ def main() -> int:
         if len(machines) == 1:
             missing.append("no emulated x86: apt-get install qemu-user")
         try:
-            machines.append(arm64(STATE / ARM64))
+            machines.append(arm64((STATE / ARM64).resolve()))
         except (OSError, subprocess.SubprocessError) as fault:
             missing.append(f"no arm64: {fault}")
     for machine in machines:
