@@ -1,5 +1,6 @@
 import onnx
 import pytest
+from onnx import TensorProto
 
 from primitives.reasons import Reason, Refused
 from tests.vm.build import bundle, classifier, magika_model, model, node, tensor, value, values, weight
@@ -345,9 +346,21 @@ def test_a_sample_that_is_no_input_is_refused(sample: bytes) -> None:
     assert caught.value.reason in (Reason.INPUT_UNREADABLE, Reason.INPUT_WRONG_NAME)
 
 
-def test_an_output_of_another_shape_than_declared_is_refused() -> None:
-    raw = model([node("Relu", "x", "y")], outputs=[value("y", ["n", 5])]).SerializeToString()
+def test_an_output_of_another_type_than_declared_is_refused() -> None:
+    raw = model([node("Relu", "x", "y")], outputs=[value("y", ["n", 3], TensorProto.INT64)]).SerializeToString()
     assert reasons(checked(raw), Class.EXACT) == [Reason.GRAPH_INVALID]
+
+
+def test_what_a_file_declares_of_the_shape_of_an_output_binds_nobody() -> None:
+    # as files of LightGBM and of CTC readers do, which any engine runs
+    nodes = [node("MatMul", "x w", "m"), node("Exp", "m", "y")]
+    raw = model(
+        nodes, outputs=[value("y", [9])], weights=[weight("w", [1, 2, 3, 4, 5, 6, 7, 8], [4, 2])]
+    ).SerializeToString()
+    found = checked(raw)
+    assert found.lowering is not None
+    assert found.lowering.outputs[0].shape == [1, 2]
+    assert reasons(found, Class.NATIVE) == []
 
 
 def test_native_values_far_from_the_canonical_ones_are_declined() -> None:

@@ -30,11 +30,13 @@ NODES_MAX = 20_000
 """Twenty times the largest model we know; 100,000 nodes in a chain cost ONNX Runtime 4 s to load."""
 INITIALIZERS_MAX = 20_000
 """As many weights as nodes."""
-OPSETS = range(7, 24)
-"""Versions of ai.onnx: from where broadcasting is settled up to what the pinned engine implements in full."""
+OPSETS = range(7, 27)
+"""Versions of ai.onnx: from where broadcasting is settled up to what the pinned engine takes as settled."""
 ML_OPSETS = range(1, 6)
 IR_VERSIONS = range(3, 14)
 _ORT_MAGIC = b"ORTM"
+
+_INLINED = "inline them: onnx.inliner.inline_local_functions(model)"
 
 P = ParamSpec("P")
 
@@ -74,7 +76,7 @@ def faults(model: onnx.ModelProto) -> Iterator[Refused]:
     """Yield what stands against serving a model, in the order of the file (V51-V54)."""
     graph = model.graph
     if model.functions:
-        yield Refused(Reason.FUNCTIONS_REFUSED, seen=len(model.functions), wanted=0, change="inline the functions")
+        yield Refused(Reason.FUNCTIONS_REFUSED, seen=len(model.functions), wanted=0, change=_INLINED)
     nodes = _count(graph, 0)
     if nodes > NODES_MAX:
         yield Refused(Reason.TOO_MANY_NODES, seen=nodes, wanted=NODES_MAX)
@@ -146,7 +148,8 @@ def _check_versions(model: onnx.ModelProto) -> None:
             raise Refused(
                 Reason.OPSET_REFUSED, what=domain, seen=entry.version, wanted=f"{versions[0]} to {versions[-1]}"
             )
-    if "ai.onnx" not in seen:
+    of_onnx = any(_DOMAINS.get(node.domain) == "ai.onnx" for node in model.graph.node)
+    if of_onnx and "ai.onnx" not in seen:  # XGBoost's converter imports ai.onnx.ml alone
         raise Refused(Reason.OPSET_REFUSED, seen="no ai.onnx", wanted=f"{OPSETS[0]} to {OPSETS[-1]}")
 
 
@@ -183,8 +186,6 @@ def _check_node(node: onnx.NodeProto, where: str) -> None:
     if domain is None or ("" if domain == "ai.onnx" else domain, op) not in served():
         wanted = operators.advice(op, node.domain)
         raise Refused(Reason.OPERATOR_REFUSED, node=where, why=_why_refused(op, node.domain), wanted=wanted)
-    if op == "Dropout" and len(node.input) > 2 and node.input[2]:  # noqa: PLR2004 - training_mode is the third input
-        raise Refused(Reason.NONDETERMINISTIC, node=where, why="it has a training mode")
     for attribute in node.attribute:
         if attribute.ref_attr_name:
             raise Refused(Reason.FUNCTIONS_REFUSED, node=where, why="an attribute refers to a function's")
