@@ -153,6 +153,18 @@ def test_support_vectors_agree(kernel: str) -> None:
     ).agrees()  # fmt: skip
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_probabilities_of_support_vectors_agree(classes: int) -> None:
+    pairs = classes * (classes - 1) // 2
+    Case(
+        "SVMClassifier", [floats(5, 4)], outputs=2, domain=ML, vectors_per_class=[2] * classes,
+        support_vectors=floats(2 * classes, 4, seed=2).ravel().tolist(), rho=[0.1, -0.2, 0.3][:pairs],
+        coefficients=floats((classes - 1) * 2 * classes, seed=3).tolist(), kernel_type="RBF",
+        kernel_params=[0.5, 0.0, 3.0], prob_a=[-1.5, -0.7, -2.0][:pairs], prob_b=[0.1, 0.0, -0.3][:pairs],
+        classlabels_ints=list(range(classes)),
+    ).agrees(1e-4)  # fmt: skip
+
+
 @pytest.mark.parametrize("norm", ["MAX", "L1", "L2"])
 def test_preparing_features_agrees(norm: str) -> None:
     x = floats(5, 4)

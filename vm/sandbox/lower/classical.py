@@ -16,6 +16,12 @@ from vm.sandbox.lower.table import ML, lowers
 from vm.tensor import FLOATS, DType
 
 FLOAT = DType.FLOAT32
+COUPLED_MAX = 8
+"""Classes of support vectors with probabilities: 12,000 operations, as the search for them is unrolled."""
+_ROUNDS = 100
+_CLOSE = 0.005
+_UNSURE = 1e-7
+"""Of libsvm: how often and how closely probabilities are fitted, and how far they stay from 0 and 1."""
 
 
 def _floats(node: Node, name: str) -> Array:
@@ -132,8 +138,7 @@ def _svm_regressor(b: Builder, node: Node, operands: Operands) -> list[Value]:
 def _svm_classifier(b: Builder, node: Node, operands: Operands) -> list[Value]:
     """Vote between each pair of classes; the scores are the decisions of the pairs."""
     x, labels = rows(node, operands[0], b, FLOAT), integer_labels(node, "classlabels_ints")
-    if node.numbers("prob_a") or node.numbers("prob_b"):
-        raise node.declined("prob_a", wanted="no probabilities: the decision function (raw scores)")
+    slopes, shifts = _floats(node, "prob_a"), _floats(node, "prob_b")
     counts = node.integers("vectors_per_class")
     if not counts or node.text("post_transform") != "NONE":
         raise node.declined("post_transform", wanted="NONE, and vectors_per_class")
@@ -152,7 +157,53 @@ def _svm_classifier(b: Builder, node: Node, operands: Operands) -> list[Value]:
         weights[at, starts[i] : starts[i + 1]] = coefficients[j - 1, starts[i] : starts[i + 1]]
         weights[at, starts[j] : starts[j + 1]] = coefficients[i, starts[j] : starts[j + 1]]
     decisions = b.add(b.contract(kernels, b.constant(weights)), b.constant(rho))
-    return [_voted(b, decisions, pairs, labels), _shown(b, decisions, labels)]
+    label = _voted(b, decisions, pairs, labels)
+    if not slopes.size:
+        return [label, _shown(b, decisions, labels)]
+    if len(labels) > COUPLED_MAX:
+        raise node.declined("classlabels_ints", wanted=f"at most {COUPLED_MAX} classes, or no probabilities")
+    if slopes.size != len(pairs) or shifts.size != len(pairs):
+        raise node.refused(f"{slopes.size} slopes of probabilities", reason=Reason.GRAPH_INVALID)
+    against = b.unary(Op.NEG, b.add(b.mul(decisions, b.constant(slopes)), b.constant(shifts)))
+    return [label, _coupled(b, b.unary(Op.SIGMOID, against), pairs, len(labels))]
+
+
+def _coupled(b: Builder, wins: Value, pairs: list[tuple[int, int]], classes: int) -> Value:
+    """Return probabilities [N, K] that fit those of each pair [N, P] (Wu, Lin and Weng 2004, as libsvm has it)."""
+    sure = b.binary(Op.MIN, b.binary(Op.MAX, wins, _UNSURE), 1 - _UNSURE)
+    table = b.concat([sure, b.sub(b.scalar(1, FLOAT), sure), b.full(0, FLOAT, [wins.shape[0], 1])], 1)
+    places = np.full((classes, classes), 2 * len(pairs), np.int64)
+    for at, (i, j) in enumerate(pairs):
+        places[i, j], places[j, i] = at, len(pairs) + at
+    against = b.take(table, b.constant(places), 1)  # [N, K, K]: of one over another
+    beaten = b.take(table, b.constant(np.ascontiguousarray(places.T)), 1)
+    eye = np.eye(classes, dtype=np.float32)
+    squares = b.cast(b.fold(Op.REDUCE_SUM, b.mul(beaten, beaten)), FLOAT)
+    spread = b.mul(b.reshape(squares, [*squares.shape, 1]), b.constant(eye))
+    q = b.sub(spread, b.mul(against, beaten))
+    p = b.full(1 / classes, FLOAT, squares.shape)
+    done = b.full(0, DType.BOOL, [wins.shape[0], 1])
+    for _ in range(_ROUNDS):
+        slope = b.cast(b.fold(Op.REDUCE_SUM, b.mul(q, b.reshape(p, [p.shape[0], 1, classes]))), FLOAT)
+        value = _column(b, b.cast(b.fold(Op.REDUCE_SUM, b.mul(p, slope)), FLOAT))
+        error = _column(b, b.fold(Op.REDUCE_MAX, b.unary(Op.ABS, b.sub(slope, value))))
+        done = b.binary(Op.OR, done, b.binary(Op.LESS, error, _CLOSE / classes))
+        moved = p
+        for at in range(classes):
+            row = b.reshape(b.narrow(q, 1, at, 1), p.shape)
+            own, steep = b.narrow(row, 1, at, 1), b.narrow(slope, 1, at, 1)
+            step = b.div(b.sub(value, steep), own)
+            grown = b.add(step, 1)
+            rise = b.mul(step, b.add(b.mul(step, own), b.mul(steep, 2)))
+            value = b.div(b.div(b.add(value, rise), grown), grown)
+            slope = b.div(b.add(slope, b.mul(step, row)), grown)
+            moved = b.div(b.add(moved, b.mul(step, b.constant(eye[at]))), grown)
+        p = b.select(done, p, moved)
+    return p
+
+
+def _column(b: Builder, x: Value) -> Value:
+    return b.reshape(x, [x.size, 1])
 
 
 def _voted(b: Builder, decisions: Value, pairs: list[tuple[int, int]], labels: Array) -> Value:
