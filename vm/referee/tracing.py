@@ -51,7 +51,7 @@ def traced(
         perturbed = run_of(others)
         if isinstance(values, dict) and isinstance(moved, dict):
             pairs = [(tensor_of(values[at]), tensor_of(moved[at])) for at in program.cut]
-            noise = [rows_root(Noise(*pair).rows()) for pair in pairs]
+            noise = [rows_root(Noise(canonical, other).rows()) for canonical, other in pairs]
     trace = Trace(
         vm_version=vm_version,
         program=program_root(program, [root_of(array) for array in constants]),

@@ -32,7 +32,8 @@ def accused(row: int, change: int = 0) -> tuple[Trace, NoiseAccusation]:
     """Return a trace whose noise of a row is off by so much, and the accusation of that row."""
     program, constants, inputs = a_job()
     runs = [Witness(program, constants, inputs, perturbed=perturbed) for perturbed in (False, True)]
-    rows = Noise(*(tensor_of(each.values[2]) for each in runs)).rows()
+    canonical, perturbed = (tensor_of(each.values[2]) for each in runs)
+    rows = Noise(canonical, perturbed).rows()
     rows[row] = msgspec.structs.replace(rows[row], noise=rows[row].noise + change)
     trace = traced(program, constants, inputs, vm_version=1, native=True).trace
     if not change:
