@@ -125,14 +125,23 @@ def show(cli: Cli, model: ModelId) -> None:
     with cli.node() as node:
         told = node.table("model.show", id=model)
         known = records(node.table("model.lowerings", model=model, limit=LOWERINGS_SHOWN)["lowerings"])
-    rows = [(each["id"], _shapes(each), " ".join(map(str, _list(each["classes"])))) for each in known]
-    lines = [*facts(list(told.items())), "", *table(("LOWERING", "FOR", "CLASSES"), rows)]
+    rows = [(each["id"], _shapes(each), _classes(each), *_gas(each)) for each in known]
+    heads = ("LOWERING", "FOR", "CLASSES", "GAS NATIVE", "EXACT")
+    lines = [*facts(list(told.items())), "", *table(heads, rows)]
     cli.out.result({**told, "lowerings": list(known)}, *lines)
 
 
-def _list(told: Json) -> list[Json]:
-    assert isinstance(told, list)
-    return told
+def _classes(lowering: dict[str, Json]) -> str:
+    classes = lowering["classes"]
+    assert isinstance(classes, list)
+    return " ".join(map(str, classes))
+
+
+def _gas(lowering: dict[str, Json]) -> tuple[Json, Json]:
+    """Return what workers that ask by the gas are paid for, in class native and exact."""
+    cost = lowering["cost"]
+    assert isinstance(cost, dict)
+    return cost["native_gas"], cost["gas"]
 
 
 def _shapes(lowering: dict[str, Json]) -> str:
