@@ -108,7 +108,11 @@ def _copy(size: int, source: Word, to: Word, sizes: list[int], steps: list[int],
     if box is None:
         return None
     kept, [froms, tos] = box
-    return Call(f"copy_{size}", [source, to, *kept, *froms, *tos])
+    # the innermost loop is the longest of those that go from one element to the next
+    near = [at for at, both in enumerate(zip(froms, tos, strict=True)) if 1 in both]
+    inner = max(near, key=lambda at: kept[at], default=len(kept) - 1)
+    order = [*(at for at in range(len(kept)) if at != inner), inner]
+    return Call(f"copy_{size}", [source, to, *(line[at] for line in (kept, froms, tos) for at in order)])
 
 
 def _fill(dtype: "np.dtype[np.generic]", to: Word, count: int, value: bytes) -> Call:
