@@ -17,7 +17,7 @@ MORE_INPUTS = 100
 """Inputs for each impostor of a model that runs in milliseconds."""
 SMALL_BYTES = 400_000
 """Files up to this size do."""
-SHARE_PAID = 20
+SHARE_PAID = 10
 """No more than one in so many impostors may be paid: with a handful of values at the cut some are near by chance."""
 DECIDED = ("fp16", "bf16", "int8", "pruned", "smaller", "another input")
 """Kinds of impostors of which each is to be slashed."""

@@ -41,17 +41,20 @@ def expected(name: str) -> set[Reason | None]:
     return {None} if name in SERVED else {reason for reason, names in SAID.items() if name in names}
 
 
+def finding(hostile: Hostile, fault: Refused | None) -> str:
+    """Return what is wrong with what was said to a model: another reason than expected, or no place; "" if nothing."""
+    reason = None if fault is None else fault.reason
+    if reason not in expected(hostile.name):
+        return f"{hostile.name}: {fault}"
+    if fault is not None and reason not in WHOLE_FILE | LIMITS and not any(at in fault.facts for at in PLACES):
+        return f"{hostile.name} names no place: {fault}"
+    return ""
+
+
 async def findings(pool: Pool, corpus: Iterable[Hostile]) -> list[str]:
-    """Return what is wrong, one line for each model to which something else is said, or no place named."""
-    wrong: list[str] = []
-    for hostile in corpus:
-        fault = await said(pool, hostile)
-        reason = None if fault is None else fault.reason
-        if reason not in expected(hostile.name):
-            wrong.append(f"{hostile.name}: {fault}")
-        elif fault is not None and reason not in WHOLE_FILE | LIMITS and not any(at in fault.facts for at in PLACES):
-            wrong.append(f"{hostile.name} names no place: {fault}")
-    return wrong
+    """Return what is wrong, one line for each model of which something is."""
+    found = [finding(hostile, await said(pool, hostile)) for hostile in corpus]
+    return [line for line in found if line]
 
 
 async def _main() -> int:
@@ -59,10 +62,10 @@ async def _main() -> int:
     async with open_pool(PoolConfig()) as pool:
         for hostile in CORPUS:
             began = time.monotonic()
-            fault, wrong = await said(pool, hostile), await findings(pool, [hostile])
+            fault = await said(pool, hostile)
+            wrong, took = finding(hostile, fault), time.monotonic() - began
             found += bool(wrong)
-            took = (time.monotonic() - began) / 2
-            print(f"{hostile.name:<32} {took:6.1f} s  {'! ' if wrong else ''}{fault or 'served':.140}", flush=True)
+            print(f"{hostile.name:<32} {took:6.1f} s  {'! ' if wrong else ''}{fault or 'served'!s:.140}", flush=True)
     print(f"{len(CORPUS)} models, {found} findings")
     return 1 if found else 0
 

@@ -55,6 +55,7 @@ SAID = {
         folds-constants folds-products multiplies-for-hours keeps-everything
     """),
     Reason.TOO_MANY_NODES: _named("""
+        loops-for-ever loops-2-to-the-60 loops-a-million loops-in-loops scans-a-million
         30000-nodes 30000-weights choices-in-both-branches recurs-100000-steps
     """),
     Reason.TYPE_REFUSED: _named("""
@@ -63,6 +64,7 @@ SAID = {
         constant-sparse
     """),
     Reason.VALUE_TOO_LARGE: _named("""
+        resizes
         expands-to-8-gb tiles constant-of-shape constant-nobody-needs pads one-hot long-range
         multiplies-large convolves-padding loops-doubling einsum pools-a-large-window
         transposes-large-padding concatenates-60-times attends-to-100000 window-of-2-to-the-40 eye
@@ -77,14 +79,8 @@ SERVED = _named("""
 """Strange, and yet with one meaning: a run of them has a result, or ends in a trap."""
 
 SLOW = {
-    "resizes": {Reason.VALUE_TOO_LARGE},
     "folds-many": {Reason.TOO_COSTLY},
     "convolves-a-large-kernel": {Reason.OUTPUT_TOO_LARGE, Reason.TOO_COSTLY},
-    "loops-for-ever": {Reason.TOO_MANY_NODES},
-    "loops-2-to-the-60": {Reason.TOO_MANY_NODES},
-    "loops-a-million": {Reason.TOO_MANY_NODES},
-    "loops-in-loops": {Reason.TOO_MANY_NODES},
-    "scans-a-million": {Reason.TOO_MANY_NODES},
     "recurs-wide": {Reason.TOO_COSTLY, Reason.OUTPUT_TOO_LARGE},
     "splits-50000": {Reason.OUTPUT_TOO_LARGE},
 }

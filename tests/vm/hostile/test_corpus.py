@@ -33,7 +33,7 @@ async def test_a_hostile_model_is_refused_with_its_reason_and_place() -> None:
 
 
 async def test_a_sandbox_that_a_model_keeps_busy_is_ended_and_the_next_one_works() -> None:
-    slow = [hostile for hostile in CORPUS if hostile.name in ("recurs-wide", "scans-a-million")]
+    slow = [hostile for hostile in CORPUS if hostile.name in ("recurs-wide", "folds-many")]
     before = children()
     async with open_pool(PoolConfig(wall_limit_s=1)) as pool:
         assert await findings(pool, slow) == []
