@@ -30,6 +30,8 @@ class Stored:
 
     type: TensorType
     at: Place | Array
+    panels: dict[tuple[int, int], list[Weights]] = field(default_factory=dict, repr=False, compare=False)
+    """By numbers of groups and steps, what `relaid` gave: a recurrence reads the same weights at every step."""
 
     @property
     def dtype(self) -> "np.dtype[np.generic]":
@@ -56,6 +58,13 @@ class Stored:
         if isinstance(self.at, Place):
             return self.at.after(elements * self.dtype.itemsize)
         return self.at.reshape(-1)[elements:]
+
+    def relaid(self, groups: int, steps: int) -> list[Weights]:
+        """Return the weights of each group re-laid; this is a constant."""
+        assert not isinstance(self.at, Place)
+        if (groups, steps) not in self.panels:
+            self.panels[groups, steps] = [relaid(part) for part in self.at.reshape(groups, -1, steps)]
+        return self.panels[groups, steps]
 
 
 @dataclass(slots=True)
@@ -269,7 +278,7 @@ def _matmul(job: Job) -> list[Call] | None:
         return None
     (*batch, rows, columns), steps = job.result.shape, a.shape[-1]
     if not isinstance(b.at, Place) and math.prod(b.shape[:-2]) == 1 and math.prod(a.shape[:-2]) == math.prod(batch):
-        weights = relaid(b.at.reshape(columns, steps))
+        [weights] = b.relaid(1, steps)
         starts = np.arange(math.prod(batch) * rows, dtype=np.int64) * steps
         return _sums(job, a.after(0), starts, _FIRST, steps, weights, 0, 0, side=False)
     if math.prod(batch) > _PARTS_MAX or steps == 0:
@@ -325,7 +334,7 @@ def _conv(job: Job) -> list[Call] | None:
     groups = 1 if side else told.groups
     if groups > _PARTS_MAX:
         return None
-    weights = [relaid(part) for part in w.at.reshape(groups, -1, steps)]
+    weights = w.relaid(groups, steps)
     window = window_of(job.operation, tuple(x.shape), tuple(w.shape), side=side)
     calls, source, item = [], x.after(0), x.dtype.itemsize
     if window.copied:

@@ -1,6 +1,7 @@
 """Whole programs on a tape of compiled kernels: the same bits as by the definition in numpy."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -170,6 +171,22 @@ def test_every_value_of_a_model(library: Library, case: Case) -> None:
     given = {number: wanted[number] for number in tail.sources if number in wanted}
     seen = tail.run(inputs, given)
     assert all(seen[number].tobytes() == wanted[number].tobytes() for number in program.outputs)
+
+
+def test_weights_are_laid_out_once_however_often_they_are_read(library: Library) -> None:
+    kind = TensorType(dtype=DType.FLOAT32, shape=[1, 64])
+    steps = [
+        Operation(op=Op.MATMUL, operands=[at and at + 1, 1], result=kind, ints=[], fill=b"", origin=at)
+        for at in range(40)
+    ]
+    weights = Draw(3).array([64, 64], "<f4", odd=False)
+    given = TensorType(dtype=DType.FLOAT32, shape=[64, 64])
+    program = Program(inputs=[kind], constants=[given], operations=steps, outputs=[41], cut=[], tail=[])
+    tracemalloc.start()
+    Prepared(library, program, [weights])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * weights.nbytes
 
 
 def test_memory_serves_again() -> None:
