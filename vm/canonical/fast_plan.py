@@ -98,16 +98,15 @@ def view(operation: Operation, operand: TensorType) -> bool:
         return False
     if any(low < 0 or high >= n for (low, high), n in zip(reach(told, shape), told.shape, strict=True)):
         return False
-    offset, steps = _steps(told)
+    offset, steps = _steps(told, len(shape))
     return offset == 0 and all(
         step == wanted for step, wanted, size in zip(steps, steps_of(shape), shape, strict=True) if size > 1
     )
 
 
-def _steps(told: Movement) -> tuple[int, list[int]]:
-    """Return where in x' the first element stands, and the step for each dimension of the result."""
-    lines = steps_of(told.shape)
-    columns = range(len(told.matrix[0]) if told.matrix else 0)
+def _steps(told: Movement, rank: int) -> tuple[int, list[int]]:
+    """Return where in x' the first element stands, and the step for each of the result's dimensions."""
+    lines, columns = steps_of(told.shape), range(rank)
     offset = sum(base * line for base, line in zip(told.base, lines, strict=True))
     return offset, [sum(row[at] * line for row, line in zip(told.matrix, lines, strict=True)) for at in columns]
 
@@ -157,7 +156,7 @@ def _move(job: Job) -> list[Call] | None:
         calls.append(inner)
         source = wide
         told = Movement(padded, [b + low for b, low in zip(told.base, below, strict=True)], told.matrix)
-    offset, steps = _steps(told)
+    offset, steps = _steps(told, len(sizes))
     source = source.after(offset * item) if isinstance(source, Place) else x.after(offset)
     strides = steps_of(shape)
     if sizes != shape:

@@ -134,6 +134,15 @@ def test_movement_by_any_matrix(library: Library) -> None:
         check(library, single(Op.MOVE, [x], dtype, result, ints, fill), [x])
 
 
+def test_a_scalar_moves_to_any_shape_and_back(library: Library) -> None:
+    one = np.array(2.5, np.float32)
+    check(library, single(Op.MOVE, [one], DType.FLOAT32, [1, 1], [0], bytes(4)), [one])
+    check(library, single(Op.MOVE, [one], DType.FLOAT32, [2, 3], [1, 1, 0, 0, 0], bytes(4)), [one])
+    check(
+        library, single(Op.MOVE, [one.reshape(1, 1)], DType.FLOAT32, [], [2, 1, 1, 0, 0], bytes(4)), [one.reshape(1, 1)]
+    )
+
+
 def test_joining_and_taking(library: Library) -> None:
     draw = Draw(7)
     parts = [values(draw, [2, size, 3], DType.FLOAT32) for size in (1, 4, 0, 2)]
@@ -171,6 +180,12 @@ def test_every_value_of_a_model(library: Library, case: Case) -> None:
     given = {number: wanted[number] for number in tail.sources if number in wanted}
     seen = tail.run(inputs, given)
     assert all(seen[number].tobytes() == wanted[number].tobytes() for number in program.outputs)
+
+
+@pytest.mark.parametrize("shape", [[1], [1, 1], [3], [2, 3]])
+def test_a_number_without_dimensions_is_spread_to_a_shape(library: Library, shape: list[int]) -> None:
+    program = single(Op.MOVE, [np.array(1.5, np.float32)], DType.FLOAT32, shape, [0], bytes(4))
+    check(library, program, [np.array(1.5, np.float32)])
 
 
 def test_weights_are_laid_out_once_however_often_they_are_read(library: Library) -> None:
