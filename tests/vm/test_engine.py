@@ -289,6 +289,22 @@ def test_a_discontinuous_operator_on_the_input_or_in_the_tail_does_no_harm() -> 
     assert found.faults == []
 
 
+def test_a_chain_in_float16_before_a_discontinuous_operator_leaves_class_exact() -> None:
+    # V113: ONNX Runtime computes it in float32, without a rounding in between
+    nodes = [
+        node("Cast", "x", "h", to=10),
+        node("Mul", "h a", "s"),
+        node("Add", "s a", "d"),
+        node("Floor", "d", "r"),
+        node("Cast", "r", "f", to=1),
+        node("MatMul", "f w", "y"),
+    ]
+    weights = [SQUARE, weight("a", [3.3], [1], TensorProto.FLOAT16)]
+    found = checked(model(nodes, outputs=[value("y", ["n", 4])], weights=weights).SerializeToString(), JOB)
+    assert reasons(found, Class.NATIVE) == [Reason.NOT_NATIVE]
+    assert told(found.faults[0], b"node") == b"3 Floor"
+
+
 def test_a_discontinuity_inside_a_loop_is_found() -> None:
     # V113
     inner = model(

@@ -7,7 +7,7 @@ value gives another value altogether on some of them; after the cut everyone com
 from collections.abc import Iterator
 
 from primitives.reasons import Reason, Refused
-from vm.program import INEXACT
+from vm.program import noise_bits
 from vm.sandbox import operators
 from vm.sandbox.meaning import Derived
 from vm.tensor import FLOATS
@@ -37,10 +37,12 @@ def discontinuities(derived: Derived) -> Iterator[Refused]:
 
 def _shaken(derived: Derived) -> list[bool]:
     """Return for each value whether its last bits may differ between machines."""
-    found = [False] * derived.program.first_result
-    for operation, node in zip(derived.program.operations, derived.nodes, strict=True):
-        inexact = operation.op in INEXACT or operators.is_inexact(node)
-        rounds = inexact and operation.result.dtype in FLOATS
+    program = derived.program
+    found = [False] * program.first_result
+    for operation, node in zip(program.operations, derived.nodes, strict=True):
+        # in float16 engines keep more bits from one operation to the next
+        rounds = noise_bits(operation, program.type_of(operation.operands[0]).dtype) > 0
+        rounds = rounds or (operators.is_inexact(node) and operation.result.dtype in FLOATS)
         found.append(rounds or any(found[value] for value in operation.operands))
     return found
 
