@@ -147,6 +147,21 @@ def test_resizing_agrees(mode: str, places: str) -> None:
         Case("Resize", [x, None, None, sizes], mode=mode, coordinate_transformation_mode=places, **ways[mode]).agrees()
 
 
+def test_a_scale_that_leaves_the_size_is_refused_where_onnx_runtime_only_copies() -> None:
+    scales = np.array([1, 1, 1.3, 1], np.float32)
+    attributes: dict[str, Any] = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    with pytest.raises(Refused, match="sizes instead of scales"):
+        Case("Resize", [floats(1, 2, 2, 5), None, scales], **attributes).ours()
+    scales = np.array([1, 1, 1.3, 2], np.float32)
+    with pytest.raises(Refused, match="sizes instead of scales"):
+        Case("Resize", [floats(1, 2, 2, 5), None, scales], antialias=1, **attributes).ours()
+    Case("Resize", [floats(1, 2, 2, 5), None, scales], **attributes).agrees()
+    attributes["coordinate_transformation_mode"] = "tf_crop_and_resize"
+    region = np.array([0, 0, 0.25, 0, 1, 1, 0.75, 1], np.float32)
+    with pytest.raises(Refused, match="tf_crop_and_resize"):
+        Case("Resize", [floats(1, 1, 4, 4), region, None, whole(1, 1, 4, 4)], **attributes).ours()
+
+
 def test_a_nearest_element_that_hangs_on_the_last_bit_is_refused_by_name() -> None:
     attributes: dict[str, Any] = {
         "mode": "nearest",

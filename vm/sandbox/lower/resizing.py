@@ -58,12 +58,15 @@ def _resize(builder: Builder, node: Node, operands: Operands) -> list[Value]:
     found = _sizes(node, operands, x, chosen)
     builder.check_shape(x.dtype, [found[at][0] if at in found else size for at, size in enumerate(x.shape)])
     region = _region(node, operands, way, chosen)
-    narrow = x.dtype
+    narrow, stays = x.dtype, all(wanted == x.shape[axis] for axis, (wanted, _) in found.items())
     for axis, (wanted, scale) in found.items():
         how = _Axis(x.shape[axis], wanted, scale, *region.get(axis, (_F(0), _F(1))))
-        cropped = way.coordinates == "tf_crop_and_resize"
+        cropped = way.coordinates == "tf_crop_and_resize" and not (how.start == 0 and how.end == 1)
         if wanted == how.size and scale == 1 and not cropped:
             continue
+        if wanted == how.size and (stays or (way.antialias and not cropped)):
+            told = "sizes instead of scales: ONNX Runtime copies what keeps its size, ONNX does not"
+            raise node.declined("coordinate_transformation_mode", wanted="another one" if cropped else told)
         if wanted > COUNTED_MAX:
             raise node.refused(f"{wanted} along an axis", reason=Reason.VALUE_TOO_LARGE, wanted=COUNTED_MAX)
         if way.coordinates == "align_corners" and _is_odd(how) and _by_scales(node, operands):
