@@ -17,13 +17,16 @@ _CODE = Path(__file__).parent / "canonical"
 _KEPT = _CODE / "__pycache__"
 _NAME_LENGTH = 16
 """Hex digits; what is kept is our own."""
-_SOURCES = ("fast_build.py", "fast_library.py", "fast_code_*.py")
+_DIGEST_BYTES = 32
+"""SHA-256 of what follows: machine code that is not whole would bring the process down."""
+_SOURCES = ("coefficients.py", "fast_build.py", "fast_library.py", "fast_code_*.py")
 
 
 def load() -> Library | None:
     """Return the kernels for this processor, or None if there are none. Before the process is sealed off."""
     try:
-        return Library(_file(*_processor()).read_bytes())
+        code = read(_file(*_processor()))
+        return None if code is None else Library(code)
     except (OSError, ImportError):
         return None
 
@@ -36,7 +39,7 @@ def make() -> Library:
     from vm.canonical.fast_build import compiled  # noqa: PLC0415 - numba, for this alone
 
     code = compiled()
-    _keep(_file(*_processor()), code)
+    keep(_file(*_processor()), code)
     return Library(code)
 
 
@@ -46,7 +49,7 @@ def make_for(processor: str, features: str) -> None:
     from vm.canonical.fast_build import compiled  # noqa: PLC0415 - numba, for this alone
 
     if not _file(processor, features).exists():
-        _keep(_file(processor, features), compiled())
+        keep(_file(processor, features), compiled())
 
 
 def _processor() -> tuple[str, str]:
@@ -60,17 +63,29 @@ def _file(processor: str, features: str) -> Path:
     """Return where the kernels are kept: by code, compiler and processor."""
     told = [version("numba"), version("llvmlite"), processor, features]
     name = hashlib.sha256("\n".join(told).encode())
-    for source in sorted(file for pattern in _SOURCES for file in _CODE.glob(pattern)):
+    for source in sources():
         name.update(source.read_bytes())
     return _KEPT / f"kernels-{name.hexdigest()[:_NAME_LENGTH]}.o"
 
 
-def _keep(file: Path, code: bytes) -> None:
-    """Write a file whole or not at all."""
+def sources() -> list[Path]:
+    """Return the files that decide what the kernels compute."""
+    return sorted(file for pattern in _SOURCES for file in _CODE.glob(pattern))
+
+
+def read(file: Path) -> bytes | None:
+    """Return what `keep` wrote, or None if it is not what was written. Raises OSError."""
+    raw = file.read_bytes()
+    code = raw[_DIGEST_BYTES:]
+    return code if hashlib.sha256(code).digest() == raw[:_DIGEST_BYTES] else None
+
+
+def keep(file: Path, code: bytes) -> None:
+    """Write a file whole or not at all, its digest first."""
     try:
         file.parent.mkdir(exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as writing:
-            writing.write(code)
+            writing.write(hashlib.sha256(code).digest() + code)
         Path(writing.name).chmod(0o644)  # whoever may run the code may run this
         Path(writing.name).replace(file)
     except OSError as fault:
