@@ -93,6 +93,8 @@ class Subject:
     load: LoadModel
     tolerance: Ratio = TOLERANCE_LEAST
     """Of the lowering: in class native how noisy its publisher's samples were."""
+    limit_s: float | None = None
+    """What a run may take, if that is less than the pool allows any."""
 
     @property
     def key(self) -> bytes:
@@ -186,7 +188,8 @@ class Pool:
         async with self._prepared(subject) as sandbox:
             new = subject.class_ is Class.NATIVE and subject.key not in self._proved
             prove = subject.tolerance if new else None
-            reply = await self._ask(sandbox, Execute(key=subject.key, bundle=bundle, prove=prove), Executed)
+            request = Execute(key=subject.key, bundle=bundle, prove=prove)
+            reply = await self._ask(sandbox, request, Executed, limit_s=subject.limit_s)
             if prove:
                 self._proved[subject.key] = None
             while len(self._proved) > PROVED_MAX:
@@ -285,7 +288,7 @@ class Pool:
             replies=trio.lowlevel.FdStream(started.replies),
         )
         try:
-            told = await self._ask(sandbox, None, Started, limit_s=START_LIMIT_S)
+            told = await self._ask(sandbox, None, Started)
             sandbox.layers = tuple(told.layers)
             sandbox.deviating = tuple(each.decode(errors="replace") for each in told.deviating)
             sandbox.compiled = told.compiled
@@ -299,7 +302,8 @@ class Pool:
     ) -> _Wanted:
         """Return the reply to a request, of the kind that is wanted. Raises Refused."""
         sandbox.sound = False
-        reply = await self._exchange(sandbox, request, limit_s or self._config.wall_limit_s)
+        wall_limit_s = START_LIMIT_S if request is None else self._config.wall_limit_s
+        reply = await self._exchange(sandbox, request, min(limit_s or wall_limit_s, wall_limit_s))
         if isinstance(reply, Failed):
             sandbox.sound = reply.reason < Reason.RUN_TIME_LIMIT  # a 5xx is an answer; a 6xx may leave damage behind
             raise refused(reply)

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 
+from ledger.market.pace import run_ms
 from ledger.records import ModelEntry
 from node.ports import Task, TaskResult
 from primitives.hashing import sha256
@@ -16,6 +17,10 @@ CHECKED_MAX = 256
 """Lowerings that are remembered with what was found of them."""
 RESULTS_MAX = 64
 """Results kept between rehearsal and run, at most 24 KiB each."""
+
+RUN_S_MIN = 30.0
+"""What the shortest run is given beside what its lowering tells: half of a verifier's deadline, as it is by default."""
+MS_PER_S = 1_000
 
 
 class SandboxEngine:
@@ -109,7 +114,10 @@ def _subject(task: Task) -> Subject:
 
     shapes = [type_.shape for type_ in task.lowering.inputs]
     tolerance = task.lowering.tolerance or TOLERANCE_LEAST
-    return Subject(model=task.model_id, shapes=shapes, class_=task.class_, load=load, tolerance=tolerance)
+    limit_s = RUN_S_MIN + run_ms(task.lowering.cost) / MS_PER_S  # J7; a verifier must have time to object (D15)
+    return Subject(
+        model=task.model_id, shapes=shapes, class_=task.class_, load=load, tolerance=tolerance, limit_s=limit_s
+    )
 
 
 def _name(task: Task) -> bytes:

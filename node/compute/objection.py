@@ -1,7 +1,7 @@
 """What a verifier commits to where a job can't be run as it was ordered: values that nobody can have (D15).
 
-Its client and provider may be one, with a lowering or an input that no honest machine can do anything with. A drawn
-verifier must not lose by that: it commits to random values of the lowering's form, and rejects.
+Its client and provider may be one, with a lowering, an input or a model that no honest machine can do anything with.
+A drawn verifier must not lose by that: it commits to random values of the lowering's form, and rejects.
 """
 
 import secrets

@@ -32,7 +32,7 @@ from node.compute.journal import Journal, Part, Work
 from node.compute.objection import objection
 from node.compute.sender import Sender
 from node.p2p.peer_id import peer_id_of
-from node.ports import Blobs, ChainView, Engine, Role, Task, TaskResult
+from node.ports import Blobs, ChainView, Engine, Role, Task
 from primitives.reasons import Reason, Refused
 from vm.lowering import Lowering, classes_of
 from vm.manifest import Class, Model
@@ -43,7 +43,7 @@ ATTENDED_MAX = 256
 TRIES_MAX = 5
 """Times that one step of a job is tried, a block apart, while its reason may pass."""
 SALT_BYTES = 32
-MODEL_REASONS = range(500, 600)
+MODEL_REASONS = (*range(500, 600), Reason.RUN_TRAPPED)
 """Reasons that lie in the model or its input: another try finds the same."""
 DECLINE_REASONS = range(500, 700)
 """Reasons that a decline may tell: in the model or input, and in fetching or running them."""
@@ -182,6 +182,8 @@ class Worker:
                     _log.warning("job %s, %s: %s", job_id.hex(), duty.name.lower(), refused)
                     self.failures.append(JobFailure(job=job_id, duty=duty, refused=refused))
                     if _is_lasting(duty, refused.reason) or tried[duty] >= TRIES_MAX:
+                        if duty is Duty.VERIFY and self._object(job_id, refused.reason):
+                            continue
                         if duty is Duty.ACCEPT:
                             await self._decline(job_id, refused.reason)
                         return  # D11: the deadline pays or refunds
@@ -262,6 +264,14 @@ class Worker:
             commits = self._commitment(work)
             await self._sender.send(VerifierCommit(job=job_id, commitment=commits))
 
+    def _object(self, job_id: bytes, reason: Reason) -> bool:
+        """Keep an objection as our result if the job can't be run as it was ordered (D15); tell whether we did."""
+        if reason not in (*MODEL_REASONS, *RUN_REASONS) or self._journal.find(Part.VERIFIER, job_id) is not None:
+            return False
+        cut, outputs = objection(self._model(job_id), self._lowering(job_id), self._job(job_id).class_)
+        self._journal.keep(Part.VERIFIER, _salted(job_id, cut, outputs))
+        return True
+
     async def _judge(self, job_id: bytes) -> None:
         """Compare the provider's values with our own, and reveal ours with the verdict (D10)."""
         work = self._kept(Part.VERIFIER, job_id)
@@ -282,8 +292,14 @@ class Worker:
     async def _judge_outputs(self, job_id: bytes, shown: Revealed) -> Decision:
         """Return whether the provider's outputs are what follows from its own values at the cut (J25)."""
         task = await self._task(job_id, Role.VERIFY)
-        async with self._verifying:
-            followed = await self._ports.engine.tail(task, shown.cut)
+        try:
+            async with self._verifying:
+                followed = await self._ports.engine.tail(task, shown.cut)
+        except Refused as refused:
+            if refused.reason not in MODEL_REASONS:
+                raise
+            _log.warning("job %s, nothing follows from its cut: %s", job_id.hex(), refused)
+            return Decision.REJECT  # D15
         return Decision.ACCEPT if followed == shown.outputs else Decision.REJECT
 
     # --- both
@@ -301,27 +317,14 @@ class Worker:
 
         async def run() -> None:
             async with slots:
-                result = await self._result(job_id, role)
-            salt = secrets.token_bytes(SALT_BYTES)
-            made.append(Work(job=job_id, salt=salt, cut=result.cut, outputs=result.outputs))
+                result = await self._ports.engine.run(await self._task(job_id, role))
+            made.append(_salted(job_id, result.cut, result.outputs))
 
         await self._while_in(state, job_id, run)
         for work in made:
             self._journal.keep(part, work)  # D6: before the commitment is sent
             return work
         return None
-
-    async def _result(self, job_id: bytes, role: Role) -> TaskResult:
-        """Return the job's result, or as a verifier an objection, if the job can't be run as it was ordered (D15)."""
-        try:
-            return await self._ports.engine.run(await self._task(job_id, role))
-        except Refused as refused:
-            if role is not Role.VERIFY or refused.reason not in MODEL_REASONS:
-                raise
-            _log.warning("job %s is objected to: %s", job_id.hex(), refused)
-            self.failures.append(JobFailure(job=job_id, duty=Duty.VERIFY, refused=refused))
-            cut, outputs = objection(self._model(job_id), self._lowering(job_id), self._job(job_id).class_)
-            return TaskResult(cut=cut, outputs=outputs, wall_ms=0)
 
     async def _while_in(self, state: JobState, job_id: bytes, act: Callable[[], Awaitable[None]]) -> None:
         """Act, but give up as soon as the job is no longer in `state`."""
@@ -439,6 +442,12 @@ class Worker:
         )
 
 
+def _salted(job_id: bytes, cut: bytes, outputs: bytes) -> Work:
+    return Work(job=job_id, salt=secrets.token_bytes(SALT_BYTES), cut=cut, outputs=outputs)
+
+
 def _is_lasting(duty: Duty, reason: Reason) -> bool:
     """Tell whether another try would find the same, or is not worth it."""
+    if reason is Reason.RUN_TIME_LIMIT and duty is Duty.VERIFY:
+        return True  # there is not the time for another
     return reason in MODEL_REASONS or (duty is Duty.ACCEPT and reason in RUN_REASONS)

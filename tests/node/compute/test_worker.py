@@ -462,21 +462,48 @@ async def test_outputs_that_do_not_follow_from_the_providers_own_cut_are_rejecte
 
 
 @pytest.mark.parametrize("class_", list(Class))
+@pytest.mark.parametrize(
+    ("reason", "tries"),
+    [
+        (Reason.LOWERING_DIFFERS, 1),
+        (Reason.RUN_TRAPPED, 1),
+        (Reason.RUN_CRASHED, 5),
+        (Reason.RUN_MEMORY_LIMIT, 5),
+        (Reason.RUN_TIME_LIMIT, 1),
+    ],
+)
 async def test_verifiers_of_a_job_that_can_not_be_run_as_ordered_reject_and_lose_nothing(
-    cluster: Cluster, class_: Class
+    cluster: Cluster, class_: Class, reason: Reason, tries: int
 ) -> None:
-    """D15: client and provider are one, with a lowering that is not the file's."""
+    """D15: client and provider are one, with a lowering, an input or a model that does honest machines harm."""
 
     class Honest(PlainEngine):
         async def run(self, task: Task) -> TaskResult:
-            raise Refused(Reason.LOWERING_DIFFERS, what="program")
+            raise Refused(reason, job=task.job)
 
+    job = await objected(cluster, Honest, class_)
+    drawn = [name for name in WORKERS if address(name) in [each.worker for each in job.verifiers]]
+    for name in drawn:
+        assert [each.refused.reason for each in cluster.workers[name].failures] == [reason] * tries
+
+
+async def objected(cluster: Cluster, honest: type[PlainEngine], class_: Class = Class.NATIVE) -> Job:
+    """Return a job to which all verifiers have objected, at nobody's cost but its client's."""
     for name in WORKERS[1:]:
-        cluster.engines[name] = Honest()
+        cluster.engines[name] = honest()
     async with running(cluster):
         job = await cluster.ended(await cluster.submit(class_=class_))
     assert (job.outcome, job.penalties) == (Outcome.REJECTED, [])
     assert verdicts(job) == ["REJECT"] * 3
-    drawn = [name for name in WORKERS if address(name) in [each.worker for each in job.verifiers]]
-    for name in drawn:
-        assert [each.refused.reason for each in cluster.workers[name].failures] == [Reason.LOWERING_DIFFERS]
+    return job
+
+
+async def test_a_cut_from_which_nothing_follows_is_rejected(cluster: Cluster) -> None:
+    """D15: within the tolerance, but such that the tail ends in a trap."""
+
+    class Trapped(PlainEngine):
+        async def tail(self, task: Task, cut: bytes) -> bytes:
+            raise Refused(Reason.RUN_TRAPPED, node="2 Gather", seen="index")
+
+    cluster.engines["worker 0"] = Noisy(cluster.plain["worker 0"])
+    await objected(cluster, Trapped)
