@@ -330,6 +330,18 @@ def test_a_discontinuity_inside_a_loop_is_found() -> None:
     assert told(found.faults[0], b"node") == b"1 Loop / body / 1 Floor"
 
 
+def test_values_beside_much_larger_ones_leave_class_exact() -> None:
+    # V106: two columns of forty are so small that no deviation in them would be seen
+    numbers = [(at % 7 - 3.5) * (1e-3 if at % 40 < 2 else 1e5) for at in range(160)]
+    raw = model(
+        [node("MatMul", "x w", "y")], outputs=[value("y", ["n", 40])], weights=[weight("w", numbers, [4, 40])]
+    ).SerializeToString()
+    found = checked(raw, bundle(x=tensor([at / 8 + 0.1 for at in range(32)], [8, 4])))
+    assert reasons(found, Class.NATIVE) == [Reason.CUT_REFUSED]
+    assert told(found.faults[0], b"seen") == b"16 of 320 elements beside much larger ones"
+    assert reasons(found, Class.EXACT) == []
+
+
 def test_an_ill_conditioned_model_leaves_class_exact() -> None:
     # V105: (tanh(x) - tanh(x + 1e-7)) · 1e7
     nodes = [

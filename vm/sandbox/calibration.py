@@ -13,7 +13,7 @@ from vm.canonical.kernels import Kernels
 from vm.lowering import TOLERANCE_LEAST, TOLERANCE_MOST
 from vm.manifest import Port, Ratio
 from vm.noise import FLOOR, HONEST_SIGMA, PAID_SIGMA, THOUSANDTHS, Noise, billionths, ill_conditioned
-from vm.sandbox.comparing import estimate, fast_compare
+from vm.sandbox.comparing import estimate, fast_compare, overlooked
 from vm.sandbox.meaning import Derived
 from vm.sandbox.native import Native
 from vm.sandbox.prepared import deviating, feeds_of, named, run_canonical
@@ -25,6 +25,8 @@ from vm.tensor import FLOATS, NAME_BYTES_MAX, SMALL_VALUES_BYTES_MAX, Tensor
 _US_PER_S = 1_000_000
 _PARTS = 10**9
 _SEED = 7
+OVERLOOKED = 64
+"""One in so many elements may be too small to be judged: of numbers around 0, one in 8,000 is."""
 
 
 @dataclass
@@ -35,6 +37,8 @@ class _Value:
     deviation: int = 0
     in_sigma: int = 0
     element: int = 0
+    overlooked: int = 0
+    counted: int = 0
     few: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list)
     """Canonical, perturbed and native, where elements are so few that all samples must say how noisy they are."""
 
@@ -65,6 +69,8 @@ class Calibrating:
         self._native_us.append(round((time.perf_counter() - began) * _US_PER_S))
         for value, at, array in zip(self._values, program.cut, native, strict=True):
             value.deviation = max(value.deviation, _deviation(canonical[at], array))
+            small, counted = overlooked(canonical[at])
+            value.overlooked, value.counted = value.overlooked + small, value.counted + counted
             noise, worst, element = _measured(canonical[at], perturbed[at], array)
             value.noise = max(value.noise, noise)
             if array.size < ELEMENTS_MIN:
@@ -97,6 +103,14 @@ class Calibrating:
                 )
             elif value.in_sigma > HONEST_SIGMA * THOUSANDTHS:
                 yield deviating(name, value.element, value.in_sigma)
+            if value.overlooked * OVERLOOKED > value.counted:
+                yield Refused(
+                    Reason.CUT_REFUSED,
+                    what=name,
+                    seen=f"{value.overlooked} of {value.counted} elements beside much larger ones",
+                    wanted=f"at most 1 in {OVERLOOKED} below a thousandth of what is usual in its row",
+                    change="let values of other sizes be outputs of their own, or bring all to one size",
+                )
 
     def told(self, *, made_up: bool) -> Calibration:
         """Return what was found."""

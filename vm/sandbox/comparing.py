@@ -109,13 +109,37 @@ def _scales(rows: Array) -> tuple[Array, Array]:
 
 def _members(rows: Array) -> Array:
     """Return which elements of each row make its scale, by itself."""
-    sizes = np.abs(rows)
-    counted = np.isfinite(rows) & (rows != 0)
-    ordered = np.sort(np.where(counted, sizes, np.inf), axis=1)
-    places = np.maximum(counted.sum(axis=1) - 1, 0) // TYPICAL
-    typical = np.take_along_axis(ordered, places[:, None], axis=1)
-    inside: Array = counted & (sizes >= typical / SPREAD) & (sizes <= typical * SPREAD)
+    sizes, typical = np.abs(rows), _typical(rows)
+    inside: Array = _counted(rows) & (sizes >= typical / SPREAD) & (sizes <= typical * SPREAD)
     return inside
+
+
+def _counted(rows: Array) -> Array:
+    counted: Array = np.isfinite(rows) & (rows != 0)
+    return counted
+
+
+def _typical(rows: Array) -> Array:
+    """Return the typical magnitude of each row, infinity if it has none."""
+    counted = _counted(rows)
+    ordered = np.sort(np.where(counted, np.abs(rows), np.inf), axis=1)
+    places = np.maximum(counted.sum(axis=1) - 1, 0) // TYPICAL
+    typical: Array = np.take_along_axis(ordered, places[:, None], axis=1)
+    return typical
+
+
+def overlooked(canonical: Array) -> tuple[int, int]:
+    """Return how many elements are too small to have a part in the scale that judges them, and how many count (V23).
+
+    Nobody would see what somebody makes of them: all that they are is less than what honest machines may be off.
+    """
+    length = max(1, canonical.shape[-1] if canonical.shape else 1)
+    rows = canonical.astype(np.float64).reshape(-1, length)
+    typical, few = _typical(rows), _members(rows).sum(axis=1) < ELEMENTS_MIN
+    if few.any():
+        typical[few] = _typical(rows.reshape(1, -1))
+    counted = _counted(rows)
+    return int((counted & (np.abs(rows) < typical / SPREAD)).sum()), int(counted.sum())
 
 
 def _mean(rows: Array, inside: Array) -> Array:
