@@ -22,6 +22,8 @@ _HELP = {
     Reason.TESTNET_UNKNOWN: "start one with `assay testnet up`, or name its directory with --dir",
     Reason.TESTNET_EXISTS: "stop it with `assay testnet down`, or choose another directory with --dir",
     Reason.MODEL_UNKNOWN: "see `assay model list`",
+    Reason.MODEL_EXISTS: "order runs of it with `assay job submit`; `assay model lower` adds shapes of its input",
+    Reason.LOWERING_EXISTS: "order runs with `assay job submit`; nothing needs to be registered",
     Reason.LOWERING_UNKNOWN: "register the model for these shapes with `assay model lower MODEL --input FILE`",
     Reason.JOB_UNKNOWN: "see `assay job list`",
     Reason.STILL_PENDING: "ask again later; nothing needs to be repeated",
@@ -93,7 +95,8 @@ def _told(value: object) -> str:
     if isinstance(value, dict | list):
         return json.dumps(value)
     text = value.hex() if isinstance(value, bytes) else str(value)
-    return " ".join(text.split())  # one line, whatever the value holds
+    line = " ".join(text.split())  # one line, whatever the value holds
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in line)  # strangers choose names
 
 
 def error_lines(refusal: Refused) -> list[str]:

@@ -15,7 +15,7 @@ from primitives.hashing import tagged
 from primitives.reasons import Reason, Refused
 from vm import launcher
 from vm.lowering import TOLERANCE_LEAST
-from vm.manifest import MODEL_BYTES_MAX, Class, Ratio
+from vm.manifest import MODEL_BYTES_MAX, Class, Ratio, told_shape
 from vm.sandbox_protocol import (
     LENGTH_BYTES,
     REPLY_BYTES_MAX,
@@ -337,8 +337,9 @@ def _check_shapes(shapes: Sequence[Sequence[int]]) -> None:
     """Refuse shapes that no request can carry: a sandbox can read no part of such a one, and ends."""
     fit = all(len(shape) <= RANK_MAX and all(0 <= size <= DIMENSION_MAX for size in shape) for shape in shapes)
     if len(shapes) > BUNDLE_TENSORS_MAX or not fit:
-        wanted = f"{BUNDLE_TENSORS_MAX} shapes of rank {RANK_MAX} at most"
-        raise Refused(Reason.INPUT_WRONG_SHAPE, what="binding", seen=len(shapes), wanted=wanted)
+        seen = " ".join(told_shape(list(shape)) for shape in shapes[: BUNDLE_TENSORS_MAX + 1])
+        wanted = f"at most {BUNDLE_TENSORS_MAX} inputs, of rank {RANK_MAX} and sizes up to {DIMENSION_MAX}"
+        raise Refused(Reason.INPUT_WRONG_SHAPE, what="binding", seen=seen, wanted=wanted)
 
 
 def _check_sizes(model: bytes, input_bytes: int) -> None:

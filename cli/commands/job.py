@@ -193,9 +193,15 @@ def _exit_if_void(told: dict[str, Json]) -> None:
         raise typer.Exit(Exit.PROBLEMS)
 
 
+def _reason(declined: dict[str, Json]) -> str:
+    """Return what a worker found, as errors tell it."""
+    return f"AS-{declined['reason']} {declined['reason_name'] or ''}".replace("_", " ").rstrip()
+
+
 def _summary(told: dict[str, Json]) -> list[str]:
     """Return who did what and what it cost, as people read it."""
-    verifiers, payouts = told["verifiers"], told["payouts"]
+    declined, verifiers, payouts = told["declined"], told["verifiers"], told["payouts"]
+    assert isinstance(declined, list)
     assert isinstance(verifiers, list)
     assert isinstance(payouts, list)
     pairs: list[tuple[str, object]] = [
@@ -205,6 +211,9 @@ def _summary(told: dict[str, Json]) -> list[str]:
         ("outcome", told["outcome"]),
         ("provider", told["provider"]),
     ]
+    pairs += [("declined", f"{each['worker']}  {_reason(each)}") for each in declined if isinstance(each, dict)]
+    if told["outcome"] == "not_accepted" and not declined:
+        pairs.append(("why", "no worker was free that takes such a model for this price; a higher --max-price may do"))
     pairs += [("verifier", f"{each['worker']}  {each['verdict']}") for each in verifiers if isinstance(each, dict)]
     pairs += [
         (str(each["kind"]), f"{karat(int(str(each['amount'])))} to {each['to'] or 'a pot'}")

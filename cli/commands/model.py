@@ -127,7 +127,8 @@ def show(cli: Cli, model: ModelId) -> None:
         known = records(node.table("model.lowerings", model=model, limit=LOWERINGS_SHOWN)["lowerings"])
     rows = [(each["id"], _shapes(each), _classes(each), *_gas(each)) for each in known]
     heads = ("LOWERING", "FOR", "CLASSES", "GAS NATIVE", "EXACT")
-    lines = [*facts(list(told.items())), "", *table(heads, rows)]
+    shown = {**told, "inputs": _ports(told["inputs"]), "outputs": _ports(told["outputs"])}
+    lines = [*facts(list(shown.items())), "", *table(heads, rows)]
     cli.out.result({**told, "lowerings": list(known)}, *lines)
 
 
@@ -142,6 +143,17 @@ def _gas(lowering: dict[str, Json]) -> tuple[Json, Json]:
     cost = lowering["cost"]
     assert isinstance(cost, dict)
     return cost["native_gas"], cost["gas"]
+
+
+def _ports(told: Json) -> str:
+    """Return ports as `model check` tells them; free dimensions are marked."""
+    from cli.bundles import ports_of_json
+    from vm.manifest import told_shape
+
+    ports = ports_of_json(told)
+    return ", ".join(
+        f"{each.name.decode(errors='replace')} {each.dtype.name.lower()} {told_shape(each.shape)}" for each in ports
+    )
 
 
 def _shapes(lowering: dict[str, Json]) -> str:

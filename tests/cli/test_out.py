@@ -24,6 +24,12 @@ def test_a_fact_with_several_lines_is_told_on_one() -> None:
     assert lines == ["error[AS-1011]: node did not start", "  log  first second"]
 
 
+def test_what_a_stranger_named_does_nothing_to_the_terminal() -> None:
+    lines = error_lines(Refused(Reason.MODEL_UNKNOWN, licence="MIT\x1b[2J\u202e"))
+    assert lines[1] == "  licence  MIT\\x1b[2J\\x202e"
+    assert facts([("input", "x\x1b[31m")]) == ["input  x\\x1b[31m"]
+
+
 def test_stdout_is_the_result_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     out = Out(json_wanted=False)
     out.note("working")

@@ -8,6 +8,7 @@ import onnx
 
 from primitives.reasons import Reason, Refused
 from vm.canonical.arrays import DTYPE_OF, Array
+from vm.manifest import FREE, told_shape
 from vm.program import CONTRACTIONS, OPERATIONS_MAX, Operation, Program
 from vm.sandbox.lower import (  # the families register their rules
     added,
@@ -138,7 +139,8 @@ class _Lowering:
         dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in declared.shape.dim]
         fits = len(dims) == len(shape) and all(d in (*free, s) for d, s in zip(dims, shape, strict=True))
         if (declared.HasField("shape") and not fits) or len(shape) > RANK_MAX or not _in_range(shape):
-            raise Refused(Reason.INPUT_WRONG_SHAPE, node=where, seen=str(list(shape)), wanted=str(dims))
+            wanted = [FREE if dim is None else dim for dim in dims]
+            raise Refused(Reason.INPUT_WRONG_SHAPE, node=where, seen=told_shape(list(shape)), wanted=told_shape(wanted))
         return self._builder.input(element_type(declared.elem_type, where), shape)
 
     def _graph(self, graph: onnx.GraphProto, scope: _Scope, within: str) -> list[Value]:
