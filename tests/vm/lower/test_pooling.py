@@ -33,6 +33,10 @@ def test_a_pooling_agrees_whatever_its_attributes(op: str, seed: int) -> None:
     ).agrees()  # fmt: skip
 
 
+def test_a_window_of_padding_alone_is_the_least_number_as_in_onnx_runtime() -> None:
+    Case("MaxPool", [floats(1, 1, 2)], kernel_shape=[2], dilations=[3], pads=[1, 1]).agrees()
+
+
 @pytest.mark.parametrize("op", ["GlobalMaxPool", "GlobalAveragePool"])
 def test_a_global_pooling_agrees(op: str) -> None:
     Case(op, [floats(2, 3, 70, 70)]).agrees()

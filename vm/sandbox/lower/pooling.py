@@ -45,7 +45,8 @@ def _folded(b: Builder, x: Value, window: Window, op: Op, fill: float) -> Value:
 
 
 def _lowest(dtype: DType) -> float:
-    return -math.inf if dtype in FLOATS else int(np.iinfo(NUMPY_OF[dtype]).min)
+    """Return what padding counts as: the least finite number, as in ONNX Runtime, not an infinity (G107)."""
+    return float(np.finfo(NUMPY_OF[dtype]).min) if dtype in FLOATS else int(np.iinfo(NUMPY_OF[dtype]).min)
 
 
 @lowers("MaxPool")
