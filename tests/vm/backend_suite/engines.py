@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -36,41 +36,47 @@ _FAULTS = (
 )  # fmt: skip
 
 
-def canonical(case: SuiteCase) -> str:
-    """Return what lowering and the canonical interpreter make of a case.
+class Bound(NamedTuple):
+    """A model whose shapes are known."""
+
+    model: onnx.ModelProto
+    names: list[str]
+    """Of the inputs that are left."""
+    inputs: list[Any]
+    lowered: Lowered
+
+
+def canonical(case: SuiteCase) -> tuple[str, Bound | None]:
+    """Return what lowering and the canonical interpreter make of a case, and the model as it was bound first.
 
     The suite gives shapes, axes and sizes as inputs of a run. A program needs them beforehand, so the inputs that the
     refusal names are made constants of the model, as its author would, and the outcome says how many were.
     """
+    first: Bound | None = None
     constants = 0
     for inputs, wanted in case.data_sets:
         try:
-            lowered, kept, constants = bound_and_lowered(case, inputs)
-            found = _run(lowered, kept)
+            held = bound(case, inputs)
+            first, constants = first or held, len(inputs) - len(held.inputs)
+            found = _run(held.lowered, held.inputs)
         except Refused as refused:
-            return f"declined: {told(refused)}"
+            return f"declined: {told(refused)}", first
         except Trapped as trapped:
-            return f"trap {trapped.code.name}"
+            return f"trap {trapped.code.name}", first
         except Exception as fault:  # noqa: BLE001  # supervisor: every other error is a finding, and one line of the list
-            return f"crash: {type(fault).__name__}"
+            return f"crash: {type(fault).__name__}", first
         if difference := differs(case, wanted, found):
-            return f"mismatch: {difference}"
-    return f"{PASS}, {constants} bound" if constants else PASS
+            return f"mismatch: {difference}", first
+    return f"{PASS}, {constants} bound" if constants else PASS, first
 
 
-def bound_and_lowered(case: SuiteCase, inputs: Sequence[Any]) -> tuple[Lowered, list[Any], int]:
-    """Return the lowered model, the inputs that are left, and how many were made constants. Raises Refused."""
-    _, _, left, lowered = bound(case, inputs)
-    return lowered, left, len(inputs) - len(left)
-
-
-def bound(case: SuiteCase, inputs: Sequence[Any]) -> tuple[onnx.ModelProto, list[str], list[Any], Lowered]:
-    """Return a model whose shapes are known: with names and values of the inputs that are left. Raises Refused."""
+def bound(case: SuiteCase, inputs: Sequence[Any]) -> Bound:
+    """Return the model of a case with what its shapes depend on made constant. Raises Refused."""
     model, names, left = case.model, case.inputs, list(inputs)
     while True:
         try:
             shapes = [list(each.shape) if isinstance(each, np.ndarray) else [] for each in left]
-            return model, names, left, lower(model, shapes)
+            return Bound(model, names, left, lower(model, shapes))
         except Refused as refused:
             wanted = _asked_for(model, refused) if refused.reason is Reason.SHAPE_NOT_STATIC else []
             wanted = [name for name in wanted if name in names and isinstance(left[names.index(name)], np.ndarray)]
@@ -101,26 +107,21 @@ def _asked_for(model: onnx.ModelProto, refused: Refused) -> list[str]:
     return found
 
 
-def admitted(case: SuiteCase) -> str:
-    """Return in which classes admission offers the model of a case, calibrated on its first input.
-
-    As for `canonical`, what the refusal of a shape names is made a constant first.
-    """
-    inputs = case.data_sets[0][0]
+def admitted(held: Bound) -> str:
+    """Return in which classes admission offers a model, calibrated on the inputs of its case."""
+    bundle = Bundle(
+        tensors=[
+            NamedTensor(name=name.encode(), tensor=tensor_of(normal(each)))
+            for name, each in zip(held.names, held.inputs, strict=True)
+        ]
+    )
+    request = Check(
+        model=held.model.SerializeToString(),
+        shapes=[list(each.shape) for each in held.inputs],
+        samples=[codec.encode(bundle)],
+        calibrate=True,
+    )
     try:
-        model, names, left, _ = bound(case, inputs)
-        bundle = Bundle(
-            tensors=[
-                NamedTensor(name=name.encode(), tensor=tensor_of(normal(each)))
-                for name, each in zip(names, left, strict=True)
-            ]
-        )
-        request = Check(
-            model=model.SerializeToString(),
-            shapes=[list(each.shape) for each in left],
-            samples=[codec.encode(bundle)],
-            calibrate=True,
-        )
         checked = check(request, SETTINGS, lambda _: NUMPY)
     except Refused as refused:
         return f"declined: {told(refused)}"

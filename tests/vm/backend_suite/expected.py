@@ -29,9 +29,9 @@ class Row:
 
 def tried(case: SuiteCase) -> Row:
     """Run a case in both engines; what canonical does not pass is offered in no class."""
-    found = canonical(case).replace("|", "/")
-    offered = admitted(case).replace("|", "/") if found.startswith(PASS) else NO_CLASS
-    return Row(case.name, found, native(case).replace("|", "/"), offered)
+    found, held = canonical(case)
+    offered = admitted(held).replace("|", "/") if held is not None and found.startswith(PASS) else NO_CLASS
+    return Row(case.name, found.replace("|", "/"), native(case).replace("|", "/"), offered)
 
 
 def table(rows: dict[str, Row]) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 
 from primitives.reasons import Refused
 from tests.vm.backend_suite.cases import SuiteCase, suite
-from tests.vm.backend_suite.engines import bound_and_lowered
+from tests.vm.backend_suite.engines import bound
 from tests.vm.models.case import Case
 from tests.vm.models.catalogue import all_models
 from tests.vm.referee.agreement import disagreement
@@ -33,9 +33,9 @@ STATE = Path(".night") / "referee.json"
 PER_DRAWN = 8
 """Elements of a random operation, in one run."""
 PER_CASE = 10
-"""Elements of each run of a case of the suite."""
+"""Elements of each run of a case of the suite, at most."""
 PER_MODEL = 500
-"""Elements of each run of a model, for one set of values."""
+"""Elements of each run of a model, for one set of values, at most."""
 NIGHT_SEEDS = 1000
 """Other operations than those of every test run."""
 REPORT_S = 30.0
@@ -63,10 +63,9 @@ def main() -> None:
 def _campaign(elements: int) -> int:
     told = json.loads(STATE.read_text()) if STATE.exists() else {}
     if told.get("elements") != elements:
-        told = {"elements": elements, "done": 0, "judged": 0}
-    skip, count = told["done"], told["judged"]
+        told = {"elements": elements, "done": 0, "judged": 0, "found": 0}
+    skip, count, found = told["done"], told["judged"], told.get("found", 0)
     began = reported = time.monotonic()
-    found = 0
     for at, unit in enumerate(units(elements)):
         if at < skip:
             continue
@@ -77,7 +76,7 @@ def _campaign(elements: int) -> int:
         if time.monotonic() - reported >= REPORT_S:
             reported = time.monotonic()
             STATE.parent.mkdir(exist_ok=True)
-            STATE.write_text(json.dumps({"elements": elements, "done": at + 1, "judged": count}))
+            STATE.write_text(json.dumps({"elements": elements, "done": at + 1, "judged": count, "found": found}))
             _say(f"{count:>9,} of {elements:,} elements, {unit.name}, {found} findings")
     STATE.unlink(missing_ok=True)
     _say(f"{count:,} elements judged in {time.monotonic() - began:,.0f} s: {found} disagreements")
@@ -91,13 +90,15 @@ def units(elements: int) -> Iterator[Unit]:
         for op in Op:
             yield Unit(f"{op.name} {seed}", partial(_drawn, op, seed))
     cases = [case for case in suite() if all(isinstance(each, np.ndarray) for each in case.data_sets[0][0])]
+    of_each = min(PER_CASE, -(-third // (len(cases) * 2)))
     for turn in range(-(-third // (len(cases) * PER_CASE))):  # a quarter is declined
         for case in cases:
-            yield Unit(case.name, partial(_of_suite, case, turn))
+            yield Unit(case.name, partial(_of_suite, case, turn, of_each))
     models = all_models()
+    of_each = min(PER_MODEL, -(-third // (len(models) * 2)))
     for turn in range(-(-third // (len(models) * 2 * PER_MODEL))):
         for model in models:
-            yield Unit(model.name, partial(_of_model, model, turn))
+            yield Unit(model.name, partial(_of_model, model, turn, of_each))
 
 
 def _drawn(op: Op, seed: int) -> Judged:
@@ -106,18 +107,18 @@ def _drawn(op: Op, seed: int) -> Judged:
     return Judged(min(PER_DRAWN, element_count(case.operation.result.shape)), [found] if found else [])
 
 
-def _of_suite(case: SuiteCase, turn: int) -> Judged:
+def _of_suite(case: SuiteCase, turn: int, elements: int) -> Judged:
     """Judge elements of a case, if the lowering takes it."""
     try:
-        lowered, left, _ = bound_and_lowered(case, case.data_sets[0][0])
+        _, _, left, lowered = bound(case, case.data_sets[0][0])
     except Refused:
         return Judged(0, [])
     subject = subject_of(lowered.program, lowered.constants, [normal(each) for each in left], lowered.places)
-    return judged(subject, random.Random(f"{case.name} {turn}"), PER_CASE)
+    return judged(subject, random.Random(f"{case.name} {turn}"), elements)
 
 
-def _of_model(case: Case, turn: int) -> Judged:
-    return judged(subject_of_model(case), random.Random(f"{case.name} {turn}"), PER_MODEL)
+def _of_model(case: Case, turn: int, elements: int) -> Judged:
+    return judged(subject_of_model(case), random.Random(f"{case.name} {turn}"), elements)
 
 
 def _say(line: str) -> None:
