@@ -5,7 +5,6 @@ and by compiled kernels, with one thread and with two, here, on emulated x86 pro
 """
 
 import argparse
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import numpy as np
 from primitives.reasons import Refused
 from tests.vm.bits.machines import ARM64, HERE, Machine, arm64, compile_for, emulated
 from tests.vm.bits.runner import Way, hand_over
+from tests.vm.code_version import code_version
 from tests.vm.models.catalogue import all_models
 from vm.canonical.arrays import normal
 from vm.sandbox.lower.lowering import lower
@@ -32,7 +32,7 @@ def main() -> int:
     """Compute what is not computed yet, and compare; return 1 where bits differ."""
     parser = argparse.ArgumentParser(prog="python -m tests.vm.bits", description=__doc__)
     parser.add_argument("--here", action="store_true", help="leave the emulated processors out")
-    folder = STATE / _version()
+    folder = STATE / code_version(CODE)
     refused = _prepare(folder)
     machines, missing = [HERE], list[str]()
     if not parser.parse_args().here:
@@ -48,14 +48,6 @@ def main() -> int:
     for line in [*refused, *missing]:
         _say(line)
     return _compared(folder, machines)
-
-
-def _version() -> str:
-    """Return a name for the code as it is."""
-    told = hashlib.sha256()
-    for file in sorted(file for folder in CODE for file in Path(folder).rglob("*.py")):
-        told.update(file.read_bytes())
-    return told.hexdigest()[:16]
 
 
 def _prepare(folder: Path) -> list[str]:

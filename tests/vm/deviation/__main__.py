@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from primitives.reasons import Refused
+from tests.vm.code_version import code_version
 from tests.vm.deviation.campaign import Campaign, problems, table
 from tests.vm.deviation.crafted import crafted
 from tests.vm.deviation.emulated import PROCESSORS
@@ -18,7 +19,9 @@ from tests.vm.models.case import Case
 from tests.vm.models.catalogue import all_models
 from vm import compiled
 
-STATE = Path(".night") / "deviation.json"
+STATE = Path(".night") / "deviation"
+CODE = ("vm", "primitives", "tests/vm/models", "tests/vm/deviation")
+"""What is measured follows from these: when they change, all of it is measured anew."""
 
 
 def main() -> int:
@@ -28,9 +31,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="this machine alone")
     parser.add_argument("--anew", action="store_true", help="forget what is measured")
     asked = parser.parse_args()
-    if asked.anew:
-        STATE.unlink(missing_ok=True)
-    campaign = Campaign(STATE)
+    campaign = Campaign(_state(anew=asked.anew))
     ordinary, made = (_chosen(cases, asked.names) for cases in (all_models(), crafted()))
     library = compiled.make()
     subjects: list[Subject] = []
@@ -61,6 +62,15 @@ def main() -> int:
     for line in wrong:
         _say(f"! {line}")
     return 1 if wrong else 0
+
+
+def _state(*, anew: bool) -> Path:
+    """Return where the measurements of this code are kept; those of other code are forgotten."""
+    own = STATE / f"{code_version(CODE)}.json"
+    for kept in STATE.glob("*.json"):
+        if anew or kept != own:
+            kept.unlink()
+    return own
 
 
 def _chosen(cases: list[Case], names: list[str]) -> list[Case]:

@@ -113,7 +113,7 @@ class Campaign:
                 self.rows[name] = row
 
     def _keep(self) -> None:
-        self._state.parent.mkdir(exist_ok=True)
+        self._state.parent.mkdir(parents=True, exist_ok=True)
         self._state.write_text(json.dumps({name: asdict(row) for name, row in self.rows.items()}, indent=1))
 
     def declined(self, name: str, why: str) -> None:
