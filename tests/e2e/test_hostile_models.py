@@ -13,7 +13,7 @@ from node.rpc.json_value import records
 from primitives.reasons import Reason, Refused
 from testnet.kit import ledger_builders as kit
 from tests.e2e.market import Market, wait_until
-from tests.vm.hostile_models import HOSTILE
+from tests.vm.hostile.corpus import CORPUS
 from vm.lowering import CutValue
 from vm.manifest import Port, model_id
 from vm.tensor import DType, TensorType
@@ -22,12 +22,13 @@ pytestmark = pytest.mark.e2e
 
 CASES = {
     "loops-for-ever": Reason.TOO_MANY_NODES,
-    "allocates-8-gb": Reason.VALUE_TOO_LARGE,
-    "nests-2-to-the-30-functions": Reason.FUNCTIONS_REFUSED,
+    "expands-to-8-gb": Reason.VALUE_TOO_LARGE,
+    "functions-doubling": Reason.FUNCTIONS_REFUSED,
     "cut-short": Reason.MODEL_UNREADABLE,
 }
 """What a worker's sandbox finds in each."""
-ONE = TensorType(dtype=DType.FLOAT32, shape=[1])
+FOUR = TensorType(dtype=DType.FLOAT32, shape=[4])
+BUILD = {hostile.name: hostile.build for hostile in CORPUS}
 
 
 def publish_unchecked(market: Market, raw: bytes) -> dict[str, Any]:
@@ -35,9 +36,9 @@ def publish_unchecked(market: Market, raw: bytes) -> dict[str, Any]:
     key = load_key(market.home / "keys" / "dev4.json", kind=KeyKind.WALLET, network="dasy")
     with RpcClient(market.nodes["validator0"].rpc) as rpc:
         client, content = Client(rpc), rpc.put_blob(raw)
-        inputs, outputs = ([Port(name=name, dtype=ONE.dtype, shape=ONE.shape)] for name in (b"x", b"y"))
+        inputs, outputs = ([Port(name=name, dtype=FOUR.dtype, shape=FOUR.shape)] for name in (b"x", b"y"))
         model = model_record(content, inputs=inputs, outputs=outputs, licence="", publisher=key.info.address)
-        made_up = kit.a_lowering(model, inputs=[ONE], outputs=[ONE], cut=[CutValue(name=b"y", type=ONE)])
+        made_up = kit.a_lowering(model, inputs=[FOUR], outputs=[FOUR], cut=[CutValue(name=b"y", type=FOUR)])
         txid = client.publish(key, model, made_up)
     return {
         "model": model_id(model).hex(),
@@ -88,12 +89,12 @@ def children_of(pid: int) -> list[int]:
 
 def test_hostile_models_end_as_typed_failures_and_refunds(honest: Market, tmp_path: Path) -> None:
     input_ = tmp_path / "input.json"
-    input_.write_text(json.dumps({"x": {"dtype": "float32", "shape": [1], "data": [1.0]}}))
+    input_.write_text(json.dumps({"x": {"dtype": "float32", "shape": [4], "data": [1.0] * 4}}))
     nodes, before = nodes_of(honest), honest.balance("dev4")
     jobs: dict[str, str] = {}
     fees = 0
     for name, reason in CASES.items():
-        published = publish_unchecked(honest, HOSTILE[name]())
+        published = publish_unchecked(honest, BUILD[name]())
         words = ["job", "submit", published["model"], "--input", str(input_), "--max-price", "0.01"]
         jobs[name] = honest.cli(*words, "--unchecked", "--key", "dev4")["data"]["id"]
         fees += honest.fee_paid(published["transaction"]) + honest.fee_paid(jobs[name])

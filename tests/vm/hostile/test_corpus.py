@@ -1,6 +1,7 @@
 """Hostile models and inputs in real sandboxes: each is refused with its reason and place, and no process is lost."""
 
-import numpy as np
+from collections.abc import Callable, Sequence
+
 import pytest
 
 from primitives.reasons import Reason, Refused
@@ -9,7 +10,6 @@ from tests.vm.hostile.corpus import CORPUS, findings
 from tests.vm.hostile.expected import SAID, SERVED, SLOW
 from tests.vm.hostile.inputs import INPUTS, HostileInput, words_beyond
 from tests.vm.hostile.make import Hostile
-from tests.vm.models.case import Case
 from tests.vm.models.catalogue import by_name
 from tests.vm.processes import children
 from vm.manifest import Class
@@ -17,6 +17,7 @@ from vm.pool import Pool, PoolConfig, Subject, open_pool
 
 pytestmark = pytest.mark.e2e
 CONFIG = PoolConfig(wall_limit_s=30)
+FOUR_ONES = bundle(x=tensor([1.0] * 4))
 
 
 def test_every_model_of_the_corpus_is_expected_to_be_told_one_thing() -> None:
@@ -49,33 +50,61 @@ async def _reason(pool: Pool, subject: Subject, raw: bytes) -> Reason | None:
     return None
 
 
-def _subject(case: Case, class_: Class) -> Subject:
+def _subject(name: str, build: Callable[[], bytes], shapes: Sequence[Sequence[int]], class_: Class) -> Subject:
     async def load() -> bytes:
-        return case.model
+        return build()
 
-    return Subject(model=case.name.encode().ljust(32), shapes=case.shapes, class_=class_, load=load)
+    return Subject(model=name.encode().ljust(32), shapes=shapes, class_=class_, load=load)
 
 
-def _as_case(hostile: Hostile) -> Case:
-    return Case(hostile.name, hostile.build, [{"x": np.ones(4, np.float32)}], "", "")
+def _honest(name: str, class_: Class) -> Subject:
+    case = by_name(name)
+    return _subject(name, case.build, case.shapes, class_)
+
+
+def _hostile(hostile: Hostile, class_: Class) -> Subject:
+    return _subject(hostile.name, hostile.build, hostile.shapes, class_)
+
+
+RUN = {
+    "loops-for-ever": Reason.TOO_MANY_NODES,
+    "expands-to-8-gb": Reason.VALUE_TOO_LARGE,
+    "functions-doubling": Reason.OPERATOR_REFUSED,
+    "cut-short": Reason.MODEL_UNREADABLE,
+    "reads-a-parent-folder": Reason.EXTERNAL_DATA,
+}
+"""What a sandbox says that is to run a model which nobody has judged."""
+
+
+@pytest.mark.parametrize("class_", [Class.NATIVE, Class.EXACT])
+async def test_what_is_run_without_being_judged_is_refused_too(class_: Class) -> None:
+    hostile = {each.name: _hostile(each, class_) for each in CORPUS}
+    honest, before = _honest("mlp", class_), children()
+    async with open_pool(CONFIG) as pool:
+        assert {name: await _reason(pool, hostile[name], FOUR_ONES) for name in RUN} == RUN
+        await pool.execute(honest, bundle(x=tensor([1.0] * 64, [2, 32])))
+        assert len(children()) == len(before) + 1
+    async with open_pool(PoolConfig(wall_limit_s=1)) as pool:
+        assert await _reason(pool, hostile["multiplies-for-hours"], FOUR_ONES) is Reason.RUN_TIME_LIMIT
+    assert children() == before
 
 
 async def test_a_model_that_is_strange_and_sound_has_a_result_or_a_trap() -> None:
     strange = [hostile for hostile in CORPUS if hostile.name in SERVED]
     async with open_pool(CONFIG) as pool:
         for hostile in strange:
-            subject = _subject(_as_case(hostile), Class.EXACT)
-            reason = await _reason(pool, subject, bundle(x=tensor([1.0] * 4)))
+            subject = _hostile(hostile, Class.EXACT)
+            reason = await _reason(pool, subject, FOUR_ONES)
             assert reason in (None, Reason.RUN_TRAPPED), (hostile.name, reason)
 
 
 @pytest.mark.parametrize("class_", [Class.NATIVE, Class.EXACT])
 async def test_a_hostile_input_is_refused_with_its_reason(class_: Class) -> None:
     async with open_pool(CONFIG) as pool:
-        subject = _subject(by_name("mlp"), class_)
+        subject = _honest("mlp", class_)
         wrong = [(each.name, found) for each in INPUTS if (found := await _of(pool, subject, each)) is not each.reason]
         assert wrong == []
-        beyond = await _reason(pool, _subject(by_name("encoder"), class_), words_beyond())
+        beyond = await _reason(pool, _honest("encoder", class_), words_beyond())
         assert beyond is (Reason.RUN_ENGINE_ERROR if class_ is Class.NATIVE else Reason.RUN_TRAPPED)
 
 
