@@ -47,7 +47,7 @@ class Working:
 
     async def check(self, model: bytes, shapes: Sequence[Sequence[int]]) -> Checked:
         """Judge a model file for inputs of these shapes in a sandbox; raises Refused."""
-        return await self._pool.check(model, shapes=shapes)
+        return await self._pool.check(model, shapes=shapes, offered=True)
 
     async def run(self) -> None:
         """Work until cancelled, unless this machine computes otherwise than the network does (D16)."""

@@ -51,7 +51,7 @@ CRASH_GRACE_S = 0.5
 PROVED_MAX = 1024
 """Models whose native values are known to be good here, by 32 bytes each."""
 WAITING_MAX = 64
-"""Callers that may wait for a sandbox; a node takes no more jobs than it has slots for, so this is never near."""
+"""Callers that may wait for a sandbox with an offer; of what is owed there is no more than a worker has slots."""
 _READ_BYTES = 64 * 1024
 
 _Wanted = TypeVar("_Wanted", Started, Loaded, Checked, Executed, TailGiven, Traced)
@@ -69,6 +69,8 @@ class PoolConfig:
     optimisation: Optimisation = Optimisation.ALL
     wall_limit_s: float = 60
     """For one request: loading a model counts separately from running it."""
+    patience_s: float = 5
+    """How long what is owed waits for a sandbox before what is only offered is ended."""
     memory_limit_bytes: int = 2 * 1024**3
     """Address space of a sandbox: 0.2 GiB for the engine, five times the model while it loads, the rest for runs."""
 
@@ -155,6 +157,8 @@ class Pool:
         self._slots = trio.CapacityLimiter(config.size)
         self._idle: list[_Sandbox] = []
         self._closed = False
+        self._offers: list[trio.CancelScope] = []
+        """Requests that have a sandbox, or wait for one, and may be ended for what is owed."""
         self._proved: OrderedDict[bytes, None] = OrderedDict()
         """Native sessions whose values have been held against the canonical run on this machine (V107)."""
 
@@ -165,27 +169,28 @@ class Pool:
         shapes: Sequence[Sequence[int]] = (),
         samples: Sequence[bytes] = (),
         calibrate: bool = True,
+        offered: bool = False,
     ) -> Checked:
         """Judge a model for inputs of these shapes, calibrating it on samples: encoded bundles of such inputs.
 
         Without shapes those of the samples count, or 1 for each free dimension. What stands against a model is told
         in the answer. Raises Refused 5xx only for a file that can't be read, or a sample that is not one; 6xx if a
-        run fails.
+        run fails; BUSY for what is offered, if something that is owed takes its place.
         """
         _check_sizes(model, sum(len(each) for each in samples))
         _check_shapes(shapes)
         request = Check(model=model, shapes=[list(each) for each in shapes], samples=list(samples), calibrate=calibrate)
-        async with self._sandbox(b"") as sandbox:
+        async with self._sandbox(b"", offered=offered) as sandbox:
             sandbox.loaded = []  # loaded models make room for the one that is judged
             return await self._ask(sandbox, request, Checked)
 
-    async def execute(self, subject: Subject, bundle: bytes) -> RunResult:
+    async def execute(self, subject: Subject, bundle: bytes, *, offered: bool = False) -> RunResult:
         """Run a model on an encoded input bundle: natively with a canonical tail, or canonically in class exact.
 
-        Raises Refused: 5xx for model or input, 6xx for the run.
+        Raises Refused: 5xx for model or input, 6xx for the run, BUSY as `check` does.
         """
         _check_sizes(b"", len(bundle))
-        async with self._prepared(subject) as sandbox:
+        async with self._prepared(subject, offered=offered) as sandbox:
             new = subject.class_ is Class.NATIVE and subject.key not in self._proved
             prove = subject.tolerance if new else None
             request = Execute(key=subject.key, bundle=bundle, prove=prove)
@@ -215,9 +220,9 @@ class Pool:
             return await self._ask(sandbox, Trace(key=subject.key, bundle=bundle, first=first, count=count), Traced)
 
     @contextlib.asynccontextmanager
-    async def _prepared(self, subject: Subject) -> AsyncIterator[_Sandbox]:
+    async def _prepared(self, subject: Subject, *, offered: bool = False) -> AsyncIterator[_Sandbox]:
         """Lend a sandbox that has the model ready; the file is loaded only if none has."""
-        async with self._sandbox(subject.key) as sandbox:
+        async with self._sandbox(subject.key, offered=offered) as sandbox:
             if subject.key not in sandbox.loaded:
                 model = await subject.load()
                 _check_sizes(model, 0)
@@ -243,14 +248,14 @@ class Pool:
             return sandbox.layers
 
     @contextlib.asynccontextmanager
-    async def _sandbox(self, key: bytes, *, duty: bool = True) -> AsyncIterator[_Sandbox]:
+    async def _sandbox(self, key: bytes, *, duty: bool = True, offered: bool = False) -> AsyncIterator[_Sandbox]:
         """Lend a sandbox, one that has `key` loaded if any is free; it is ended if anything goes wrong (V73).
 
         Raises Refused KNOWN_ANSWERS_WRONG for a duty on a machine that computes otherwise than others (V109).
         """
-        if self._slots.statistics().tasks_waiting >= WAITING_MAX:
+        if offered and self._slots.statistics().tasks_waiting >= WAITING_MAX:
             raise Refused(Reason.BUSY, what="sandboxes", seen=WAITING_MAX)
-        async with self._slots:
+        async with self._slot(offered=offered):
             sandbox = await self._take(key) or await self._start()
             try:
                 if duty and sandbox.deviating:
@@ -262,6 +267,38 @@ class Pool:
                     self._idle.append(sandbox)
                 else:
                     await sandbox.end()
+
+    @contextlib.asynccontextmanager
+    async def _slot(self, *, offered: bool) -> AsyncIterator[None]:
+        """Hold a place for one sandbox; what is owed does not wait long for what is only offered (D14).
+
+        Raises Refused BUSY for an offer that is ended.
+        """
+        if not offered:
+            await self._acquire()
+            try:
+                yield
+            finally:
+                self._slots.release()
+            return
+        with trio.CancelScope() as scope:
+            self._offers.append(scope)
+            try:
+                async with self._slots:
+                    yield
+            finally:
+                self._offers.remove(scope)
+        if scope.cancelled_caught:
+            raise Refused(Reason.BUSY, what="sandboxes", wanted="one that nothing owed needs")
+
+    async def _acquire(self) -> None:
+        """Take a place; after a while of waiting, end all offers for it."""
+        with trio.move_on_after(self._config.patience_s) as waiting:
+            await self._slots.acquire()
+        if waiting.cancelled_caught:
+            for each in self._offers:
+                each.cancel()
+            await self._slots.acquire()
 
     async def _take(self, key: bytes) -> _Sandbox | None:
         """Return a free sandbox, those with `key` loaded first; one that has died meanwhile is no job's failure."""

@@ -33,10 +33,10 @@ class SandboxEngine:
 
     async def rehearse(self, task: Task, entry: ModelEntry) -> None:
         """Raise Refused (5xx, 6xx) unless model and lowering are what is published and the task runs (D4)."""
-        found = await self._check(task)
+        found = await self._check(task, offered=True)
         if (found.inputs, found.outputs) != (entry.model.inputs, entry.model.outputs):
             raise Refused(Reason.GRAPH_INVALID, what="interface", why="not as published", model=task.model_id)
-        self._results[_name(task)] = await self._run(task)
+        self._results[_name(task)] = await self._run(task, offered=True)
         while len(self._results) > RESULTS_MAX:
             self._results.popitem(last=False)
 
@@ -56,13 +56,13 @@ class SandboxEngine:
         await self._check(task)
         return await self._pool.tail(_subject(task), task.input, cut)
 
-    async def _check(self, task: Task) -> Checked:
+    async def _check(self, task: Task, *, offered: bool = False) -> Checked:
         """Derive the task's lowering anew. Raises Refused unless it is the one on chain and serves the task's class."""
         key = lowering_id(task.lowering)
         found = self._checked.get(key)
         if found is None:
             shapes = [type_.shape for type_ in task.lowering.inputs]
-            found = await self._pool.check(task.model, shapes=shapes, calibrate=False)
+            found = await self._pool.check(task.model, shapes=shapes, calibrate=False, offered=offered)
             self._checked[key] = found
             while len(self._checked) > CHECKED_MAX:
                 self._checked.popitem(last=False)
@@ -72,8 +72,8 @@ class SandboxEngine:
         check_derived(task.lowering, found.meaning)
         return found
 
-    async def _run(self, task: Task) -> TaskResult:
-        result = await self._pool.execute(_subject(task), task.input)
+    async def _run(self, task: Task, *, offered: bool = False) -> TaskResult:
+        result = await self._pool.execute(_subject(task), task.input, offered=offered)
         return TaskResult(cut=result.cut, outputs=result.outputs, wall_ms=result.wall_ms)
 
 

@@ -111,6 +111,7 @@ class Worker:
         self._journal = Journal(journal)
         self._blocks = BlockSignal()
         self._sender = Sender(ports.chain, terms.seed, self._blocks)
+        self._rehearsing = trio.CapacityLimiter(max(1, terms.capacity))
         self._providing = trio.CapacityLimiter(max(1, terms.capacity))
         self._verifying = trio.CapacityLimiter(max(1, terms.capacity))
         self._wanted: dict[bytes, None] = {}
@@ -223,7 +224,7 @@ class Worker:
         """Accept a job that was found to run here (D4)."""
 
         async def rehearse() -> None:
-            async with self._providing:
+            async with self._rehearsing:  # D14: not in the place of what was accepted
                 task = await self._task(job_id, Role.PROVIDE)
                 await self._ports.rehearsal.rehearse(task, self._entry(job_id))
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import trio
+import trio.testing
 
 from primitives.reasons import Reason, Refused
 from tests.vm.build import bundle, classifier, magika_model, model, node, tensor, value, values
@@ -162,6 +163,30 @@ async def test_a_job_that_is_cancelled_leaves_no_sandbox_behind() -> None:
             await pool.execute(slow().subject(class_=Class.EXACT), SLOW_JOB)
         assert scope.cancelled_caught
         assert children() == before
+
+
+async def test_what_is_owed_does_not_wait_for_offers_d14() -> None:
+    before = children()
+    ended: list[Reason] = []
+
+    async def never() -> bytes:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async with open_pool(PoolConfig(patience_s=0.1)) as pool, trio.open_nursery() as nursery:
+
+        async def offer(key: bytes) -> None:
+            subject = Subject(model=key, shapes=[[1, 4]], class_=Class.NATIVE, load=never)
+            with pytest.raises(Refused) as caught:
+                await pool.execute(subject, JOB, offered=True)
+            ended.append(caught.value.reason)
+
+        for at in range(3):
+            nursery.start_soon(offer, bytes([at]) * 32)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert (await pool.execute(Store().subject(), JOB)).outputs
+    assert ended == [Reason.BUSY] * 3
+    assert children() == before
 
 
 async def test_a_sandbox_is_replaced_after_its_share_of_jobs() -> None:

@@ -82,13 +82,14 @@ class CountingPool(Pool):
         shapes: Sequence[Sequence[int]] = (),
         samples: Sequence[bytes] = (),
         calibrate: bool = True,
+        offered: bool = False,
     ) -> Checked:
         self.asked.append("check")
-        return await self.pool.check(model, shapes=shapes, samples=samples, calibrate=calibrate)
+        return await self.pool.check(model, shapes=shapes, samples=samples, calibrate=calibrate, offered=offered)
 
-    async def execute(self, subject: Subject, bundle: bytes) -> RunResult:
+    async def execute(self, subject: Subject, bundle: bytes, *, offered: bool = False) -> RunResult:
         self.asked.append("execute")
-        return await self.pool.execute(subject, bundle)
+        return await self.pool.execute(subject, bundle, offered=offered)
 
 
 async def test_a_rehearsed_task_is_not_run_a_second_time_and_a_lowering_is_derived_once() -> None:

@@ -106,6 +106,29 @@ async def test_a_flood_of_offers_keeps_no_worker_from_what_it_owes(
     assert verdicts(job) == ["ACCEPT"] * 3
 
 
+async def test_rehearsals_that_hang_keep_no_provider_from_what_it_accepted_d14(cluster: Cluster) -> None:
+    class Hanging(PlainEngine):
+        async def rehearse(self, task: Task, entry: ModelEntry) -> None:
+            await super().rehearse(task, entry)
+            if self.rehearsals > 1:
+                await trio.sleep_forever()
+
+    cluster.plain["worker 0"] = Hanging()
+    async with running(cluster):
+        job_id = await cluster.submit()
+        await cluster.reached(job_id, JobState.ACCEPTED)
+        await cluster.stop("worker 0")
+        for _ in range(4):
+            await cluster.submit()
+        await cluster.block()
+        async with trio.open_nursery() as nursery:
+            await cluster.start(nursery, "worker 0")
+            job = await cluster.ended(job_id)
+            nursery.cancel_scope.cancel()
+    assert cluster.plain["worker 0"].rehearsals == 5
+    assert job.outcome is Outcome.SETTLED
+
+
 async def test_the_output_is_held_by_nobody_before_the_reveal_is_final(cluster: Cluster) -> None:
     output = content_id(honest_result(INPUT).outputs)
     cut = content_id(honest_result(INPUT).cut)
