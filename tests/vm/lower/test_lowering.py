@@ -13,7 +13,7 @@ from primitives.reasons import Reason, Refused
 from tests.vm.lower.graphs import Array, float_port, floats, graph, lowered, model, ops, results
 from vm.canonical.interpreter import Trapped
 from vm.program import STEPS_MAX, Op
-from vm.sandbox.lower import lowering
+from vm.sandbox.lower import builder, lowering
 from vm.sandbox.lower.lowering import Lowered
 from vm.wellformed import check_program
 
@@ -276,6 +276,22 @@ def test_nodes_that_contradict_their_inputs_are_refused(nodes: list[onnx.NodePro
 def test_a_value_beyond_the_limit_is_refused_before_it_is_made() -> None:
     refused = refusal(model([node("Expand", ["x", "s"], ["y"])], X, ["y"], {"s": np.array([2**28, 2, 3, 4])}), X)
     assert refused.reason is Reason.VALUE_TOO_LARGE
+
+
+def test_constants_that_nodes_make_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:  # G101
+    nodes = [helper.make_node("Range", ["zero", end, "one"], [f"to-{end}"]) for end in ("thousand", "more", "thousand")]
+    nodes[2].output[0] = "again"
+    nodes.append(helper.make_node("Concat", ["to-thousand", "to-more", "again", "x"], ["y"], axis=0))
+    weights = {"zero": np.int64(0), "one": np.int64(1), "thousand": np.int64(1000), "more": np.int64(1001)}
+    given = {"x": np.zeros(1, np.int64)}
+    proto = model(nodes, given, ["y"], {name: np.array(value) for name, value in weights.items()})
+    monkeypatch.setattr(builder, "CONSTANTS_BYTES_MAX", 8 * 2001 + 2 * 8 * 2 + 1000)
+    assert results(lowered(proto, given), given)[0].size == 3002
+    monkeypatch.setattr(builder, "CONSTANTS_BYTES_MAX", 8 * 2000)
+    with pytest.raises(Refused) as refused:
+        lowered(proto, given)
+    assert refused.value.reason is Reason.VALUE_TOO_LARGE
+    assert refused.value.facts["node"] == "1 Range"
 
 
 def test_a_large_fill_is_left_to_the_run() -> None:  # G101

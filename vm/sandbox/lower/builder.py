@@ -11,6 +11,7 @@ import onnx
 from primitives.reasons import Reason, Refused
 from vm.canonical import interpreter
 from vm.canonical.arrays import DTYPE_OF, NUMPY_OF, Array, normal
+from vm.manifest import MODEL_BYTES_MAX
 from vm.program import CONTRACTIONS, OPERANDS_MAX, OPERATIONS_MAX, STEPS_MAX, TENSOR_BYTES_MAX, Op, Operation
 from vm.sandbox.lower import moves
 from vm.tensor import DIMENSION_MAX, FLOATS, ITEM_BYTES, RANK_MAX, DType, TensorType, element_count
@@ -27,6 +28,8 @@ FOLDED_WORK_MAX = 200_000_000
 FOLDED_TOTAL_BYTES_MAX = 1 << 30
 """Bytes of folded constants that one lowering may make: three times the largest model."""
 
+CONSTANTS_BYTES_MAX = FOLDED_TOTAL_BYTES_MAX + MODEL_BYTES_MAX
+"""Bytes of different constants: those folded, and the weights of the largest file."""
 MOVED_IN_A_STEP = 4
 """Elements: the layers of the largest model are all laid out anew within the limit."""
 _MOVEMENT = frozenset({Op.MOVE, Op.CONCAT, Op.TAKE})
@@ -86,7 +89,7 @@ class Builder:
         """By number: an input, a constant, or an operation."""
         self._known: dict[tuple[object, ...], Value] = {}
         self._moved: dict[int, tuple[Value, moves.Map, bytes]] = {}
-        self._emitted = self._worked = self._folded = 0
+        self._emitted = self._worked = self._folded = self._held = 0
 
     # --- values -------------------------------------------------------------------------------------------------
 
@@ -100,12 +103,16 @@ class Builder:
         return Value(len(self.entries) - 1, dtype, tuple(shape))
 
     def constant(self, array: Array) -> Value:
-        """Return the constant of these values, in normal form; equal ones are one value."""
+        """Return the constant of these values, in normal form; equal ones are one value. Raises VALUE_TOO_LARGE."""
         held = normal(np.asarray(array))
         held.flags.writeable = False
         dtype = DTYPE_OF[held.dtype]
         key = (_CONSTANT, dtype, held.shape, hashlib.sha256(held.data).digest())
         if key not in self._known:
+            self._held += held.nbytes
+            if self._held > CONSTANTS_BYTES_MAX:
+                told = f"{self._held} bytes of constants"
+                raise self.refused(told, reason=Reason.VALUE_TOO_LARGE, wanted=CONSTANTS_BYTES_MAX)
             self.entries.append(held)
             self._known[key] = Value(len(self.entries) - 1, dtype, held.shape, held)
         return self._known[key]
