@@ -8,8 +8,8 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 
+from benches.canonical import native_run
 from benches.figures import Figure
 from tests.vm.models.case import Array, Case
 from tests.vm.models.catalogue import all_models
@@ -131,11 +131,7 @@ def tail_us(program: Program, constants: list[Array], inputs: list[Array], kerne
 
 def native_us(case: Case) -> float:
     """Return the microseconds of a run in ONNX Runtime, on one thread."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    session = ort.InferenceSession(case.model, options, providers=["CPUExecutionProvider"])
-    return _fastest(lambda: session.run(None, case.feeds[0]))
+    return _fastest(native_run(case))
 
 
 def _fastest(call: object) -> float:

@@ -179,8 +179,8 @@ class Operation(Record):
     fill: Annotated[bytes, msgspec.Meta(max_length=8)]
     """MOVE: one element of the result's type, little-endian; else empty."""
     origin: U32
-    """The node of the file from which it comes, in the order of the file with inner graphs in place: for people, and
-    for the cut, which falls between nodes."""
+    """The node of the outermost graph from which it comes, by its place there: for people, for the cut, which
+    falls between such nodes, and for the cost of a native run, which starts them."""
 
 
 class Program(Record):
