@@ -108,25 +108,30 @@ async def test_a_flood_of_offers_keeps_no_worker_from_what_it_owes(
 
 async def test_rehearsals_that_hang_keep_no_provider_from_what_it_accepted_d14(cluster: Cluster) -> None:
     class Hanging(PlainEngine):
+        """Ends its first rehearsal when others have taken all places, and no other."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.ended: bytes | None = None
+            self.full = trio.Event()
+
         async def rehearse(self, task: Task, entry: ModelEntry) -> None:
             await super().rehearse(task, entry)
-            if self.rehearsals > 1:
+            if self.ended is not None:
+                if self.rehearsals == 4:
+                    self.full.set()
                 await trio.sleep_forever()
+            self.ended = task.job
+            await self.full.wait()
 
-    cluster.plain["worker 0"] = Hanging()
+    engine = Hanging()
+    cluster.plain["worker 0"] = engine
+    jobs = [await cluster.submit() for _ in range(5)]
     async with running(cluster):
-        job_id = await cluster.submit()
-        await cluster.reached(job_id, JobState.ACCEPTED)
-        await cluster.stop("worker 0")
-        for _ in range(4):
-            await cluster.submit()
-        await cluster.block()
-        async with trio.open_nursery() as nursery:
-            await cluster.start(nursery, "worker 0")
-            job = await cluster.ended(job_id)
-            nursery.cancel_scope.cancel()
-    assert cluster.plain["worker 0"].rehearsals == 5
-    assert job.outcome is Outcome.SETTLED
+        await cluster.until(engine.full.is_set)
+        assert engine.ended is not None
+        await cluster.reached(engine.ended, JobState.COMMITTED)
+        assert [cluster.known(each).state for each in jobs].count(JobState.OPEN) == 4
 
 
 async def test_the_output_is_held_by_nobody_before_the_reveal_is_final(cluster: Cluster) -> None:
