@@ -289,6 +289,40 @@ def test_a_discontinuous_operator_on_the_input_or_in_the_tail_does_no_harm() -> 
     assert found.faults == []
 
 
+@pytest.mark.parametrize(
+    ("steps", "at"),
+    [
+        ([node("Cast", "x", "r", to=3), node("Cast", "r", "f", to=1)], 0),
+        ([node("Cast", "x", "b", to=9), node("Cast", "b", "i", to=6), node("Div", "k i", "r")], 2),
+        ([node("Cast", "x", "b", to=9), node("Cast", "b", "i", to=6), node("Mod", "i none", "r")], 2),
+    ],
+)
+def test_what_engines_compute_otherwise_for_some_inputs_leaves_class_exact(
+    steps: list[onnx.NodeProto], at: int
+) -> None:
+    # V114: casts of what does not fit, divisions of integers by 0 or -1
+    ends = [node("Cast", "r", "g", to=1), node("MatMul", "g w", "y")]
+    weights = [SQUARE, weight("k", [7], [1], TensorProto.INT32), weight("none", [-1], [1], TensorProto.INT32)]
+    raw = model([*steps, *ends], outputs=[value("y", ["n", 4])], weights=weights).SerializeToString()
+    found = checked(raw, JOB)
+    assert reasons(found, Class.NATIVE)[:1] == [Reason.NOT_NATIVE]
+    assert str(told(found.faults[0], b"node")).startswith(f"b'{at} ")
+
+
+def test_a_division_of_integers_by_a_constant_does_no_harm() -> None:
+    # V114
+    nodes = [
+        node("Cast", "x", "b", to=9),
+        node("Cast", "b", "i", to=6),
+        node("Div", "i k", "r"),
+        node("Cast", "r", "f", to=1),
+        node("MatMul", "f w", "y"),
+    ]
+    weights = [SQUARE, weight("k", [7], [1], TensorProto.INT32)]
+    raw = model(nodes, outputs=[value("y", ["n", 4])], weights=weights).SerializeToString()
+    assert checked(raw, JOB).faults == []
+
+
 def test_a_chain_in_float16_before_a_discontinuous_operator_leaves_class_exact() -> None:
     # V113: ONNX Runtime computes it in float32, without a rounding in between
     nodes = [

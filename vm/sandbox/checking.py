@@ -14,7 +14,7 @@ from vm.manifest import FREE, Class, Model, Port, Provenance, check_inputs, mode
 from vm.program import VM_VERSION
 from vm.sandbox import operators, policy
 from vm.sandbox.calibration import Calibrating, made_up, tolerance
-from vm.sandbox.continuity import discontinuities
+from vm.sandbox.continuity import hindrances
 from vm.sandbox.lower.lowering import NESTING_MAX
 from vm.sandbox.meaning import Derived, derive, meaning
 from vm.sandbox.prepared import load_native, read_input
@@ -198,7 +198,7 @@ def _judge(derived: Derived, told: Meaning, found: _Found) -> None:
                 Reason.NOT_NATIVE, seen=seen, wanted="floats at the cut", change="serve it in class exact"
             )
             found.add(refused, exact=False)
-    for refused in discontinuities(derived):
+    for refused in hindrances(derived):
         found.add(refused, exact=False)
 
 
