@@ -43,7 +43,8 @@ def _register(moment: Moment, sender: bytes, lowering: Lowering, model: Model) -
         raise Refused(Reason.LOWERING_INVALID, what="model", seen=lowering.model, wanted=identity)
     check_lowering(lowering, model)
     check_cost(lowering.cost)
-    planned = [each.vm for each in moment.state.rule_versions()]
+    active = rules_at(moment.state, moment.time_ms)
+    planned = [each.vm for each in moment.state.rule_versions() if each.from_ms >= active.from_ms]
     if lowering.vm_version not in planned:  # J6: of the rules in force, or of those to come
         raise Refused(Reason.LOWERING_INVALID, what="vm_version", seen=lowering.vm_version, wanted=planned[-1])
     key = lowering_key(identity, lowering_id(lowering))

@@ -85,3 +85,13 @@ def test_a_lowering_for_rules_to_come_is_registered_ahead_and_serves_from_their_
     job = change(kit.a_submission(), lowering=lowering_id(ahead))
     assert world.do("client", job).reason == Reason.LOWERING_INVALID
     world.must("client", kit.a_submission())
+
+
+def test_a_lowering_for_rules_that_are_over_is_refused() -> None:
+    """J6."""
+    world = kit.a_world()
+    world.must("publisher", kit.a_publication())
+    gone = [RuleVersion(protocol=1, vm=7, from_ms=0), RuleVersion(protocol=1, vm=1, from_ms=1)]
+    world.reader.write({VERSIONS: codec.encode(RuleVersions(planned=gone))})
+    past = kit.a_lowering(vm_version=7)
+    assert world.do("client", LoweringPublish(lowering=past)).reason == Reason.LOWERING_INVALID
