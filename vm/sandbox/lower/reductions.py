@@ -121,12 +121,12 @@ def place_of(builder: Builder, op: Op, x: Value, *, last: bool = False) -> Value
     return builder.reshape(found, rest)
 
 
-@lowers("CumSum")
-def _cum_sum(builder: Builder, node: Node, operands: Operands) -> list[Value]:
-    x = operands[0]
+@lowers("CumSum", "CumProd")
+def _cumulate(builder: Builder, node: Node, operands: Operands) -> list[Value]:
+    x, running = operands[0], _sums if node.op == "CumSum" else _products
     axis = checked_axis(node, operands.ints(1)[0], x.rank)
     exclusive, backwards = node.flag("exclusive"), node.flag("reverse")
-    return [_along(builder, x, axis, lambda rows: _running(builder, rows, exclusive=exclusive, backwards=backwards))]
+    return [_along(builder, x, axis, lambda rows: running(builder, rows, exclusive=exclusive, backwards=backwards))]
 
 
 def _along(builder: Builder, x: Value, axis: int, change: Callable[[Value], Value]) -> Value:
@@ -136,7 +136,7 @@ def _along(builder: Builder, x: Value, axis: int, change: Callable[[Value], Valu
     return builder.transpose(changed, [order.index(at) for at in range(x.rank)])
 
 
-def _running(builder: Builder, x: Value, *, exclusive: bool, backwards: bool) -> Value:
+def _sums(builder: Builder, x: Value, *, exclusive: bool, backwards: bool) -> Value:
     """Return running sums over the last axis, in parts that are as long as a fold may be."""
     ints = [int(exclusive), int(backwards)]
     starts = list(range(0, x.shape[-1], STEPS_MAX))
@@ -150,14 +150,6 @@ def _running(builder: Builder, x: Value, *, exclusive: bool, backwards: bool) ->
             whole = builder.cast(builder.reduce(Op.REDUCE_SUM, part, [x.rank - 1], keep=True), x.dtype)
             carried = whole if carried is None else builder.add(carried, whole)
     return builder.concat(parts[::-1] if backwards else parts, x.rank - 1) if parts else x
-
-
-@lowers("CumProd")
-def _cum_prod(builder: Builder, node: Node, operands: Operands) -> list[Value]:
-    x = operands[0]
-    axis = checked_axis(node, operands.ints(1)[0], x.rank)
-    exclusive, backwards = node.flag("exclusive"), node.flag("reverse")
-    return [_along(builder, x, axis, lambda rows: _products(builder, rows, exclusive=exclusive, backwards=backwards))]
 
 
 def _products(builder: Builder, x: Value, *, exclusive: bool, backwards: bool) -> Value:
