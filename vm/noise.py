@@ -49,7 +49,9 @@ class Row(Record):
 
 
 def _square(reference: Value, other: Value, scale: Scale) -> int | None:
-    """Return the square of the deviation in units of 2^-80, rounded down; None if only one of them is finite (V101)."""
+    """Return the square of the deviation in units of 2^-80, rounded down; None if no number says it (V101)."""
+    if reference == "nan":
+        return None  # V102: engines pass over a NaN, or don't, as their instructions do
     if reference == other:
         return 0
     if isinstance(reference, str) or isinstance(other, str):

@@ -181,8 +181,17 @@ def test_a_run_whose_second_run_gives_another_special_value_is_ill_conditioned(s
     assert noise.rows()[0].noise == NOISE_MAX
     assert ill_conditioned(noise.largest())
     same = Noise(of([[special, *row[1:]]]), of([[special, *row[1:]]]))
-    assert same.rows()[0].noise == FLOOR
+    assert same.rows()[0].noise == (NOISE_MAX if math.isnan(special) else FLOOR)
     assert same.worst(of([row])) == (IN_SIGMA_MAX, 0)
+
+
+def test_a_run_with_a_nan_in_it_slashes_nobody() -> None:
+    # V101, V105: ReduceMax and MaxPool pass over a NaN on one machine, and hand it on on another
+    row = [1.0] * 32
+    for held in ([NAN, *row[1:]], [*row[:-1], NAN]):
+        noise = Noise(of([row, held]), of([row, held]))
+        assert [each.noise for each in noise.rows()] == [FLOOR, NOISE_MAX]
+        assert ill_conditioned(noise.largest())
 
 
 def test_a_job_is_ill_conditioned_above_a_thousandth() -> None:

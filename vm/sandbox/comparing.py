@@ -67,6 +67,7 @@ def estimate(canonical: Array, perturbed: Array, native: Array) -> tuple[int, in
     first, second, seen = (each.astype(np.float64).reshape(-1, length) for each in (canonical, perturbed, native))
     scale, inside = _scales(first)
     moved, off = _deviations(first, second, scale), _deviations(first, seen, scale)
+    moved[np.isnan(first)] = np.inf
     means = np.where(inside, moved, 0.0).sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
     few = inside.sum(axis=1) < ELEMENTS_MIN
     if few.any():
