@@ -309,6 +309,20 @@ def test_what_engines_compute_otherwise_for_some_inputs_leaves_class_exact(
     assert str(told(found.faults[0], b"node")).startswith(f"b'{at} ")
 
 
+def test_an_imputer_of_computed_numbers_leaves_class_exact() -> None:
+    # V113: a number that is 0 on one machine and almost 0 on another
+    imputer = node("Imputer", "m", "i", domain="ai.onnx.ml", imputed_value_floats=[5.0], replaced_value_float=0.0)
+    proto = model(
+        [node("MatMul", "x w", "m"), imputer, node("MatMul", "i w", "y")],
+        outputs=[value("y", ["n", 4])],
+        weights=[SQUARE],
+    )
+    proto.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 3))
+    found = checked(proto.SerializeToString(), JOB)
+    assert reasons(found, Class.NATIVE) == [Reason.NOT_NATIVE]
+    assert told(found.faults[0], b"node") == b"1 Imputer"
+
+
 def test_a_division_of_integers_by_a_constant_does_no_harm() -> None:
     # V114
     nodes = [

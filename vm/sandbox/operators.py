@@ -34,15 +34,15 @@ INEXACT = _named(
 
 DISCONTINUOUS = _named(
     "ArgMax ArgMin Binarizer Ceil DynamicQuantizeLSTM DynamicQuantizeLinear DynamicQuantizeMatMul Equal Floor Greater "
-    "GreaterOrEqual Hardmax IsInf IsNaN LabelEncoder Less LessOrEqual Mod OneHot OneHotEncoder QuantizeLinear Round "
-    "Shrink Sign ThresholdedRelu TopK TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor"
+    "GreaterOrEqual Hardmax Imputer IsInf IsNaN LabelEncoder Less LessOrEqual Mod OneHot OneHotEncoder QuantizeLinear "
+    "Round Shrink Sign ThresholdedRelu TopK TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor"
 )
 """They turn a difference in the last bit into another value; before the cut they make a model exact only."""
 
 EXACT = _named(
     "Abs Add And ArrayFeatureExtractor BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast CastLike "
     "CenterCropPad Clip Compress Concat ConcatFromSequence Constant ConstantOfShape DepthToSpace Div Dropout Expand "
-    "EyeLike FeatureVectorizer Flatten Gather GatherElements GatherND GlobalMaxPool Identity Imputer LeakyRelu Max "
+    "EyeLike FeatureVectorizer Flatten Gather GatherElements GatherND GlobalMaxPool Identity LeakyRelu Max "
     "MaxPool MaxUnpool Min Mul Neg NonZero Not Or PRelu Pad Range ReduceMax ReduceMin Relu Reshape ReverseSequence "
     "Scatter ScatterElements ScatterND SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert "
     "SequenceLength Shape Size Slice SpaceToDepth Split SplitToSequence Sqrt Squeeze Sub TensorScatter Tile Transpose "
