@@ -36,6 +36,17 @@ class Contact:
     """When it last brought something good; 0: never."""
 
 
+def _contact(connection: Foreign, since_s: float, *, useful_s: float = 0.0) -> Contact:
+    remote = connection.muxed_conn.get_remote_address()
+    return Contact(
+        host=str(remote[0]) if remote else "?",
+        port=int(remote[1]) if remote else 0,
+        since_s=since_s,
+        is_inbound=connection.direction == Direction.INBOUND,
+        useful_s=useful_s,
+    )
+
+
 class Connections(INotifee):
     """Follows the swarm's connections and refuses whom it must; `on_up` and `on_down` take a peer's bytes."""
 
@@ -226,23 +237,20 @@ class Connections(INotifee):
         """Take note of a connection."""
         peer = conn.muxed_conn.peer_id.to_bytes()
         if peer not in self._contacts:
-            remote = conn.muxed_conn.get_remote_address()
-            self._contacts[peer] = Contact(
-                host=str(remote[0]) if remote else "?",
-                port=int(remote[1]) if remote else 0,
-                since_s=trio.current_time(),
-                is_inbound=conn.direction == Direction.INBOUND,
-            )
+            self._contacts[peer] = _contact(conn, trio.current_time())
             if self.is_reserved(peer):
                 self._door.know(self._contacts[peer].host)
             self._note_change()
             self._on_up(peer)
 
     async def disconnected(self, network: Swarm, conn: Foreign) -> None:
-        """Take note of the end of a peer's last connection."""
+        """Take note of the end of a peer's last connection, or of which is left: it may have dialed us meanwhile."""
         peer_id: Id = conn.muxed_conn.peer_id
         left = [other for other in network.get_connections(peer_id) if not other.muxed_conn.is_closed]
-        if not left and self._contacts.pop(peer_id.to_bytes(), None) is not None:
+        known = self._contacts.get(peer_id.to_bytes())
+        if left and known is not None:
+            self._contacts[peer_id.to_bytes()] = _contact(left[0], known.since_s, useful_s=known.useful_s)
+        elif self._contacts.pop(peer_id.to_bytes(), None) is not None:
             self._note_change()
             self._on_down(peer_id.to_bytes())
             if peer_id in network.peerstore.peer_ids():  # it would remember every stranger that ever came by
