@@ -30,9 +30,17 @@ def rows(folder: Path, *at: int) -> Path:
     return path
 
 
+_TERMS = ("--max-price", "0.01", "--key", "dev5")
+
+
+def _by(honest: Market) -> tuple[str, str]:
+    """Return who shall provide: the network has a liar, too."""
+    return "--provider", honest.nodes["worker0"].address
+
+
 def test_a_shape_that_nobody_has_lowered_is_refused_until_somebody_does(honest: Market, tmp_path: Path) -> None:
     two = rows(tmp_path, 0, 1)
-    words = ["job", "submit", honest.model, "--input", str(two), "--max-price", "0.01", "--key", "dev5"]
+    words = ["job", "submit", honest.model, "--input", str(two), *_TERMS, *_by(honest)]
     error = honest.refused(*words)
     assert (error["reason"], error["facts"]["seen"]) == (Reason.LOWERING_UNKNOWN, f"[2,{FEATURES}]")
     assert "assay model lower" in error["help"]
@@ -44,7 +52,7 @@ def test_a_shape_that_nobody_has_lowered_is_refused_until_somebody_does(honest: 
 def test_in_class_exact_all_parties_have_the_same_bits(honest: Market, tmp_path: Path) -> None:
     """V124, on workers with other threads and optimisation."""
     one = input_file(tmp_path, 2)
-    words = ["job", "submit", honest.model, "--input", str(one), "--max-price", "0.01", "--key", "dev5"]
+    words = ["job", "submit", honest.model, "--input", str(one), *_TERMS, *_by(honest)]
     job = honest.ended(honest.cli(*words, "--class", "exact")["data"]["id"])
     assert (job["state"], job["class"]) == ("settled", "exact")
     assert len({json.dumps(each["outputs"]) for each in [job, *job["verifiers"]]}) == 1
