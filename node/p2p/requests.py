@@ -30,9 +30,9 @@ SERVED_PER_PEER = 16
 ENVELOPE_BYTES = 64
 COST_BYTES = 64 << 10
 """So many bytes of an answer cost as much as a question."""
-SERVED_TO_ONE = Rate(per_s=100.0, burst=100.0)
-"""6 MB/s to a stranger after a first 6 MB, or 100 questions a second."""
-SERVED_TO_STRANGERS = Rate(per_s=200.0, burst=200.0)
+SERVED_TO_ONE = Rate(per_s=50.0, burst=50.0)
+"""3 MB/s to a stranger after a first 3 MB, or 50 questions a second."""
+SERVED_TO_STRANGERS = Rate(per_s=100.0, burst=100.0)
 """To all of them together."""
 
 UNREAD_MAX = 64 << 20
