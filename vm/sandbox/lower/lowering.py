@@ -10,7 +10,7 @@ from primitives.reasons import Reason, Refused
 from vm.canonical.arrays import DTYPE_OF, Array
 from vm.manifest import FREE, told_shape
 from vm.program import CONTRACTIONS, OPERATIONS_MAX, Operation, Program
-from vm.sandbox.lower import (  # the families register their rules
+from vm.sandbox.lower import (  # noqa: F401 - the families register their rules
     added,
     attention,
     classical,
@@ -42,30 +42,6 @@ from vm.sandbox.lower.table import ML, Rule, rule_for, served
 from vm.sandbox.operators import advice
 from vm.tensor import DIMENSION_MAX, RANK_MAX, TensorType
 
-FAMILIES = (
-    added,
-    attention,
-    classical,
-    contraction,
-    control,
-    convolution,
-    einsum,
-    elementwise,
-    indexing,
-    movement,
-    normalisation,
-    pooling,
-    quantisation,
-    recurrent,
-    reductions,
-    regions,
-    resizing,
-    sampling,
-    sequences,
-    signal,
-    softmax,
-    trees,
-)
 NODES_LOWERED_MAX = 100_000
 """Nodes visited, those in loops once for each step: five times what a file may hold, and seconds."""
 NESTING_MAX = 16
