@@ -57,28 +57,25 @@ def _nested(depth: int) -> bytes:
 
 
 def _ifs(depth: int) -> bytes:
-    """Return choices within choices, none of which is known before the run."""
-    inner = helper.make_graph([helper.make_node("Neg", ["x"], ["b0"])], "g0", [], [port("b0", 1, [4])])
-    for level in range(1, depth):
-        node = helper.make_node("If", ["going"], [f"b{level}"], then_branch=inner, else_branch=inner)
-        inner = helper.make_graph([node], f"g{level}", [], [port(f"b{level}", 1, [4])])
-    graph = Graph()
-    graph.node("Cast", graph.node("ReduceSum", graph.input("x", [4]), keepdims=0), gives="going", to=BOOL)
-    graph.node("If", "going", gives="y", then_branch=inner, else_branch=inner)
-    graph.output("y", [4])
-    return graph.model()
+    """Return choices within choices, none of which is known before the run: each level doubles the work."""
+    leaf = helper.make_graph([helper.make_node("Neg", ["x"], ["b0"])], "g0", [], [port("b0", 1, [4])])
+    return _nested_ifs(depth, leaf, lambda inner: inner)
 
 
 def _ifs_in_one_branch(depth: int) -> bytes:
     """Return choices within choices in one branch alone: as deep as a file may be, and small."""
     leaf = helper.make_graph([helper.make_node("Abs", ["x"], ["leaf"])], "leaf", [], [port("leaf", 1, [4])])
+    return _nested_ifs(depth, leaf, lambda _: leaf)
+
+
+def _nested_ifs(depth: int, leaf: onnx.GraphProto, other: Callable[[onnx.GraphProto], onnx.GraphProto]) -> bytes:
     inner = leaf
     for level in range(1, depth):
-        node = helper.make_node("If", ["going"], [f"b{level}"], then_branch=inner, else_branch=leaf)
+        node = helper.make_node("If", ["going"], [f"b{level}"], then_branch=inner, else_branch=other(inner))
         inner = helper.make_graph([node], f"g{level}", [], [port(f"b{level}", 1, [4])])
     graph = Graph()
     graph.node("Cast", graph.node("ReduceSum", graph.input("x", [4]), keepdims=0), gives="going", to=BOOL)
-    graph.node("If", "going", gives="y", then_branch=inner, else_branch=leaf)
+    graph.node("If", "going", gives="y", then_branch=inner, else_branch=other(inner))
     graph.output("y", [4])
     return graph.model()
 
