@@ -7,7 +7,7 @@ from pathlib import Path
 from node.app import run_program
 from node.home import Home
 from node.ports import Engine
-from testnet.kit.liars import BEHAVIOURS
+from testnet.kit.liars.behaviours import BEHAVIOURS
 
 
 def main(arguments: list[str]) -> int:

@@ -22,7 +22,9 @@ from testnet.kit.ledger_builders import (
     least_fee,
     supply_of,
 )
-from testnet.kit.liars import Copying, Liar, NeverReveals, Noisy, SilentAfterAccept, SilentAfterCommit
+from testnet.kit.liars.copying import Copying
+from testnet.kit.liars.silence import NeverReveals, SilentAfterAccept, SilentAfterCommit
+from testnet.kit.liars.values import Liar, Noisy
 from testnet.kit.plain_engine import FAILING_INPUT, PlainEngine, honest_result
 from tests.node.compute.cluster import INPUT, WORKERS, Cluster, running
 from vm.manifest import Class, model_id

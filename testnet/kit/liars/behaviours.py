@@ -1,0 +1,23 @@
+"""The names by which manifests order misbehaviour."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from node.ports import Engine
+from testnet.kit.liars.copying import Copying, search_through
+from testnet.kit.liars.silence import NeverReveals, SilentAfterAccept, SilentAfterCommit, Slow
+from testnet.kit.liars.values import Liar, Noisy, NudgeCut, OtherInput, SwapTopTwo
+
+BEHAVIOURS: dict[str, Callable[[Engine, Path], Engine]] = {
+    "other-input": lambda engine, _: OtherInput(engine),
+    "swap-top-two": lambda engine, _: SwapTopTwo(engine),
+    "nudge-cut": lambda engine, _: NudgeCut(engine),
+    "liar": lambda engine, _: Liar(engine),
+    "noisy": lambda engine, _: Noisy(engine),
+    "copying": lambda engine, home: Copying(engine, search_through(home)),
+    "silent-after-accept": lambda engine, _: SilentAfterAccept(engine),
+    "silent-after-commit": lambda engine, _: SilentAfterCommit(engine),
+    "never-reveals": lambda engine, _: NeverReveals(engine),
+    "slow": lambda engine, _: Slow(engine),
+}
+"""By name: what to put around the engine of the node in a home directory."""

@@ -1,0 +1,53 @@
+"""Parties that fall silent, and one that is slow."""
+
+import trio
+
+from node.ports import Role, Task, TaskResult
+from primitives.codec import encode
+from testnet.kit.liars.around import Around
+from vm.tensor import Bundle
+
+SLOW_S = 4.0
+"""Longer than it takes to see that a run has begun, shorter than every deadline of a test network."""
+
+
+class SilentAfterAccept(Around):
+    """As a provider it accepts jobs and never runs them: no commitment comes."""
+
+    async def run(self, task: Task) -> TaskResult:
+        """Run the task as a verifier; as a provider wait for ever."""
+        if task.role is Role.PROVIDE:
+            await trio.sleep_forever()
+        return await self._engine.run(task)
+
+
+class SilentAfterCommit(Around):
+    """As a provider it commits to values that no block lets it reveal, so it is silent after its commit."""
+
+    async def run(self, task: Task) -> TaskResult:
+        """Run the task and, as a provider, spoil the result."""
+        result = await self._engine.run(task)
+        return _unrevealable(result) if task.role is Role.PROVIDE else result
+
+
+class NeverReveals(Around):
+    """As a verifier it commits to values that no block lets it reveal."""
+
+    async def run(self, task: Task) -> TaskResult:
+        """Run the task and, as a verifier, spoil the result."""
+        result = await self._engine.run(task)
+        return _unrevealable(result) if task.role is Role.VERIFY else result
+
+
+def _unrevealable(result: TaskResult) -> TaskResult:
+    """Return bundles without any tensor: well-formed, and not what any model gives."""
+    return TaskResult(cut=result.cut, outputs=encode(Bundle(tensors=[])), wall_ms=result.wall_ms)
+
+
+class Slow(Around):
+    """Honest, on a slow machine: every run takes some seconds more, in which a test can kill it."""
+
+    async def run(self, task: Task) -> TaskResult:
+        """Wait, then run the task."""
+        await trio.sleep(SLOW_S)
+        return await self._engine.run(task)
