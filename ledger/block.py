@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from ledger.limits import BLOCK_BYTES_MAX, BLOCK_ENCODED_BYTES_MAX, BLOCK_TXS_MAX, EVIDENCE_MAX, TX_BYTES_MAX
+from ledger.limits import BLOCK_BYTES_MAX, BLOCK_ENCODED_BYTES_MAX, BLOCK_TXS_MAX, EVIDENCE_MAX, HEAVY_TX_BYTES_MAX
 from ledger.stake.records import Evidence
 from primitives import codec, merkle
 from primitives.hashing import Hash, tagged
@@ -52,7 +52,7 @@ class Block(Record, tag=1):
 
     header: Header
     transactions: Annotated[
-        list[Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)]], msgspec.Meta(max_length=BLOCK_TXS_MAX)
+        list[Annotated[bytes, msgspec.Meta(max_length=HEAVY_TX_BYTES_MAX)]], msgspec.Meta(max_length=BLOCK_TXS_MAX)
     ]
     evidence: Annotated[list[Evidence], msgspec.Meta(max_length=EVIDENCE_MAX)] = msgspec.field(default_factory=list)
 

@@ -3,14 +3,17 @@
 from vm.tensor import SMALL_BUNDLE_BYTES_MAX
 
 TX_BYTES_MAX = 64 * 1024
-"""The longest signed transaction: a reveal (two bundles of 12 KiB) or a publication (64 ports, 192 ids of lineage)."""
+"""The longest signed transaction of most kinds: a reveal (two bundles) or a publication (64 ports, 192 ids)."""
+HEAVY_TX_BYTES_MAX = 272 * 1024
+"""Of the kinds that carry proofs and withheld content: 256 KiB of proof, and what stands around it (L10)."""
 BLOCK_TXS_MAX = 4_000
 """What a node executes within a few tenths of a second (L31)."""
 BLOCK_BYTES_MAX = 1_000_000
 """All transactions of a block together: a tenth of a second on a home line of 100 Mbit/s (L31)."""
 ORDINARY_TXS_MAX = BLOCK_TXS_MAX * 3 // 4
 """A quarter is kept for commitments and reveals: who floods the chain can't make others miss a deadline (L36)."""
-ORDINARY_BYTES_MAX = BLOCK_BYTES_MAX * 3 // 4
+ORDINARY_BYTES_MAX = 721_000
+"""What is kept of the bytes holds the heaviest transaction: no flood keeps a proof out of a block (L36)."""
 BLOCK_GAS_MAX = 2_000_000
 """All transactions of a block together: two seconds of a slow machine (L29)."""
 ORDINARY_GAS_MAX = BLOCK_GAS_MAX * 3 // 4

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from ledger.limits import REVEAL_BYTES_MAX, TX_BYTES_MAX
+from ledger.limits import HEAVY_TX_BYTES_MAX, REVEAL_BYTES_MAX, TX_BYTES_MAX
 from ledger.parameters import Tier
 from primitives import codec, ed25519
 from primitives.address import address_of
@@ -21,6 +21,8 @@ from vm.lowering import Lowering
 from vm.manifest import Class, Model
 
 SIGNING_DOMAIN = b"assay/tx"
+HEAVY_TAGS = (*range(21, 27), *range(30, 33))
+"""Of the payloads that may weigh up to HEAVY_TX_BYTES_MAX: a dispute's proofs, and content that was withheld (L10)."""
 FACTS_MAX = 8
 """A refusal has at most five."""
 FACT_CHARS_MAX = 160
@@ -252,7 +254,7 @@ class Body(Record):
 class SignedTransaction(Record):
     """The envelope."""
 
-    body: Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)]
+    body: Annotated[bytes, msgspec.Meta(max_length=HEAVY_TX_BYTES_MAX)]
     signature: SignatureBytes
 
 
@@ -309,13 +311,21 @@ def sign_transaction(seed: bytes, genesis_hash: bytes, body: Body) -> bytes:
     return codec.encode(SignedTransaction(body=raw, signature=signature))
 
 
+def bytes_max(kind: type[Payload]) -> int:
+    """Return how many bytes the envelope of a payload of this kind may have (L10)."""
+    return HEAVY_TX_BYTES_MAX if kind.__struct_config__.tag in HEAVY_TAGS else TX_BYTES_MAX
+
+
 def open_transaction(raw: bytes, genesis_hash: bytes, *, verified: Verified | None = None) -> Transaction:
     """Return the transaction that `raw` encodes, its signature checked unless `verified(raw)` says that it was.
 
     Raises Refused TOO_LARGE, MALFORMED, BAD_KEY or BAD_SIGNATURE (L10, L12).
     """
-    envelope = codec.decode(SignedTransaction, raw, at_most=TX_BYTES_MAX)
-    body = codec.decode(Body, envelope.body, at_most=TX_BYTES_MAX)
+    envelope = codec.decode(SignedTransaction, raw, at_most=HEAVY_TX_BYTES_MAX)
+    body = codec.decode(Body, envelope.body, at_most=HEAVY_TX_BYTES_MAX)
+    longest = bytes_max(type(body.payload))
+    if len(raw) > longest:
+        raise Refused(Reason.TOO_LARGE, what=type(body.payload).__name__, seen=len(raw), wanted=longest)
     if verified is None or not verified(raw):
         ed25519.check_public_key(body.sender)
         if not ed25519.verify(body.sender, signed_bytes(genesis_hash, envelope.body), envelope.signature):

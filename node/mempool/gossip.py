@@ -7,7 +7,7 @@ from typing import Annotated, Protocol
 import msgspec
 import trio
 
-from ledger.limits import TX_BYTES_MAX
+from ledger.limits import HEAVY_TX_BYTES_MAX
 from ledger.transaction import Transaction
 from node.mempool.pool import Pool
 from node.p2p.ipc import Verdict
@@ -22,7 +22,7 @@ BATCH_BYTES = 64 << 10
 """A batch that has so many bytes takes no further transaction."""
 BATCH_TRANSACTIONS_MAX = 1_024
 """In one batch: 64 KiB of the smallest transactions."""
-MESSAGE_BYTES_MAX = BATCH_BYTES + TX_BYTES_MAX + 8 * BATCH_TRANSACTIONS_MAX
+MESSAGE_BYTES_MAX = BATCH_BYTES + HEAVY_TX_BYTES_MAX + 8 * BATCH_TRANSACTIONS_MAX
 OUTGOING_MAX = 5_000
 """Transactions that wait to be sent; over it the oldest are not, and are said again later."""
 REPEAT_S = 5.0
@@ -33,7 +33,7 @@ class TransactionBatch(Record):
     """Encoded signed transactions."""
 
     transactions: Annotated[
-        list[Annotated[bytes, msgspec.Meta(max_length=TX_BYTES_MAX)]],
+        list[Annotated[bytes, msgspec.Meta(max_length=HEAVY_TX_BYTES_MAX)]],
         msgspec.Meta(min_length=1, max_length=BATCH_TRANSACTIONS_MAX),
     ]
 

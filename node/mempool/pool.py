@@ -25,6 +25,8 @@ REPLACE_BPS = 11_000
 """One of the same nonce replaces another if cap and tip are a tenth higher: who replaces pays for the traffic."""
 WAIT_MS_MAX = 3 * 3_600_000
 """How long one waits at most, whatever it allows itself: by then prices and its sender's mind are others."""
+ACCOUNT_BYTES_MAX = 4 << 20
+"""What one account may have waiting, as many as it has: a sixteenth of the pool, and fifteen of the heaviest."""
 BEHIND_GAP_SHARE = 4
 """That part of the pool holds those that come after a missing nonce: they may never come into a block."""
 EVICTED_SHARE = 100
@@ -181,6 +183,9 @@ class Pool:
             self._check_place(queue, waiting)
         else:
             check_replacement(replaced, waiting)
+        size = queue.bytes + len(transaction.raw) - (0 if replaced is None else len(replaced.transaction.raw))
+        if size > ACCOUNT_BYTES_MAX:
+            raise Refused(Reason.ACCOUNT_LIMIT, what="bytes", seen=size, wanted=ACCOUNT_BYTES_MAX)
         self._check_money(queue, waiting, replaced)
         waiting.kept = queue.keeps(waiting)
         self._make_room(queue, waiting, replaced)

@@ -65,6 +65,8 @@ class Queue:
     """How many of them a block keeps a place for."""
     behind_gap: int = 0
     """How many of them come after a nonce that is missing."""
+    bytes: int = 0
+    """All of them together."""
 
     @property
     def tail(self) -> Waiting:
@@ -97,6 +99,7 @@ class Queue:
         for each in self.waiting.values():
             each.kept = each.awaited and self.keeps(each)
         self.kept = sum(each.kept for each in self.waiting.values())
+        self.bytes = sum(len(each.transaction.raw) for each in self.waiting.values())
         self.behind_gap = len(self.waiting) - (self.next_nonce() - self.nonce)
 
 

@@ -10,7 +10,7 @@ import msgspec
 from ledger.apply import Outcome, precheck
 from ledger.block import Block
 from ledger.chain import Chain, FinalBlock, ParentUnknown, TreeFull, start_chain
-from ledger.limits import BLOCK_ENCODED_BYTES_MAX, TX_BYTES_MAX
+from ledger.limits import BLOCK_ENCODED_BYTES_MAX, HEAVY_TX_BYTES_MAX
 from ledger.onion import reveal
 from ledger.stake.evidence import find
 from ledger.stake.records import Evidence
@@ -92,7 +92,9 @@ class Stages:
         for raw in transactions:
             try:
                 body = codec.decode(
-                    Body, codec.decode(SignedTransaction, raw, at_most=TX_BYTES_MAX).body, at_most=TX_BYTES_MAX
+                    Body,
+                    codec.decode(SignedTransaction, raw, at_most=HEAVY_TX_BYTES_MAX).body,
+                    at_most=HEAVY_TX_BYTES_MAX,
                 )
             except Refused:
                 yield raw

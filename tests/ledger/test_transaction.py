@@ -1,9 +1,10 @@
 from collections.abc import Callable
 from functools import partial
+from typing import get_args
 
 import pytest
 
-from ledger.limits import TX_BYTES_MAX
+from ledger.limits import HEAVY_TX_BYTES_MAX, TX_BYTES_MAX
 from ledger.transaction import (
     Body,
     Payload,
@@ -11,6 +12,7 @@ from ledger.transaction import (
     SignedTransaction,
     Transfer,
     WorkerExit,
+    bytes_max,
     open_transaction,
     sign_transaction,
     transaction_id,
@@ -70,7 +72,14 @@ def test_what_is_no_transaction_is_refused(raw: bytes) -> None:
 
 
 def test_a_transaction_over_the_limit_is_refused_before_it_is_decoded() -> None:
-    assert refusal(lambda: open_transaction(bytes(TX_BYTES_MAX + 1), GENESIS)) is Reason.TOO_LARGE
+    assert refusal(lambda: open_transaction(bytes(HEAVY_TX_BYTES_MAX + 1), GENESIS)) is Reason.TOO_LARGE
+
+
+def test_kinds_that_carry_proofs_and_content_alone_may_be_heavy() -> None:
+    kinds = sorted((kind for kind in get_args(Payload)), key=lambda kind: kind.__struct_config__.tag)
+    heavy = [kind for kind in kinds if bytes_max(kind) == HEAVY_TX_BYTES_MAX]
+    assert all(21 <= kind.__struct_config__.tag <= 26 or 30 <= kind.__struct_config__.tag <= 32 for kind in heavy)
+    assert all(bytes_max(kind) == TX_BYTES_MAX for kind in kinds if kind not in heavy)
 
 
 def test_a_field_beyond_its_bound_is_refused() -> None:

@@ -6,7 +6,8 @@ import consensus.messages as consensus_messages
 import ledger.limits as ledger
 import node.rpc.dispatch as rpc
 import node.sync.messages as sync
-from node.mempool import gossip
+from ledger import fees
+from node.mempool import gossip, pool
 from node.p2p import ipc
 from node.sync import blobs
 from primitives.limits import CONTENT_BYTES_MAX
@@ -19,7 +20,17 @@ ENVELOPE = 512
 FITS = {
     "two bundles of a reveal in a transaction": (2 * ledger.REVEAL_BYTES_MAX + ENVELOPE, ledger.TX_BYTES_MAX),
     "a transaction in what is left to ordinary ones": (ledger.TX_BYTES_MAX, ledger.ORDINARY_BYTES_MAX),
-    "a transaction, in hexadecimal, in a request": (2 * ledger.TX_BYTES_MAX + ENVELOPE, rpc.BODY_BYTES_MAX),
+    "a proof of 256 KiB in a transaction": (256 * 1024 + 8 * ENVELOPE, ledger.HEAVY_TX_BYTES_MAX),
+    "the heaviest transaction in what is kept of a block": (
+        ledger.HEAVY_TX_BYTES_MAX,
+        ledger.BLOCK_BYTES_MAX - ledger.ORDINARY_BYTES_MAX,
+    ),
+    "its gas, with 50 ms of a referee, in what is kept of a block": (
+        ledger.HEAVY_TX_BYTES_MAX // fees.PIECE_BYTES * fees.PIECE_GAS + 50_000,
+        ledger.BLOCK_GAS_MAX - ledger.ORDINARY_GAS_MAX,
+    ),
+    "the heaviest transaction in what an account may have waiting": (ledger.HEAVY_TX_BYTES_MAX, pool.ACCOUNT_BYTES_MAX),
+    "a transaction, in hexadecimal, in a request": (2 * ledger.HEAVY_TX_BYTES_MAX + ENVELOPE, rpc.BODY_BYTES_MAX),
     "evidence of a block in its encoding": (
         ledger.EVIDENCE_MAX * ledger.EVIDENCE_BYTES_MAX,
         ledger.BLOCK_ENCODED_BYTES_MAX - ledger.BLOCK_BYTES_MAX,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from ledger.fees import gas
-from ledger.limits import ORDINARY_BYTES_MAX, ORDINARY_GAS_MAX, ORDINARY_TXS_MAX, SUBMISSIONS_MAX
+from ledger.limits import ORDINARY_BYTES_MAX, ORDINARY_GAS_MAX, ORDINARY_TXS_MAX, REVEAL_BYTES_MAX, SUBMISSIONS_MAX
 from ledger.parameters import Parameters
 from ledger.records import Account
 from ledger.state import change
@@ -18,7 +18,7 @@ from ledger.transaction import (
     open_transaction,
     sign_transaction,
 )
-from node.mempool.pool import WAIT_MS_MAX, Pool, PoolLimits
+from node.mempool.pool import ACCOUNT_BYTES_MAX, WAIT_MS_MAX, Pool, PoolLimits
 from primitives.reasons import Reason, Refused
 from testnet.kit.ledger_builders import GENESIS_MS, a_body, a_publication, a_submission, address, least_fee, seed_of
 from tests.node.chains import CHARTER
@@ -279,6 +279,16 @@ def test_a_replacement_is_bounded_in_bytes_too() -> None:
     pool = filled(a_transaction("ann", 0), limits=change_limits(total_bytes=len(long.raw) - 1))
     assert refusal(pool, long) is Reason.MEMPOOL_FULL
     assert pool.verified(a_transaction("ann", 0).raw)
+
+
+def test_an_account_may_have_so_many_bytes_waiting_and_another_begins_anew() -> None:
+    reveal = ProviderReveal(job=JOB, salt=bytes(32), cut=bytes(REVEAL_BYTES_MAX), outputs=bytes(REVEAL_BYTES_MAX))
+    many = PoolLimits(per_account=10**6, total=10**6, total_bytes=10**9, base_fee_min=LEAST)
+    size = len(a_transaction("ann", 0, payload=reveal).raw)
+    pool = filled(*(a_transaction("ann", at, payload=reveal) for at in range(ACCOUNT_BYTES_MAX // size)), limits=many)
+    over = a_transaction("ann", ACCOUNT_BYTES_MAX // size, payload=reveal)
+    assert refusal(pool, over) is Reason.ACCOUNT_LIMIT
+    add(pool, a_transaction("bob", 0, payload=reveal))
 
 
 def change_limits(*, total_bytes: int) -> PoolLimits:
