@@ -9,7 +9,8 @@ from ledger.limits import HEAVY_TX_BYTES_MAX
 from node.rpc.method import PAGE, AddressText, Amount, HeightNumber, HexHash, Length, PageLimit, Shape
 
 RawHex = Annotated[
-    str, Meta(pattern="^([0-9a-f]{2})+$", max_length=2 * HEAVY_TX_BYTES_MAX, description="An encoded SignedTransaction.")
+    str,
+    Meta(pattern="^([0-9a-f]{2})+$", max_length=2 * HEAVY_TX_BYTES_MAX, description="An encoded SignedTransaction."),
 ]
 Text = Annotated[str, Meta(max_length=256)]
 
