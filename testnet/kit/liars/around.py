@@ -4,7 +4,7 @@ import math
 import struct
 from collections.abc import Callable, Sequence
 
-from node.ports import Engine, Task, TaskResult
+from node.ports import Engine, Role, Task, TaskResult
 from primitives.codec import encode
 from vm.scale import SPREAD, TYPICAL
 from vm.tensor import FLOATS, ITEM_BYTES, Bundle, DType, NamedTensor, Tensor, decode_bundle
@@ -56,3 +56,11 @@ class Around:
     async def tail(self, task: Task, cut: bytes) -> bytes:
         """Return the outputs that follow from values at the cut."""
         return await self._engine.tail(task, cut)
+
+
+class InOneRole(Around):
+    """An engine that lies in one of the two roles, and is honest in the other."""
+
+    def __init__(self, engine: Engine, role: Role = Role.PROVIDE) -> None:
+        super().__init__(engine)
+        self._role = role

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from node.ports import Engine
 from testnet.kit.liars.copying import Copying, search_through
-from testnet.kit.liars.silence import NeverReveals, SilentAfterAccept, SilentAfterCommit, Slow
+from testnet.kit.liars.puppet import Puppet
+from testnet.kit.liars.silence import NeverReveals, SilentAfterCommit, Slow, Speechless
 from testnet.kit.liars.values import Liar, Noisy, NudgeCut, OtherInput, SwapTopTwo
 
 BEHAVIOURS: dict[str, Callable[[Engine, Path], Engine]] = {
@@ -15,9 +16,10 @@ BEHAVIOURS: dict[str, Callable[[Engine, Path], Engine]] = {
     "liar": lambda engine, _: Liar(engine),
     "noisy": lambda engine, _: Noisy(engine),
     "copying": lambda engine, home: Copying(engine, search_through(home)),
-    "silent-after-accept": lambda engine, _: SilentAfterAccept(engine),
+    "silent-after-accept": lambda engine, _: Speechless(engine),
     "silent-after-commit": lambda engine, _: SilentAfterCommit(engine),
     "never-reveals": lambda engine, _: NeverReveals(engine),
     "slow": lambda engine, _: Slow(engine),
+    "puppet": Puppet,
 }
 """By name: what to put around the engine of the node in a home directory."""

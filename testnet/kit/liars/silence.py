@@ -4,21 +4,11 @@ import trio
 
 from node.ports import Role, Task, TaskResult
 from primitives.codec import encode
-from testnet.kit.liars.around import Around
+from testnet.kit.liars.around import Around, InOneRole
 from vm.tensor import Bundle
 
 SLOW_S = 4.0
 """Longer than it takes to see that a run has begun, shorter than every deadline of a test network."""
-
-
-class SilentAfterAccept(Around):
-    """As a provider it accepts jobs and never runs them: no commitment comes."""
-
-    async def run(self, task: Task) -> TaskResult:
-        """Run the task as a verifier; as a provider wait for ever."""
-        if task.role is Role.PROVIDE:
-            await trio.sleep_forever()
-        return await self._engine.run(task)
 
 
 class SilentAfterCommit(Around):
@@ -42,6 +32,16 @@ class NeverReveals(Around):
 def _unrevealable(result: TaskResult) -> TaskResult:
     """Return bundles without any tensor: well-formed, and not what any model gives."""
     return TaskResult(cut=result.cut, outputs=encode(Bundle(tensors=[])), wall_ms=result.wall_ms)
+
+
+class Speechless(InOneRole):
+    """In one role it never comes to an end."""
+
+    async def run(self, task: Task) -> TaskResult:
+        """Run the task, or in its role wait for ever."""
+        if task.role is self._role:
+            await trio.sleep_forever()
+        return await self._engine.run(task)
 
 
 class Slow(Around):

@@ -3,7 +3,7 @@
 from node.ports import Engine, Role, Task, TaskResult
 from primitives.codec import encode
 from primitives.hashing import sha256
-from testnet.kit.liars.around import Around, changed, scale_of
+from testnet.kit.liars.around import Around, InOneRole, changed, scale_of
 from vm.manifest import Class, Ratio
 from vm.tensor import ITEM_BYTES, Bundle, NamedTensor, Tensor, decode_bundle
 
@@ -13,12 +13,12 @@ NUDGE = 10
 """Times what is tolerated."""
 
 
-class OtherInput(Around):
-    """As a provider it runs the model on another input, the same elements backwards, and gives that for the result."""
+class OtherInput(InOneRole):
+    """In one role it runs the model on another input, the same elements backwards, and gives that for the result."""
 
     async def run(self, task: Task) -> TaskResult:
-        """Run the task, or as a provider another one."""
-        if task.role is not Role.PROVIDE:
+        """Run the task, or in its role another one."""
+        if task.role is not self._role:
             return await self._engine.run(task)
         other = Task(
             job=task.job,
@@ -43,13 +43,13 @@ def _backwards(raw: bytes) -> bytes:
     return encode(Bundle(tensors=tensors))
 
 
-class SwapTopTwo(Around):
-    """As a provider it swaps the two highest scores of the output, so that the second label seems to win."""
+class SwapTopTwo(InOneRole):
+    """In one role it swaps the two highest scores of the output, so that the second label seems to win."""
 
     async def run(self, task: Task) -> TaskResult:
-        """Run the task and, as a provider, swap."""
+        """Run the task and, in its role, swap."""
         result = await self._engine.run(task)
-        if task.role is not Role.PROVIDE:
+        if task.role is not self._role:
             return result
         outputs = changed(result.outputs, _swapped, all_tensors=False)
         return TaskResult(cut=result.cut, outputs=outputs, wall_ms=result.wall_ms)
@@ -62,13 +62,13 @@ def _swapped(numbers: list[float]) -> list[float]:
     return swapped
 
 
-class NudgeCut(Around):
-    """As a provider it moves the largest element at the cut by ten times the tolerance, and leaves all else true."""
+class NudgeCut(InOneRole):
+    """In one role it moves the largest element at the cut by ten times the tolerance, and leaves all else true."""
 
     async def run(self, task: Task) -> TaskResult:
-        """Run the task and, as a provider, nudge."""
+        """Run the task and, in its role, nudge."""
         result = await self._engine.run(task)
-        if task.role is not Role.PROVIDE:
+        if task.role is not self._role:
             return result
         tolerance = task.lowering.tolerance
         assert tolerance is not None, "a lie for jobs of class native"
