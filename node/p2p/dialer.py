@@ -11,6 +11,7 @@ from multiaddr import Multiaddr
 
 from node.p2p.connections import Connections
 from node.p2p.foreign import Host
+from node.p2p.hardening.no_auto_dial import dialing
 from node.p2p.ipc import PeerAddress
 from node.p2p.tally import counts
 
@@ -35,7 +36,10 @@ async def dial(host: Host, address: PeerAddress) -> bool:
     if peer in swarm.peerstore.peer_ids():
         swarm.peerstore.clear_addrs(peer)  # libp2p tries one address only, perhaps one that the peer made up
     try:
-        with trio.fail_after(DIAL_S):  # nothing of value runs over the connection yet, so it may be cut off
+        with (
+            dialing(swarm, peer),
+            trio.fail_after(DIAL_S),
+        ):  # nothing of value runs over the connection yet, so it may be cut off
             await host.connect(PeerInfo(peer, [multiaddr_of(address.host, address.port)]))
     except* (BaseLibp2pError, OSError, trio.TooSlowError):
         counts["dials_failed"] += 1
