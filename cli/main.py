@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cli.commands import chain, db, doctor, job, keys, model, node, peers, simulate, testnet, validator, wallet
+from cli.commands import chain, db, doctor, job, keys, model, node, peers, receipt, simulate, testnet, validator, wallet
 from cli.exit import Exit
 from cli.verb import Cli, verb
 
@@ -19,7 +19,7 @@ app = typer.Typer(
 node.add_to(app)
 doctor.add_to(app)
 simulate.add_to(testnet.app)
-for noun in (keys, wallet, validator, model, job, chain, peers, testnet, db):
+for noun in (keys, wallet, validator, model, job, receipt, chain, peers, testnet, db):
     app.add_typer(noun.app)
 
 

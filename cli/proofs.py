@@ -18,7 +18,7 @@ from primitives.address import parse_address
 from primitives.hashing import HASH_BYTES
 from primitives.reasons import Reason, Refused
 
-_FIRST_EPOCHS = (0, 1)
+FIRST_EPOCHS = (0, 1)
 """Their validators are fixed by genesis."""
 
 
@@ -83,7 +83,7 @@ def fetch_rows(rpc: RpcClient, names: list[str], *, height: int | None, trust: T
     if genesis is not None:
         network = genesis_hash(genesis)
     validators, trusted = trust.validators, "as given"
-    if validators is None and genesis is not None and proven.validators.epoch in _FIRST_EPOCHS:
+    if validators is None and genesis is not None and proven.validators.epoch in FIRST_EPOCHS:
         validators, trusted = set_hash(first_set(genesis, proven.validators.epoch)), "fixed by the genesis file"
     is_independent = genesis is not None and validators is not None
     if validators is None:

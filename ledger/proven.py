@@ -17,8 +17,8 @@ from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from primitives.state_proof import PROOF_BYTES_MAX, StateProof, check_state_proof
 
-KEY_BYTES_MAX = 64
-"""The longest key of a row has 53 bytes: a namespace, an address and an id."""
+KEY_BYTES_MAX = 96
+"""The longest key of a row has 65 bytes, of a lowering: a namespace and two ids."""
 PROVEN_ROWS_MAX = 16
 """Rows of one answer: a light wallet asks for a few accounts."""
 PROVEN_HEADERS_MAX = 64

@@ -163,6 +163,8 @@ class Reason(enum.IntEnum):
     TESTNET_UNKNOWN = 1010  # there is no test network in this directory
     NODE_DID_NOT_START = 1011  # the node did not answer within its time
     NODE_UNKNOWN = 1012  # the test network has no node of this name
+    RECEIPT_WRONG_VERSION = 1013  # the receipt is of a version that this program does not read
+    RECEIPT_CONTRADICTS = 1014  # a transaction of the receipt does not agree with the job that it shows
 
     # 11xx: validators and their stake
     VALIDATOR_UNKNOWN = 1101  # the account is no validator

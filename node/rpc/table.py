@@ -10,6 +10,7 @@ from node.rpc import (
     peer_methods,
     pool_methods,
     proof_methods,
+    receipt_methods,
     sync_methods,
     validator_methods,
 )
@@ -39,6 +40,7 @@ METHODS: tuple[Method, ...] = (
     *peer_methods.METHODS,
     *validator_methods.METHODS,
     *proof_methods.METHODS,
+    *receipt_methods.METHODS,
     Method(name="rpc.discover", params=Nothing, result=Discovery, answer=rpc_discover),
 )
 

@@ -97,10 +97,18 @@ class FakeChain:
 
     def transaction(self, txid: bytes) -> TxStatus:
         """Tell where a transaction stands."""
-        place = self._places.get(txid)
+        place = self._places.get(txid) or self._place_in_world(txid)
         if place is not None:
             return TxStatus(state=TxState.FINAL, height=place[0], index=place[1], receipt=place[2])
         return TxStatus(state=TxState.PENDING if txid in self.pool else TxState.UNKNOWN)
+
+    def _place_in_world(self, txid: bytes) -> tuple[int, int, Receipt] | None:
+        """Return height, index and receipt of a transaction whose block the test has made itself."""
+        for final in self.world.finals:
+            for index, receipt in enumerate(final.outcome.receipts):
+                if receipt.transaction == txid:
+                    return final.outcome.header.height, index, receipt
+        return None
 
     def next_nonce(self, address: bytes) -> int:
         """Return the nonce of the account's next transaction, those waiting counted."""

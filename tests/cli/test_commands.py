@@ -36,7 +36,20 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "noun", [[], ["keys"], ["wallet"], ["model"], ["job"], ["chain"], ["testnet"], ["validator"], ["peers"], ["db"]]
+    "noun",
+    [
+        [],
+        ["keys"],
+        ["wallet"],
+        ["model"],
+        ["job"],
+        ["chain"],
+        ["testnet"],
+        ["receipt"],
+        ["validator"],
+        ["peers"],
+        ["db"],
+    ],
 )
 def test_every_noun_explains_itself(noun: list[str]) -> None:
     result = assay(*noun, "--help")
