@@ -15,7 +15,7 @@ from primitives.reasons import Reason, Refused
 from vm.manifest import FREE, Port
 from vm.tensor import (
     BUNDLE_BYTES_MAX,
-    SMALL_BUNDLE_BYTES_MAX,
+    OUTPUT_BUNDLE_BYTES_MAX,
     Bundle,
     DType,
     NamedTensor,
@@ -107,7 +107,7 @@ def values(tensor: Tensor) -> list[int] | list[float]:
 def json_of_bundle(raw: bytes) -> Json:
     """Return an encoded output as a JSON object. Raises Refused MALFORMED or TOO_LARGE."""
     told: dict[str, Json] = {}
-    for each in decode_bundle(raw, at_most=SMALL_BUNDLE_BYTES_MAX).tensors:
+    for each in decode_bundle(raw, at_most=OUTPUT_BUNDLE_BYTES_MAX).tensors:
         data: list[Json] = list(values(each.tensor))
         kind = each.tensor.dtype.name.lower()
         told[each.name.decode(errors="replace")] = {"dtype": kind, "shape": list(each.tensor.shape), "data": data}

@@ -18,7 +18,9 @@ from vm.cost import Cost
 from vm.manifest import Class, Model, Ratio, fits, told_shape
 from vm.tensor import (
     BUNDLE_TENSORS_MAX,
+    CUT_VALUES_BYTES_MAX,
     FLOATS,
+    OUTPUT_VALUES_BYTES_MAX,
     SMALL_VALUES_BYTES_MAX,
     Bundle,
     Name,
@@ -75,6 +77,19 @@ class Lowering(Record):
         """Return what the cut bundle of a job holds: nothing in class exact, whose outputs say it all (V124)."""
         return self.cut if class_ is Class.NATIVE else []
 
+    def cut_is_whole(self, class_: Class) -> bool:
+        """Tell whether the cut of a job goes on chain whole, not by its content root (V123)."""
+        return _bytes_of_all([value.type for value in self.cut_of(class_)]) <= SMALL_VALUES_BYTES_MAX
+
+    @property
+    def outputs_are_whole(self) -> bool:
+        """Tell whether the outputs of a job go on chain whole, not by their content root (V123)."""
+        return _bytes_of_all(self.outputs) <= SMALL_VALUES_BYTES_MAX
+
+
+def _bytes_of_all(types: list[TensorType]) -> int:
+    return sum(bytes_of(each) for each in types)
+
 
 def classes_of(offered: list[Class]) -> int:
     """Return the bits that stand for classes."""
@@ -103,10 +118,12 @@ def check_lowering(lowering: Lowering, model: Model) -> None:
     for value in lowering.cut:
         if value.type.dtype not in FLOATS:
             raise Refused(Reason.LOWERING_INVALID, what="cut", seen=value.name, wanted="values of a float type")
-    for what, types in (("cut", [value.type for value in lowering.cut]), ("outputs", lowering.outputs)):
-        size = sum(bytes_of(each) for each in types)
-        if size > SMALL_VALUES_BYTES_MAX:  # V123
-            raise Refused(Reason.TOO_LARGE, what=what, seen=size, wanted=SMALL_VALUES_BYTES_MAX)
+    for what, size, most in (
+        ("cut", _bytes_of_all([value.type for value in lowering.cut]), CUT_VALUES_BYTES_MAX),
+        ("outputs", _bytes_of_all(lowering.outputs), OUTPUT_VALUES_BYTES_MAX),
+    ):
+        if size > most:  # V123
+            raise Refused(Reason.TOO_LARGE, what=what, seen=size, wanted=most)
 
 
 _ALL_CLASSES = classes_of(list(Class))

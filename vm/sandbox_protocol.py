@@ -21,7 +21,8 @@ from vm.program import OPERATIONS_MAX
 from vm.tensor import (
     BUNDLE_BYTES_MAX,
     BUNDLE_TENSORS_MAX,
-    SMALL_BUNDLE_BYTES_MAX,
+    CUT_BUNDLE_BYTES_MAX,
+    OUTPUT_BUNDLE_BYTES_MAX,
     Name,
     Shape,
 )
@@ -30,8 +31,8 @@ from vm.tiles import Tile
 LENGTH_BYTES = 4
 REQUEST_BYTES_MAX = MODEL_BYTES_MAX + BUNDLE_BYTES_MAX + 64 * 1024
 """A model, samples of its input, and the shapes around them."""
-REPLY_BYTES_MAX = 512 * 1024
-"""The ports of a model, its cut, 256 operators and 32 faults with names as long as may be; 4,096 roots take 140 KiB."""
+REPLY_BYTES_MAX = 1280 * 1024
+"""The outputs of a run with its cut. A model's ports, operators and faults take less, and so do 4,096 roots."""
 FACT_CHARS_MAX = 300
 """A sandbox's words about a failure end up in receipts and on screens."""
 FACTS_MAX = 8
@@ -128,7 +129,7 @@ class Tail(Record, tag=7):
     key: Hash
     bundle: bytes
     """The job's input: a tail may read it, too."""
-    cut: Annotated[bytes, msgspec.Meta(max_length=SMALL_BUNDLE_BYTES_MAX)]
+    cut: Annotated[bytes, msgspec.Meta(max_length=CUT_BUNDLE_BYTES_MAX)]
 
 
 class Trace(Record, tag=8):
@@ -273,15 +274,15 @@ class Checked(Record, tag=15):
 class Executed(Record, tag=16):
     """Encoded bundles of the values at the cut (none in class exact) and of the outputs."""
 
-    cut: Annotated[bytes, msgspec.Meta(max_length=SMALL_BUNDLE_BYTES_MAX)]
-    outputs: Annotated[bytes, msgspec.Meta(max_length=SMALL_BUNDLE_BYTES_MAX)]
+    cut: Annotated[bytes, msgspec.Meta(max_length=CUT_BUNDLE_BYTES_MAX)]
+    outputs: Annotated[bytes, msgspec.Meta(max_length=OUTPUT_BUNDLE_BYTES_MAX)]
     wall_ms: U32
 
 
 class TailGiven(Record, tag=17):
     """The encoded bundle of the outputs."""
 
-    outputs: Annotated[bytes, msgspec.Meta(max_length=SMALL_BUNDLE_BYTES_MAX)]
+    outputs: Annotated[bytes, msgspec.Meta(max_length=OUTPUT_BUNDLE_BYTES_MAX)]
 
 
 class Traced(Record, tag=18):

@@ -25,6 +25,12 @@ SMALL_VALUES_BYTES_MAX = 4096
 """The most value bytes that a bundle may hold which goes on chain whole (DESIGN 6.7)."""
 SMALL_BUNDLE_BYTES_MAX = 16 * 1024
 """The longest encoding of such a bundle: its values, and 32 names and shapes of at most 310 bytes each."""
+CUT_VALUES_BYTES_MAX = 64 * 1024
+"""Of a cut: who judges a row's noise reads the value whole, in two runs, in 140 KiB of proof and 30 ms (V89)."""
+OUTPUT_VALUES_BYTES_MAX = 1024 * 1024
+"""Of outputs: as much as the chain can be made to carry where a provider withholds them (DESIGN 6.9)."""
+CUT_BUNDLE_BYTES_MAX = CUT_VALUES_BYTES_MAX + SMALL_BUNDLE_BYTES_MAX - SMALL_VALUES_BYTES_MAX
+OUTPUT_BUNDLE_BYTES_MAX = OUTPUT_VALUES_BYTES_MAX + SMALL_BUNDLE_BYTES_MAX - SMALL_VALUES_BYTES_MAX
 ROOT_LEAF_BYTES = 128
 """Leaf of a tensor's tree: what a referee reads of one operand in one piece."""
 
@@ -184,14 +190,22 @@ def value_bytes(bundle: Bundle) -> int:
 
 
 def decode_small_bundle(raw: bytes) -> Bundle:
-    """Return the bundle that `raw` encodes: the cut or output of a job, which goes on chain whole (V6).
+    """Return the bundle that `raw` encodes: the cut or outputs of a job, which go on chain whole (V6).
 
-    Raises Refused as `decode_bundle` does, TOO_LARGE above 4 KiB of values, and MALFORMED for floats that are not
-    in normal form (V3): equal values have one encoding, hence one root.
+    Raises Refused as `decode_result` does, for more than 4 KiB of values.
     """
-    bundle = decode_bundle(raw, at_most=SMALL_BUNDLE_BYTES_MAX)
-    if value_bytes(bundle) > SMALL_VALUES_BYTES_MAX:
-        raise Refused(Reason.TOO_LARGE, seen=value_bytes(bundle), wanted=SMALL_VALUES_BYTES_MAX)
+    return decode_result(raw, values_max=SMALL_VALUES_BYTES_MAX)
+
+
+def decode_result(raw: bytes, *, values_max: int) -> Bundle:
+    """Return the bundle that `raw` encodes: the cut or outputs of a job, of at most so many bytes of values (V6).
+
+    Raises Refused as `decode_bundle` does, TOO_LARGE for more values, and MALFORMED for floats that are not in normal
+    form (V3): equal values have one encoding, hence one root.
+    """
+    bundle = decode_bundle(raw, at_most=values_max + SMALL_BUNDLE_BYTES_MAX - SMALL_VALUES_BYTES_MAX)
+    if value_bytes(bundle) > values_max:
+        raise Refused(Reason.TOO_LARGE, seen=value_bytes(bundle), wanted=values_max)
     for each in bundle.tensors:
         if normalised(each.tensor) != each.tensor:
             raise Refused(Reason.MALFORMED, what="tensor", seen=each.name, wanted="one NaN and no negative zero")

@@ -11,7 +11,7 @@ from examples.filetype.labels import INPUT, OUTPUT, Label, Rules, label_of
 from examples.filetype.phases import Failed, Teller
 from node.keys.files import Key
 from node.rpc.json_value import Json
-from vm.tensor import SMALL_BUNDLE_BYTES_MAX, DType, decode_bundle
+from vm.tensor import OUTPUT_BUNDLE_BYTES_MAX, DType, decode_bundle
 
 POLL_S = 0.3
 PAGE = 100
@@ -83,7 +83,7 @@ def states(client: Client) -> dict[str, str]:
 
 def answer(output: bytes, rules: Rules) -> Label:
     """Return the label that a settled output stands for."""
-    for each in decode_bundle(output, at_most=SMALL_BUNDLE_BYTES_MAX).tensors:
+    for each in decode_bundle(output, at_most=OUTPUT_BUNDLE_BYTES_MAX).tensors:
         if each.name.decode() == OUTPUT:
             return label_of([float(score) for score in values(each.tensor)], rules)
     raise Failed(f"the output has no tensor {OUTPUT}")

@@ -236,14 +236,23 @@ def test_every_operator_that_is_not_served_is_told_at_once() -> None:
     assert (found.meaning, found.lowering) == (None, None)
 
 
-def test_values_too_large_for_a_block_are_told_with_what_to_change() -> None:
-    found = checked(RAW, shapes=[[400, 4]])
+def test_values_too_large_to_be_judged_are_told_with_what_to_change() -> None:
+    found = checked(RAW, shapes=[[90_000, 4]])
     assert reasons(found, Class.NATIVE) == [Reason.OUTPUT_TOO_LARGE, Reason.CUT_REFUSED]
     assert reasons(found, Class.EXACT) == [Reason.OUTPUT_TOO_LARGE]
     assert all(told(each, b"change") for each in found.faults)
     assert found.lowering is None
     assert found.calibration is not None  # the author sees the rest
     assert len(found.calibration.values) == 1
+
+
+def test_values_that_go_on_chain_by_their_roots_are_served() -> None:
+    found = checked(RAW, shapes=[[400, 4]])
+    assert reasons(found, Class.NATIVE) == reasons(found, Class.EXACT) == []
+    assert found.lowering is not None
+    assert not found.lowering.cut_is_whole(Class.NATIVE)
+    assert found.lowering.cut_is_whole(Class.EXACT)  # it is empty
+    assert not found.lowering.outputs_are_whole
 
 
 def test_inputs_that_no_job_can_carry_are_told() -> None:
@@ -256,7 +265,7 @@ def test_inputs_that_no_job_can_carry_are_told() -> None:
 def test_a_large_cut_before_a_small_output_leaves_class_exact() -> None:
     nodes = [node("MatMul", "x w", "m"), node("ReduceMax", "m", "y", keepdims=0)]
     raw = model(nodes, outputs=[value("y", [])], weights=[SQUARE]).SerializeToString()
-    found = checked(raw, shapes=[[400, 4]])
+    found = checked(raw, shapes=[[5_000, 4]])
     assert reasons(found, Class.NATIVE) == [Reason.CUT_REFUSED]
     assert reasons(found, Class.EXACT) == []
     assert found.lowering is not None

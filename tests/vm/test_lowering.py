@@ -43,7 +43,8 @@ LOWERING = Lowering(
     ),
     worst=Tile(proof_bytes=512, steps=4, flops=8, operation=0),
 )
-WIDE = TensorType(dtype=DType.FLOAT32, shape=[1, 1025])
+HUGE = TensorType(dtype=DType.FLOAT32, shape=[1, 2**18 + 1])
+WIDE = TensorType(dtype=DType.FLOAT32, shape=[1, 16_385])
 EXACT_ONLY = {"classes": classes_of([Class.EXACT]), "cut": [], "tolerance": None}
 
 
@@ -101,8 +102,19 @@ def test_what_contradicts_itself_or_its_model_is_refused(fields: dict[str, Recor
     assert refused.value.reason is Reason.LOWERING_INVALID
 
 
-def test_what_does_not_fit_on_chain_is_refused() -> None:
+def test_what_is_too_large_to_be_judged_is_refused() -> None:
     """V123."""
-    with pytest.raises(Refused) as refused:
-        check_lowering(changed(LOWERING, cut=[CutValue(name=b"n", type=WIDE)]), MODEL)
-    assert (refused.value.reason, refused.value.facts["seen"]) == (Reason.TOO_LARGE, 4100)
+    for what, fields in (("cut", {"cut": [CutValue(name=b"n", type=WIDE)]}), ("outputs", {"outputs": [HUGE]})):
+        with pytest.raises(Refused) as refused:
+            check_lowering(changed(LOWERING, **fields), MODEL)
+        assert (refused.value.reason, refused.value.facts["what"]) == (Reason.TOO_LARGE, what)
+
+
+def test_a_result_goes_on_chain_whole_up_to_4_kib() -> None:
+    """V123."""
+    whole = TensorType(dtype=DType.FLOAT32, shape=[1, 1024])
+    for type_, fits in ((whole, True), (TensorType(dtype=DType.FLOAT32, shape=[1, 1025]), False)):
+        lowering = changed(LOWERING, cut=[CutValue(name=b"n", type=type_)], outputs=[type_])
+        check_lowering(lowering, MODEL)
+        assert (lowering.cut_is_whole(Class.NATIVE), lowering.outputs_are_whole) == (fits, fits)
+        assert lowering.cut_is_whole(Class.EXACT)

@@ -20,7 +20,7 @@ from vm.sandbox.prepared import deviating, feeds_of, named, run_canonical
 from vm.sandbox_protocol import Calibration
 from vm.sandbox_protocol import Noise as ToldNoise
 from vm.scale import ELEMENTS_MIN
-from vm.tensor import FLOATS, NAME_BYTES_MAX, SMALL_VALUES_BYTES_MAX, Tensor
+from vm.tensor import CUT_VALUES_BYTES_MAX, FLOATS, NAME_BYTES_MAX, Tensor
 
 _US_PER_S = 1_000_000
 _PARTS = 10**9
@@ -139,7 +139,7 @@ def _deviation(canonical: Array, native: Array) -> int:
 
 def _measured(canonical: Array, perturbed: Array, native: Array) -> tuple[int, int, int]:
     """Return σ² of the noisiest element, the largest deviation in thousandths of σ, and its element."""
-    if canonical.nbytes > SMALL_VALUES_BYTES_MAX:
+    if canonical.nbytes > CUT_VALUES_BYTES_MAX:
         return estimate(canonical, perturbed, native)
     noise = Noise(tensor_of(canonical), tensor_of(perturbed))
     return noise.largest(), *noise.worst(tensor_of(native))

@@ -34,10 +34,11 @@ from vm.sandbox_protocol import (
 from vm.tensor import (
     BUNDLE_BYTES_MAX,
     BUNDLE_TENSORS_MAX,
+    CUT_VALUES_BYTES_MAX,
     FLOATS,
     NAME_BYTES_MAX,
+    OUTPUT_VALUES_BYTES_MAX,
     SMALL_BUNDLE_BYTES_MAX,
-    SMALL_VALUES_BYTES_MAX,
     Bundle,
     bytes_of,
     decode_bundle,
@@ -176,9 +177,11 @@ def _judge(derived: Derived, told: Meaning, found: _Found) -> None:
     if size > INPUT_BYTES_MAX:
         change = "smaller inputs, or fewer of them in one job"
         found.add(_too_large(Reason.INPUT_TOO_LARGE, "inputs", size, change, wanted=INPUT_BYTES_MAX))
-    if told.output_bytes > SMALL_VALUES_BYTES_MAX:
+    if told.output_bytes > OUTPUT_VALUES_BYTES_MAX:
         change = "let the model end in what the client needs, such as labels, scores or boxes"
-        found.add(_too_large(Reason.OUTPUT_TOO_LARGE, "outputs", told.output_bytes, change))
+        found.add(
+            _too_large(Reason.OUTPUT_TOO_LARGE, "outputs", told.output_bytes, change, wanted=OUTPUT_VALUES_BYTES_MAX)
+        )
     if not derived.cut:
         why = "no product of matrices: the whole model is computed canonically"
         found.add(Refused(Reason.NOT_NATIVE, why=why, change="serve it in class exact"), exact=False)
@@ -187,9 +190,12 @@ def _judge(derived: Derived, told: Meaning, found: _Found) -> None:
             Reason.CUT_REFUSED, what="values at the cut", seen=len(derived.cut), wanted=BUNDLE_TENSORS_MAX
         )
         found.add(refused, exact=False)
-    if told.cut_bytes > SMALL_VALUES_BYTES_MAX:
+    if told.cut_bytes > CUT_VALUES_BYTES_MAX:
         change = "serve it in class exact, or let fewer values pass from the last products of matrices on"
-        found.add(_too_large(Reason.CUT_REFUSED, "the cut", told.cut_bytes, change), exact=False)
+        found.add(
+            _too_large(Reason.CUT_REFUSED, "the cut", told.cut_bytes, change, wanted=CUT_VALUES_BYTES_MAX),
+            exact=False,
+        )
     for name, value in zip(derived.cut, derived.program.cut, strict=True):
         type_ = derived.program.type_of(value)
         if type_.dtype not in FLOATS or not name:
@@ -217,7 +223,7 @@ def _judge_cost(told: Meaning, found: _Found) -> None:
         found.add(refused, exact=False)
 
 
-def _too_large(reason: Reason, what: str, seen: int, change: str, *, wanted: int = SMALL_VALUES_BYTES_MAX) -> Refused:
+def _too_large(reason: Reason, what: str, seen: int, change: str, *, wanted: int) -> Refused:
     return Refused(reason, what=what, seen=seen, wanted=f"at most {wanted}", change=change)
 
 

@@ -19,7 +19,14 @@ from vm.sandbox import policy
 from vm.sandbox.meaning import Derived, derive
 from vm.sandbox.native import Native
 from vm.sandbox_protocol import Settings
-from vm.tensor import SMALL_VALUES_BYTES_MAX, Bundle, NamedTensor, decode_bundle, value_bytes
+from vm.tensor import (
+    CUT_VALUES_BYTES_MAX,
+    OUTPUT_VALUES_BYTES_MAX,
+    Bundle,
+    NamedTensor,
+    decode_bundle,
+    value_bytes,
+)
 
 
 class Prepared:
@@ -56,7 +63,7 @@ class Prepared:
         if prove is not None:
             self._prove(arrays, cut, prove)
         outputs = self._outputs(run_tail(self.derived, arrays, cut, kernels=self.kernels))
-        return small(named(self.derived.cut, cut), Reason.CUT_REFUSED), outputs
+        return bounded(named(self.derived.cut, cut), CUT_VALUES_BYTES_MAX, Reason.CUT_REFUSED), outputs
 
     def tail(self, raw: bytes, cut: bytes) -> Bundle:
         """Return the outputs that follow from values at the cut. Raises Refused WRONG_SHAPE for another cut."""
@@ -79,7 +86,7 @@ class Prepared:
 
     def _outputs(self, values: Mapping[int, Array]) -> Bundle:
         held = [values[at] for at in self.derived.program.outputs]
-        return small(named(self._output_names, held), Reason.OUTPUT_TOO_LARGE)
+        return bounded(named(self._output_names, held), OUTPUT_VALUES_BYTES_MAX, Reason.OUTPUT_TOO_LARGE)
 
     def _prove(self, arrays: list[Array], cut: list[Array], tolerance: Ratio) -> None:
         """Raise Refused NATIVE_DEVIATES if this machine's native values are further off than honest ones (V107)."""
@@ -167,10 +174,10 @@ def named(names: Sequence[str], arrays: Sequence[Array]) -> Bundle:
     return Bundle(tensors=tensors)
 
 
-def small(bundle: Bundle, reason: Reason) -> Bundle:
-    """Return a bundle that goes on chain whole; refuse a larger one (V62)."""
-    if value_bytes(bundle) > SMALL_VALUES_BYTES_MAX:
-        raise Refused(reason, seen=value_bytes(bundle), wanted=f"at most {SMALL_VALUES_BYTES_MAX} bytes of values")
+def bounded(bundle: Bundle, most: int, reason: Reason) -> Bundle:
+    """Return a bundle of a run's results; refuse one with more bytes of values than `most` (V62)."""
+    if value_bytes(bundle) > most:
+        raise Refused(reason, seen=value_bytes(bundle), wanted=f"at most {most} bytes of values")
     return bundle
 
 

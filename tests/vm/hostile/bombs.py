@@ -211,7 +211,7 @@ def _resize(factor: float) -> bytes:
 
 def _splits() -> bytes:
     graph = Graph()
-    x = graph.node("Expand", graph.input("x", [4]), graph.weight(ints(50_000, 4)))
+    x = graph.node("Expand", graph.input("x", [8]), graph.weight(ints(50_000, 8)))
     names = graph.nodes("Split", x, gives=[f"s{at}" for at in range(50_000)], axis=0)
     graph.output(graph.node("Concat", *names, gives="y", axis=0), ["n", "m"])
     return graph.model()
