@@ -1,5 +1,6 @@
 """What a client does on the chain through a node: sign, send, wait, publish, order. Used by commands and examples."""
 
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -167,6 +168,9 @@ class Client:
             class_=order.class_,
             max_price=order.max_price,
             provider=order.provider,
+            at_risk=0,
+            reply_key=None,
+            canary=secrets.token_bytes(32),
         )
         return self.sign(key, payload)
 

@@ -22,7 +22,7 @@ from ledger.limits import (
     SUBMISSIONS_MAX,
     SWEEP_PAYOUTS_MAX,
 )
-from ledger.market import job
+from ledger.market import job, sweep
 from ledger.moment import Moment, burn, credit
 from ledger.onion import peel
 from ledger.payloads import execute
@@ -243,7 +243,7 @@ class BlockRun:
         self._sentence()
         moment = self._moment
         job.draw_pending(moment)  # L42
-        job.sweep(moment)  # L43
+        sweep.sweep(moment)  # L43
         _pay_unbonded(moment)
         delegation.pay_unbonded(moment)  # Q15
         if self._burned:

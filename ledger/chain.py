@@ -233,7 +233,7 @@ class Chain:
         clock = state.clock()
         passed = 1 if now_ms is None else max(1, now_ms - clock.time_ms)
         live_ms = clock.live_ms + min(passed, self._charter.parameters.live_step_ms_max)
-        if any(due <= live_ms for due, _ in state.deadlines(limit=1)):
+        if any(due <= live_ms for due, _, _ in state.deadlines(limit=1)):
             return True
         return any(not beacon_ready(state, since) for since in _latest_draw(state))
 

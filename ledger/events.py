@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from ledger.parameters import VERIFIERS
+from ledger.parameters import K_MAX
 from ledger.records import Outcome
 from ledger.transaction import Decision
 from primitives.content import ContentId
@@ -38,10 +38,10 @@ class JobCommitted(Record, tag=3):
 
 
 class JobDrawn(Record, tag=4):
-    """These verify."""
+    """These verify: all of them at the draw, the new ones at a redraw."""
 
     job: Hash
-    verifiers: Annotated[list[AddressBytes], msgspec.Meta(max_length=VERIFIERS)]
+    verifiers: Annotated[list[AddressBytes], msgspec.Meta(max_length=K_MAX)]
 
 
 class VerifierCommitted(Record, tag=5):

@@ -1,12 +1,12 @@
 """What a network fixes at genesis: fees, shares, bonds and deadlines; and what each tier means."""
 
 import enum
-from typing import Annotated
+from typing import Annotated, assert_never
 
 import msgspec
 
 from primitives.record import Record
-from primitives.units import KARAT, U32, Bps
+from primitives.units import BASIS, KARAT, U32, Bps
 
 SECOND_MS = 1_000
 DAY_MS = 86_400 * SECOND_MS
@@ -21,12 +21,50 @@ Multiple = Annotated[int, msgspec.Meta(ge=0, le=1_000)]
 
 
 class Tier(enum.IntEnum):
-    """How thoroughly a job is verified (DESIGN 6); HIGH alone is served so far."""
+    """How thoroughly a job is verified (DESIGN 6)."""
 
     SPOT = 1
     STANDARD = 2
     HIGH = 3
     MAX = 4
+
+
+K_MAX = 7
+"""The most verifiers of a job: they and the provider can't all be bought (notes on verification economics, E3)."""
+
+
+class TierTerms(Record):
+    """What a tier asks: how often a job is verified, by how many, and what its provider has at stake."""
+
+    q_bps: Annotated[int, msgspec.Meta(ge=1, le=BASIS)]
+    """The least chance with which the beacon draws verifiers (J50)."""
+    k: Annotated[int, msgspec.Meta(ge=1, le=K_MAX)]
+    """How many verifiers a drawn job has."""
+    bond_multiple: Multiple
+    """The provider locks this many times price and value at risk, and k verifier fees (J11)."""
+
+
+class Tiers(Record):
+    """The four tiers (DESIGN 6)."""
+
+    spot: TierTerms = TierTerms(q_bps=2_000, k=1, bond_multiple=12)
+    standard: TierTerms = TierTerms(q_bps=BASIS, k=1, bond_multiple=4)
+    high: TierTerms = TierTerms(q_bps=BASIS, k=3, bond_multiple=2)
+    max: TierTerms = TierTerms(q_bps=BASIS, k=7, bond_multiple=2)
+
+    def of(self, tier: Tier) -> TierTerms:
+        """Return the terms of a tier."""
+        match tier:
+            case Tier.SPOT:
+                return self.spot
+            case Tier.STANDARD:
+                return self.standard
+            case Tier.HIGH:
+                return self.high
+            case Tier.MAX:
+                return self.max
+            case _:
+                assert_never(tier)
 
 
 class Parameters(Record):
@@ -76,15 +114,17 @@ class Parameters(Record):
     verify_ms: Span = 60 * SECOND_MS
     reveal_ms: Span = 30 * SECOND_MS
     check_ms: Span = 30 * SECOND_MS
+    sample_ms: Span = 60 * SECOND_MS
+    """For the beacon to pick leaves of large values, and for each party to open them."""
+    contest_ms: Span = 60 * SECOND_MS
+    """For who rejected to open a claim (J56)."""
     challenge_ms: Span = 600 * SECOND_MS
-    """How long bonds stay locked after a settlement (J45)."""
+    """How long anybody may challenge a result, and bonds stay locked (J45)."""
     live_step_ms_max: Span = 2 * SECOND_MS
     """The most that live time grows in one block: a halted chain punishes nobody (L41)."""
+    tiers: Tiers = Tiers()
 
 
-VERIFIERS = 3
-"""k of tier HIGH."""
-ACCEPTS_MIN = 2
-"""With fewer reveals than k, this many accepts and no reject settle a job (J41)."""
-PROVIDER_BOND_MULTIPLE = 2
-"""A provider of tier HIGH locks this many prices, and k verifier fees (J11)."""
+def accepts_needed(k: int) -> int:
+    """Return how many accepts and no reject settle a job of `k` verifiers: two thirds, to the nearest (J41)."""
+    return (2 * k + 1) // 3

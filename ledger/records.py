@@ -5,21 +5,23 @@ from typing import Annotated
 
 import msgspec
 
-from ledger.parameters import VERIFIERS, Tier
+from ledger.parameters import K_MAX, Tier
 from ledger.transaction import Decision, DeclineReason
 from primitives.content import ContentId
 from primitives.hashing import AddressBytes, Hash, KeyBytes
 from primitives.record import Record
-from primitives.units import U8, U64
+from primitives.units import U8, U64, Bps
 from vm.lowering import Lowering
 from vm.manifest import Class, Model
 
-HISTORY_MAX = 20
-"""The longest life of a job: its events, two for each of three verifiers, the deadlines on the way, and declines."""
+HISTORY_MAX = 64
+"""The longest life of a job: its events, three for each of seven verifiers, a claim on each party, the deadlines."""
 DECLINES_MAX = 3
 """Workers whose reasons an open job keeps: enough for its client to see what is wrong (J14)."""
-PAYOUTS_MAX = 8
-"""Client, provider, owner, protocol, three verifiers, what is burned."""
+PAYOUTS_MAX = 48
+"""Client, provider, owner, protocol, seven verifiers, what is burned; and what a redraw and disputes move later."""
+PENALTIES_MAX = 24
+"""Provider, seven verifiers, the silent ones that a redraw replaced, and what disputes take."""
 
 
 class Account(Record):
@@ -86,6 +88,14 @@ class JobState(enum.IntEnum):
     SETTLED = 7
     PAST_CHALLENGE = 8
     VOID = 9
+    UNVERIFIED = 10
+    """Not drawn: revealed, not paid yet, open to anybody's challenge."""
+    CONTESTED = 11
+    """A verdict is reject: whoever gave it owes a claim."""
+    DISPUTED = 12
+    """A dispute is open."""
+    SAMPLING = 13
+    """Values are large: each party opens the leaves that the beacon picks."""
 
 
 class Outcome(enum.IntEnum):
@@ -98,9 +108,22 @@ class Outcome(enum.IntEnum):
     NO_VERIFIER_COMMITTED = 5
     PROVIDER_SILENT_AT_REVEAL = 6
     REJECTED = 7
+    """A verifier rejected, opened no claim, and the others are too few."""
     TOO_FEW_REVEALS = 8
     DECLINED = 9
     """By the one worker that was named."""
+    UNCHALLENGED = 10
+    """Not drawn, and paid at the end of its challenge window."""
+    CONVICTED = 15
+    """A dispute found the provider's values false."""
+    GREY = 16
+    """A dispute found them beyond what honest machines give, and not beyond doubt."""
+    UNDECIDED = 17
+    """Disputed, and no claim was confirmed."""
+    ILL_CONDITIONED = 18
+    """Disputed, and honest machines themselves differ too much."""
+    CLEARED = 19
+    """Disputed, and the provider's values are right: paid."""
 
 
 class JobEvent(enum.IntEnum):
@@ -116,6 +139,21 @@ class JobEvent(enum.IntEnum):
     DECLINE = 9
     DUE = 8
     """The deadline of the state that it is in has passed."""
+    SKIP = 10
+    """The beacon did not draw it."""
+    REDRAW = 11
+    """Silent verifiers are replaced, once."""
+    CLAIM = 12
+    """A dispute has opened."""
+    VERDICT = 13
+    """The last open dispute is decided."""
+    PICK = 14
+    """The beacon has picked the leaves to open."""
+    SAMPLE = 15
+    """A party has opened them."""
+    WITHHOLD = 16
+    PRODUCE = 17
+    CANARY = 18
 
 
 class Happened(Record):
@@ -176,6 +214,10 @@ class Verifier(Record):
     """What it revealed."""
     outputs: ContentId | None
     verdict: Decision | None
+    opened: bool
+    """Has opened the leaves that were picked of its large values."""
+    holds: bool
+    """Attests that it holds the whole output."""
 
 
 class Declined(Record):
@@ -193,13 +235,27 @@ class Job(Record):
     lowering: Hash
     input: ContentId
     tier: Tier
+    k: U8
+    """How many verify it, if it is drawn."""
+    audit_bps: Bps
+    """The chance with which the beacon draws it (J50)."""
     class_: Class
     run_ms: U64
     """What a run may take, in live time, on top of the deadlines that it falls into (J6)."""
     max_price: U64
+    at_risk: U64
+    """What the client declares a false result may cost it, in grains."""
+    bond_multiple: U64
+    """The provider locks this many times price and value at risk (J11)."""
     verifier_fee: U64
     named: AddressBytes | None
     """Who alone may provide."""
+    reply_key: KeyBytes | None
+    """To which a large output is sealed."""
+    canary: Hash
+    canary_opened: bool
+    batch: Hash | None
+    """Of which it is an item."""
     state: JobState
     outcome: Outcome | None
     escrow: U64
@@ -215,9 +271,19 @@ class Job(Record):
     """What the provider revealed."""
     outputs: ContentId | None
     """The result, fetched by this id."""
-    verifiers: Annotated[list[Verifier], msgspec.Meta(max_length=VERIFIERS)]
+    sealed: ContentId | None
+    """The result as it is sealed to the reply key."""
+    opened: bool
+    """The provider has opened the leaves that were picked of its large values."""
+    redrawn: bool
+    """Silent verifiers have been replaced."""
+    disputes: U8
+    """That are open."""
+    ruled: Outcome | None
+    """What its disputes found; None before."""
+    verifiers: Annotated[list[Verifier], msgspec.Meta(max_length=K_MAX)]
     payouts: Annotated[list[Payout], msgspec.Meta(max_length=PAYOUTS_MAX)]
-    penalties: Annotated[list[Penalty], msgspec.Meta(max_length=VERIFIERS + 1)]
+    penalties: Annotated[list[Penalty], msgspec.Meta(max_length=PENALTIES_MAX)]
     declined: Annotated[list[Declined], msgspec.Meta(max_length=DECLINES_MAX)]
     history: Annotated[list[Happened], msgspec.Meta(max_length=HISTORY_MAX)]
 
@@ -277,6 +343,21 @@ class Amount(Record):
     """Grains that wait for a time: an unbonding entry."""
 
     grains: U64
+
+
+class DueKind(enum.IntEnum):
+    """What a deadline belongs to; its key ends in the id."""
+
+    JOB = 1
+    DISPUTE = 2
+    WITHHELD = 3
+    BATCH = 4
+
+
+class Due(Record):
+    """An entry of the deadline index."""
+
+    kind: DueKind
 
 
 class Marker(Record):

@@ -11,6 +11,8 @@ from ledger.records import (
     Account,
     Amount,
     Clock,
+    Due,
+    DueKind,
     Job,
     LoweringEntry,
     Marker,
@@ -38,7 +40,7 @@ TIP = b"\x05"
 TOTALS = b"\x06"
 CLOCK = b"\x07"
 DEADLINE = b"\x08"
-"""‖ live time, 8 bytes ‖ job."""
+"""‖ live time, 8 bytes ‖ id of a job, dispute, filing or batch."""
 DRAW = b"\x09"
 """‖ height of the commitment, 8 bytes ‖ job: waits for the beacon."""
 UNBONDING = b"\x0a"
@@ -99,9 +101,9 @@ def tip_key(validator: bytes) -> bytes:
     return TIP + validator
 
 
-def deadline_key(live_ms: int, job_id: bytes) -> bytes:
-    """Return the key of an entry of the deadline index."""
-    return DEADLINE + number(live_ms) + job_id
+def deadline_key(live_ms: int, identity: bytes) -> bytes:
+    """Return the key of an entry of the deadline index: of a job, dispute, filing or batch (32-byte id)."""
+    return DEADLINE + number(live_ms) + identity
 
 
 def draw_key(height: int, job_id: bytes) -> bytes:
@@ -355,9 +357,9 @@ class State:
         """Return the provider's bundles of a job that is being checked."""
         return self.find(Revealed, revealed_key(job_id))
 
-    def deadlines(self, *, limit: int = ROWS_MAX) -> Iterator[tuple[int, bytes]]:
-        """Return deadlines (live time and job), the earliest first."""
-        return ((_number_in(key), key[9:]) for key, _ in self.scan(Marker, DEADLINE, limit=limit))
+    def deadlines(self, *, limit: int = ROWS_MAX) -> Iterator[tuple[int, DueKind, bytes]]:
+        """Return deadlines (live time, and what is due: kind and id), the earliest first."""
+        return ((_number_in(key), row.kind, key[9:]) for key, row in self.scan(Due, DEADLINE, limit=limit))
 
     def draws(self, *, limit: int = ROWS_MAX) -> Iterator[tuple[int, bytes]]:
         """Return pending draws (height of the commitment and job), the earliest first."""

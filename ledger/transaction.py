@@ -109,6 +109,12 @@ class JobSubmit(Record, tag=7):
     max_price: U64
     provider: AddressBytes | None
     """Who shall provide; None: any worker."""
+    at_risk: U64
+    """What a false result may cost the client, in grains, as it declares: raises the provider's bond (J11)."""
+    reply_key: KeyBytes | None
+    """X25519 public key to which a large output is sealed; None: outputs over 4 KiB can't be delivered."""
+    canary: Hash
+    """A commitment: to a canary, or 32 random bytes. Nobody can tell them apart."""
 
 
 class JobAccept(Record, tag=8):

@@ -72,7 +72,8 @@ def fees(cli: Cli) -> None:
     kinds = told["kinds"]
     assert isinstance(kinds, dict)
     price = int(str(told["base_fee"])) + int(str(told["tip"]))
-    cost = {name: price * (int(str(kinds[name])) + int(str(told["piece_gas"]))) for name in ("Transfer", "JobSubmit")}
+    pieces = {"Transfer": 1, "JobSubmit": 2}  # of their length, as the fee counts it
+    cost = {name: price * (int(str(kinds[name])) + each * int(str(told["piece_gas"]))) for name, each in pieces.items()}
     pairs: list[tuple[str, object]] = [
         ("base fee", f"{told['base_fee']} grains per gas, {told['base_fee_min']} at least")
     ]

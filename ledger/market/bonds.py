@@ -18,18 +18,22 @@ def lock_provider(moment: Moment, job_id: bytes, job: Job) -> Job:  # noqa: ARG0
 
 
 def lock_verifiers(moment: Moment, job_id: bytes, job: Job) -> Job:  # noqa: ARG001 - the shape of an effect
-    """Lock the bond and a slot of each drawn verifier (J12)."""
+    """Lock the bond and a slot of each verifier that has just been drawn, now or in place of a silent one (J12)."""
     lock = verifier_lock(moment.parameters)
     for each in job.verifiers:
+        if each.commitment is not None:
+            continue
         worker = _worker(moment.state, each.worker)
         assert worker.free_bond >= lock
         locked = change(worker, locked=worker.locked + lock, verifying=worker.verifying + 1)
         moment.state.put(worker_key(each.worker), locked)
-    return change(job, verifiers=[change(each, locked=lock) for each in job.verifiers])
+    return change(
+        job, verifiers=[change(each, locked=lock) if each.commitment is None else each for each in job.verifiers]
+    )
 
 
 def end(moment: Moment, job_id: bytes, job: Job, outcome: Outcome) -> Job:
-    """Pay the escrow out, take the penalties, free the slots; bonds stay locked behind a settlement (J45)."""
+    """Pay the escrow out and take the penalties; bonds stay locked behind a settlement (J45)."""
     state = moment.state
     entry = state.model(job.model)
     assert entry is not None
@@ -41,16 +45,14 @@ def end(moment: Moment, job_id: bytes, job: Job, outcome: Outcome) -> Job:
     for address, amount in lost.items():
         worker = _worker(state, address)
         state.put(worker_key(address), change(worker, bond=worker.bond - amount, locked=worker.locked - amount))
-    _free_slots(state, job)
-    state.put(revealed_key(job_id), None)
     after = change(
         job,
         outcome=outcome,
         escrow=0,
         provider_locked=job.provider_locked - (lost.get(job.provider, 0) if job.provider is not None else 0),
         verifiers=[change(each, locked=each.locked - lost.get(each.worker, 0)) for each in job.verifiers],
-        payouts=ended.payouts,
-        penalties=ended.penalties,
+        payouts=[*job.payouts, *ended.payouts],
+        penalties=[*job.penalties, *ended.penalties],
     )
     return after if outcome is Outcome.SETTLED else release_bonds(moment, job_id, after)
 
@@ -70,7 +72,9 @@ def _release(state: State, address: bytes, amount: int) -> None:
         state.put(worker_key(address), change(worker, locked=worker.locked - amount))
 
 
-def _free_slots(state: State, job: Job) -> None:
+def free_slots(state: State, job_id: bytes, job: Job) -> None:
+    """Free the slots of a job whose parties have nothing left to run, and forget the values to compare with (J45)."""
+    state.put(revealed_key(job_id), None)
     if job.provider is not None:
         worker = _worker(state, job.provider)
         state.put(worker_key(job.provider), change(worker, providing=worker.providing - 1))

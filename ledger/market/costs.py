@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from ledger.market.job import new_job
+from ledger.market.job import new_job, new_verifier
 from ledger.market.settlement import ending, provider_lock, verifier_lock
-from ledger.parameters import VERIFIERS, Parameters, Tier
-from ledger.records import Job, Outcome, Verifier
+from ledger.parameters import Parameters, Tier
+from ledger.records import Job, Outcome
 from ledger.state import change
 from ledger.transaction import Decision, JobSubmit
 from primitives.content import ContentId
@@ -13,7 +13,9 @@ from primitives.hashing import ZERO_HASH
 from vm.manifest import Class
 
 _CLIENT, _PROVIDER, _OWNER = bytes(20), b"\x01" * 20, b"\x02" * 20
-_VERIFIERS = [bytes([3 + at]) * 20 for at in range(VERIFIERS)]
+_VERIFIERS = 3
+"""Of the tier that is told."""
+_NAMES = [bytes([3 + at]) * 20 for at in range(_VERIFIERS)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +38,18 @@ class _Play:
 
     accepted: bool = True
     drawn: bool = True
-    committed: int = VERIFIERS
+    committed: int = _VERIFIERS
     revealed: int = 0
 
 
 _PLAYS = {
-    Outcome.SETTLED: _Play(revealed=VERIFIERS),
+    Outcome.SETTLED: _Play(revealed=_VERIFIERS),
     Outcome.NOT_ACCEPTED: _Play(accepted=False, drawn=False),
     Outcome.PROVIDER_SILENT_AFTER_ACCEPT: _Play(drawn=False),
     Outcome.NOT_DRAWN: _Play(drawn=False),
     Outcome.NO_VERIFIER_COMMITTED: _Play(committed=0),
     Outcome.PROVIDER_SILENT_AT_REVEAL: _Play(),
-    Outcome.REJECTED: _Play(revealed=VERIFIERS),
+    Outcome.REJECTED: _Play(revealed=1),
     Outcome.TOO_FEW_REVEALS: _Play(revealed=1),
     Outcome.DECLINED: _Play(accepted=False, drawn=False),
 }
@@ -55,7 +57,7 @@ _PLAYS = {
 
 def cost_table(parameters: Parameters, max_price: int) -> list[Cost]:
     """Return what each ending costs whom, for a job that is provided at its price cap."""
-    return [_cost(parameters, max_price, outcome) for outcome in Outcome]
+    return [_cost(parameters, max_price, outcome) for outcome in _PLAYS]
 
 
 def _cost(parameters: Parameters, max_price: int, outcome: Outcome) -> Cost:
@@ -74,7 +76,7 @@ def _cost(parameters: Parameters, max_price: int, outcome: Outcome) -> Cost:
         outcome=outcome,
         client=net(_CLIENT) - job.escrow,
         provider=net(_PROVIDER),
-        verifier=net(_VERIFIERS[0]) if play.committed else 0,
+        verifier=net(_NAMES[0]) if play.committed else 0,
         silent_verifier=-lost,
     )
 
@@ -89,20 +91,21 @@ def _played(parameters: Parameters, max_price: int, play: _Play) -> Job:
         class_=Class.NATIVE,
         max_price=max_price,
         provider=None,
+        at_risk=0,
+        reply_key=None,
+        canary=ZERO_HASH,
     )
     job = new_job(parameters, _CLIENT, wanted, run_ms=0)
     if not play.accepted:
         return job
     verifiers = [
-        Verifier(
-            worker=address,
+        change(
+            new_verifier(address),
             locked=verifier_lock(parameters),
             commitment=ZERO_HASH if at < play.committed else None,
-            cut=None,
-            outputs=None,
             verdict=Decision.ACCEPT if at < play.revealed else None,
         )
-        for at, address in enumerate(_VERIFIERS if play.drawn else [])
+        for at, address in enumerate(_NAMES if play.drawn else [])
     ]
     locked = provider_lock(job, max_price)
     return change(job, provider=_PROVIDER, price=max_price, provider_locked=locked, verifiers=verifiers)

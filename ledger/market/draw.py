@@ -2,7 +2,7 @@
 
 from ledger.market.settlement import verifier_lock
 from ledger.moment import Moment
-from ledger.parameters import VERIFIERS, Parameters
+from ledger.parameters import Parameters
 from ledger.records import Job, Worker
 from ledger.state import State
 from primitives.hashing import tagged
@@ -58,10 +58,10 @@ def draw(moment: Moment, job_id: bytes, job: Job, model: Model) -> list[bytes] |
         for address, worker in not_of(moment.state, [job.client, job.provider])
         if worker.registered < job.commit_height and can_verify_now(worker, model, job.class_, moment.parameters)
     ]
-    if len(eligible) < VERIFIERS:
+    if len(eligible) < job.k:
         return None
     seed = tagged("assay/draw", moment.beacon, job_id)
-    picked = pick(seed, weights([worker for _, worker in eligible]), VERIFIERS)
+    picked = pick(seed, weights([worker for _, worker in eligible]), job.k)
     return [eligible[at][0] for at in picked]
 
 

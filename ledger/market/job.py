@@ -11,7 +11,7 @@ from ledger.events import (
     VerifierCommitted,
     VerifierRevealed,
 )
-from ledger.limits import DRAW_QUEUE_MAX, DRAWS_MAX, SWEEP_JOBS_MAX
+from ledger.limits import DRAW_QUEUE_MAX, DRAWS_MAX
 from ledger.market.asking import asked
 from ledger.market.commitment import Opened, commitment, open_bundles
 from ledger.market.draw import beacon_ready, can_run, could_verify, draw, not_of
@@ -21,7 +21,7 @@ from ledger.market.pace import run_ms
 from ledger.market.settlement import escrow_of, provider_lock
 from ledger.market.worker import known_worker
 from ledger.moment import Moment, debit
-from ledger.parameters import VERIFIERS, Parameters, Tier
+from ledger.parameters import Parameters, Tier
 from ledger.records import DECLINES_MAX, Declined, Job, JobEvent, JobState, Revealed, Verifier
 from ledger.state import change, revealed_key
 from ledger.transaction import (
@@ -66,20 +66,29 @@ def submit(moment: Moment, sender: bytes, job_id: bytes, payload: JobSubmit) -> 
 
 def new_job(parameters: Parameters, client: bytes, payload: JobSubmit, *, run_ms: int) -> Job:
     """Return a job as it is when it opens (J10); a run may take `run_ms`."""
+    terms = parameters.tiers.of(payload.tier)
     return Job(
         client=client,
         model=payload.model,
         lowering=payload.lowering,
         input=payload.input,
         tier=payload.tier,
+        k=terms.k,
+        audit_bps=terms.q_bps,
         class_=payload.class_,
         run_ms=run_ms,
         max_price=payload.max_price,
+        at_risk=payload.at_risk,
+        bond_multiple=terms.bond_multiple,
         verifier_fee=parameters.verifier_fee,
         named=payload.provider,
+        reply_key=payload.reply_key,
+        canary=payload.canary,
+        canary_opened=False,
+        batch=None,
         state=JobState.OPEN,
         outcome=None,
-        escrow=escrow_of(parameters, payload.max_price),
+        escrow=escrow_of(parameters, terms.k, payload.max_price),
         due_live_ms=None,
         provider=None,
         price=0,
@@ -88,6 +97,11 @@ def new_job(parameters: Parameters, client: bytes, payload: JobSubmit, *, run_ms
         commit_height=0,
         cut=None,
         outputs=None,
+        sealed=None,
+        opened=False,
+        redrawn=False,
+        disputes=0,
+        ruled=None,
         verifiers=[],
         payouts=[],
         penalties=[],
@@ -133,8 +147,9 @@ def _check_verifiers(moment: Moment, sender: bytes, payload: JobSubmit, model: M
     if payload.provider is None and able:
         # One operator provides: the count is right for the one that leaves the most verifiers.
         left -= min(Counter(worker.operator for worker in able).values())
-    if left < VERIFIERS:
-        raise Refused(Reason.TOO_FEW_VERIFIERS, seen=left, wanted=VERIFIERS)
+    k = moment.parameters.tiers.of(payload.tier).k
+    if left < k:
+        raise Refused(Reason.TOO_FEW_VERIFIERS, seen=left, wanted=k)
 
 
 def accept(moment: Moment, sender: bytes, payload: JobAccept) -> None:
@@ -154,8 +169,9 @@ def accept(moment: Moment, sender: bytes, payload: JobAccept) -> None:
         raise Refused(Reason.NO_CAPACITY, seen=worker.providing, wanted=f"fewer than {worker.capacity} jobs")
     if not can_run(worker, model, job.class_):
         raise Refused(Reason.NO_CAPACITY, seen=model.file.length, wanted=worker.max_model_bytes)
-    if worker.free_bond < provider_lock(job, payload.price):
-        raise Refused(Reason.BOND_TOO_SMALL, seen=worker.free_bond, wanted=provider_lock(job, payload.price))
+    lock = provider_lock(job, payload.price)
+    if worker.free_bond < lock:
+        raise Refused(Reason.BOND_TOO_SMALL, seen=worker.free_bond, wanted=lock)
     moment.events.append(JobAccepted(job=payload.job, provider=sender, price=payload.price))
     held = change(job, provider=sender, price=payload.price)
     advance(moment, payload.job, held, JobEvent.ACCEPT, who=sender)
@@ -263,10 +279,22 @@ def draw_pending(moment: Moment) -> None:
         if drawn is None:
             continue
         moment.events.append(JobDrawn(job=job_id, verifiers=drawn))
-        verifiers = [
-            Verifier(worker=worker, locked=0, commitment=None, cut=None, outputs=None, verdict=None) for worker in drawn
-        ]
+        verifiers = [new_verifier(worker) for worker in drawn]
         advance(moment, job_id, change(job, verifiers=verifiers), JobEvent.DRAW)
+
+
+def new_verifier(worker: bytes) -> Verifier:
+    """Return the part of a verifier that has just been drawn."""
+    return Verifier(
+        worker=worker,
+        locked=0,
+        commitment=None,
+        cut=None,
+        outputs=None,
+        verdict=None,
+        opened=False,
+        holds=False,
+    )
 
 
 def _ready_for_draw(moment: Moment) -> list[bytes]:
@@ -279,16 +307,6 @@ def _ready_for_draw(moment: Moment) -> list[bytes]:
         looked_at = height
         ready.append(job_id)
     return ready
-
-
-def sweep(moment: Moment) -> None:
-    """Move the jobs whose deadline has passed, the longest overdue first (J2)."""
-    for due, job_id in list(moment.state.deadlines(limit=SWEEP_JOBS_MAX)):
-        if due > moment.live_ms:
-            return
-        job = moment.state.job(job_id)
-        assert job is not None
-        advance(moment, job_id, job, JobEvent.DUE)
 
 
 def _known(moment: Moment, job_id: bytes, event: JobEvent) -> Job:

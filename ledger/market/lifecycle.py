@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from ledger.events import JobEnded, RevealOpened
 from ledger.market import bonds
+from ledger.market.verdicts import any_rejects, enough_accept, is_large
 from ledger.moment import Moment
-from ledger.parameters import ACCEPTS_MIN, VERIFIERS, Parameters
-from ledger.records import Happened, Job, JobEvent, JobState, Marker, Outcome
+from ledger.parameters import Parameters
+from ledger.records import Due, DueKind, Happened, Job, JobEvent, JobState, Marker, Outcome
 from ledger.state import change, deadline_key, draw_key, job_key
-from ledger.transaction import Decision
 from primitives.reasons import Reason, Refused
 
 
@@ -40,10 +40,6 @@ class Row:
     effect: Effect
 
 
-def _accepts(job: Job) -> int:
-    return sum(each.verdict is Decision.ACCEPT for each in job.verifiers)
-
-
 ALWAYS = Guard(words="", holds=lambda _: True)
 ALL_COMMITTED = Guard(
     words="all k committed", holds=lambda job: all(each.commitment is not None for each in job.verifiers)
@@ -55,13 +51,19 @@ SOME_TO_REVEAL = Guard(
     words="a verifier who committed has not revealed",
     holds=lambda job: any(each.commitment is not None and each.verdict is None for each in job.verifiers),
 )
-ANY_REJECT = Guard(
-    words="a verdict is reject", holds=lambda job: any(each.verdict is Decision.REJECT for each in job.verifiers)
+LARGE_VALUES = Guard(
+    words="a verifier has revealed, and values are over 4 KiB",
+    holds=lambda job: is_large(job) and any(each.verdict is not None for each in job.verifiers),
 )
-ENOUGH_ACCEPTS = Guard(
-    words=f"at least {ACCEPTS_MIN} of {VERIFIERS} accept", holds=lambda job: _accepts(job) >= ACCEPTS_MIN
+SOME_TO_SAMPLE = Guard(
+    words="a party that has revealed has not opened what was picked",
+    holds=lambda job: not job.opened or any(each.verdict is not None and not each.opened for each in job.verifiers),
 )
-
+PROVIDER_NOT_SAMPLED = Guard(words="the provider has not opened what was picked", holds=lambda job: not job.opened)
+ANY_REJECT = Guard(words="a verdict is reject", holds=any_rejects)
+ENOUGH_ACCEPTS = Guard(words="enough accept (J41)", holds=enough_accept)
+NO_VERIFIERS = Guard(words="it was not drawn", holds=lambda job: not job.verifiers)
+PAID_BEFORE = Guard(words="it was settled before", holds=lambda job: job.outcome is Outcome.SETTLED)
 NAMED_DECLINED = Guard(
     words="the worker who declines is the one named", holds=lambda job: job.declined[-1].worker == job.named
 )
@@ -70,6 +72,10 @@ NOTHING = Effect(words="", act=lambda _moment, _job_id, job: job)
 LOCK_PROVIDER = Effect(words="lock the provider's bond and slot", act=bonds.lock_provider)
 LOCK_VERIFIERS = Effect(words="lock the verifiers' bonds and slots", act=bonds.lock_verifiers)
 RELEASE_BONDS = Effect(words="release the bonds", act=bonds.release_bonds)
+
+
+def _ruled(outcome: Outcome) -> Guard:
+    return Guard(words=f"its disputes found {outcome.name}", holds=lambda job: job.ruled is outcome)
 
 
 def _end(outcome: Outcome) -> Effect:
@@ -90,28 +96,59 @@ LIFE_CYCLE = tuple(
         (S.ACCEPTED, E.COMMIT, ALWAYS, S.COMMITTED, NOTHING),
         (S.ACCEPTED, E.DUE, ALWAYS, S.VOID, _end(Outcome.PROVIDER_SILENT_AFTER_ACCEPT)),
         (S.COMMITTED, E.DRAW, ALWAYS, S.VERIFYING, LOCK_VERIFIERS),
+        (S.COMMITTED, E.SKIP, ALWAYS, S.REVEALING, NOTHING),
         (S.COMMITTED, E.DUE, ALWAYS, S.VOID, _end(Outcome.NOT_DRAWN)),
         (S.VERIFYING, E.VERIFIER_COMMIT, ALL_COMMITTED, S.REVEALING, NOTHING),
         (S.VERIFYING, E.VERIFIER_COMMIT, ALWAYS, S.VERIFYING, NOTHING),
+        (S.VERIFYING, E.REDRAW, ALWAYS, S.VERIFYING, LOCK_VERIFIERS),
         (S.VERIFYING, E.DUE, NONE_COMMITTED, S.VOID, _end(Outcome.NO_VERIFIER_COMMITTED)),
         (S.VERIFYING, E.DUE, ALWAYS, S.REVEALING, NOTHING),
+        (S.REVEALING, E.PROVIDER_REVEAL, NO_VERIFIERS, S.UNVERIFIED, NOTHING),
         (S.REVEALING, E.PROVIDER_REVEAL, ALWAYS, S.CHECKING, NOTHING),
         (S.REVEALING, E.DUE, ALWAYS, S.VOID, _end(Outcome.PROVIDER_SILENT_AT_REVEAL)),
         (S.CHECKING, E.VERIFIER_REVEAL, SOME_TO_REVEAL, S.CHECKING, NOTHING),
-        (S.CHECKING, E.VERIFIER_REVEAL, ANY_REJECT, S.VOID, _end(Outcome.REJECTED)),
+        (S.CHECKING, E.VERIFIER_REVEAL, LARGE_VALUES, S.SAMPLING, NOTHING),
+        (S.CHECKING, E.VERIFIER_REVEAL, ANY_REJECT, S.CONTESTED, NOTHING),
         (S.CHECKING, E.VERIFIER_REVEAL, ENOUGH_ACCEPTS, S.SETTLED, _end(Outcome.SETTLED)),
         (S.CHECKING, E.VERIFIER_REVEAL, ALWAYS, S.VOID, _end(Outcome.TOO_FEW_REVEALS)),
-        (S.CHECKING, E.DUE, ANY_REJECT, S.VOID, _end(Outcome.REJECTED)),
+        (S.CHECKING, E.DUE, LARGE_VALUES, S.SAMPLING, NOTHING),
+        (S.CHECKING, E.DUE, ANY_REJECT, S.CONTESTED, NOTHING),
         (S.CHECKING, E.DUE, ENOUGH_ACCEPTS, S.SETTLED, _end(Outcome.SETTLED)),
         (S.CHECKING, E.DUE, ALWAYS, S.VOID, _end(Outcome.TOO_FEW_REVEALS)),
+        (S.SAMPLING, E.PICK, ALWAYS, S.SAMPLING, NOTHING),
+        (S.SAMPLING, E.SAMPLE, SOME_TO_SAMPLE, S.SAMPLING, NOTHING),
+        (S.SAMPLING, E.SAMPLE, ANY_REJECT, S.CONTESTED, NOTHING),
+        (S.SAMPLING, E.SAMPLE, ENOUGH_ACCEPTS, S.SETTLED, _end(Outcome.SETTLED)),
+        (S.SAMPLING, E.SAMPLE, ALWAYS, S.VOID, _end(Outcome.TOO_FEW_REVEALS)),
+        (S.SAMPLING, E.DUE, PROVIDER_NOT_SAMPLED, S.VOID, _end(Outcome.PROVIDER_SILENT_AT_REVEAL)),
+        (S.SAMPLING, E.DUE, ANY_REJECT, S.CONTESTED, NOTHING),
+        (S.SAMPLING, E.DUE, ENOUGH_ACCEPTS, S.SETTLED, _end(Outcome.SETTLED)),
+        (S.SAMPLING, E.DUE, ALWAYS, S.VOID, _end(Outcome.TOO_FEW_REVEALS)),
+        (S.CONTESTED, E.CLAIM, ALWAYS, S.DISPUTED, NOTHING),
+        (S.CONTESTED, E.DUE, ENOUGH_ACCEPTS, S.SETTLED, _end(Outcome.SETTLED)),
+        (S.CONTESTED, E.DUE, ALWAYS, S.VOID, _end(Outcome.REJECTED)),
+        (S.UNVERIFIED, E.CLAIM, ALWAYS, S.DISPUTED, NOTHING),
+        (S.UNVERIFIED, E.DUE, ALWAYS, S.PAST_CHALLENGE, _end(Outcome.UNCHALLENGED)),  # J55
+        (S.SETTLED, E.CLAIM, ALWAYS, S.DISPUTED, NOTHING),
         (S.SETTLED, E.DUE, ALWAYS, S.PAST_CHALLENGE, RELEASE_BONDS),
+        (S.DISPUTED, E.CLAIM, ALWAYS, S.DISPUTED, NOTHING),
+        *(
+            (S.DISPUTED, E.VERDICT, _ruled(outcome), S.VOID, _end(outcome))
+            for outcome in (Outcome.CONVICTED, Outcome.GREY, Outcome.UNDECIDED, Outcome.ILL_CONDITIONED)
+        ),
+        (S.DISPUTED, E.VERDICT, PAID_BEFORE, S.PAST_CHALLENGE, RELEASE_BONDS),
+        (S.DISPUTED, E.VERDICT, ALWAYS, S.PAST_CHALLENGE, _end(Outcome.CLEARED)),
     )
 )
 FINAL_STATES = (JobState.PAST_CHALLENGE, JobState.VOID)
+SLOT_STATES = (S.ACCEPTED, S.COMMITTED, S.VERIFYING, S.REVEALING, S.CHECKING, S.SAMPLING)
+"""In which the parties of a job hold a slot each (J45)."""
 
 
 def time_allowed(parameters: Parameters, state: JobState, run_ms: int) -> int | None:
     """Return how long a job may stay in a state, in milliseconds of live time; None in a final state (J2).
+
+    None while it is DISPUTED, too: each of its disputes has deadlines of its own, and the last one that ends moves it.
 
     `run_ms` is what a run may take: it is added wherever somebody runs the job (J7).
     """
@@ -122,6 +159,9 @@ def time_allowed(parameters: Parameters, state: JobState, run_ms: int) -> int | 
         JobState.VERIFYING: parameters.verify_ms + run_ms,
         JobState.REVEALING: parameters.reveal_ms,
         JobState.CHECKING: parameters.check_ms,
+        JobState.SAMPLING: parameters.sample_ms,
+        JobState.CONTESTED: parameters.contest_ms + run_ms,
+        JobState.UNVERIFIED: parameters.challenge_ms,
         JobState.SETTLED: parameters.challenge_ms,
     }
     return allowed.get(state)
@@ -146,16 +186,18 @@ def advance(moment: Moment, job_id: bytes, job: Job, event: JobEvent, *, who: by
     row = next(rows, None)
     assert row is not None
     after = row.effect.act(moment, job_id, job)
-    if row.next is job.state:
+    if row.next is job.state and event is not JobEvent.REDRAW:
         return _enter(moment, job_id, after, event, who)
     if job.due_live_ms is not None:
         moment.state.put(deadline_key(job.due_live_ms, job_id), None)
     if job.state is JobState.COMMITTED:
         moment.state.put(draw_key(job.commit_height, job_id), None)
+    if job.state in SLOT_STATES and row.next not in SLOT_STATES:
+        bonds.free_slots(moment.state, job_id, job)
     after = change(after, state=row.next, due_live_ms=None)
     if after.state is JobState.REVEALING and after.provider is not None:
         moment.events.append(RevealOpened(job=job_id, provider=after.provider))
-    if after.outcome is not None and job.outcome is None:
+    if after.outcome is not None and after.outcome is not job.outcome:
         moment.events.append(JobEnded(job=job_id, outcome=after.outcome))
     return _enter(moment, job_id, after, event, who)
 
@@ -166,7 +208,7 @@ def _enter(moment: Moment, job_id: bytes, job: Job, event: JobEvent, who: bytes 
     allowed = time_allowed(moment.parameters, job.state, job.run_ms)
     if due is None and allowed is not None:
         due = moment.live_ms + allowed
-        moment.state.put(deadline_key(due, job_id), Marker())
+        moment.state.put(deadline_key(due, job_id), Due(kind=DueKind.JOB))
         if job.state is JobState.COMMITTED:
             moment.state.put(draw_key(job.commit_height, job_id), Marker())
     entry = Happened(
@@ -178,5 +220,19 @@ def _enter(moment: Moment, job_id: bytes, job: Job, event: JobEvent, who: bytes 
         live_ms=moment.live_ms,
     )
     written = change(job, due_live_ms=due, history=[*job.history, entry])
+    moment.state.put(job_key(job_id), written)
+    return written
+
+
+def postpone(moment: Moment, job_id: bytes, job: Job, by_ms: int) -> Job:
+    """Move the deadline of the state that a job is in, by milliseconds of live time, and return the job.
+
+    It is written with it, and what else was changed in it is kept: who stops a clock bounds for how long.
+    """
+    assert job.due_live_ms is not None
+    due = job.due_live_ms + by_ms
+    moment.state.put(deadline_key(job.due_live_ms, job_id), None)
+    moment.state.put(deadline_key(due, job_id), Due(kind=DueKind.JOB))
+    written = change(job, due_live_ms=due)
     moment.state.put(job_key(job_id), written)
     return written

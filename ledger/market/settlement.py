@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from ledger.parameters import PROVIDER_BOND_MULTIPLE, VERIFIERS, Parameters
+from ledger.market.verdicts import verdict_of
+from ledger.parameters import Parameters
 from ledger.records import Job, Outcome, Payout, PayoutKind, Penalty, Verifier
+from ledger.transaction import Decision
 from primitives.units import BASIS, mul_div_floor
+
+AGREED_REJECTS = 2
+"""Rejects that nobody contradicts, and that cost those who give them nothing though none opens a claim (J56)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,14 +21,14 @@ class Ending:
     penalties: list[Penalty]
 
 
-def escrow_of(parameters: Parameters, max_price: int) -> int:
-    """Return what a client pays in with its job (J10)."""
-    return max_price + VERIFIERS * parameters.verifier_fee
+def escrow_of(parameters: Parameters, k: int, max_price: int) -> int:
+    """Return what a client pays in with a job of `k` verifiers (J10)."""
+    return max_price + k * parameters.verifier_fee
 
 
 def provider_lock(job: Job, price: int) -> int:
     """Return what a provider locks of its bond (J11)."""
-    return PROVIDER_BOND_MULTIPLE * price + VERIFIERS * job.verifier_fee
+    return job.bond_multiple * (price + job.at_risk) + job.k * job.verifier_fee
 
 
 def verifier_lock(parameters: Parameters) -> int:
@@ -34,7 +39,7 @@ def verifier_lock(parameters: Parameters) -> int:
 def ending(job: Job, outcome: Outcome, parameters: Parameters, *, owner: bytes) -> Ending:
     """Return how the job's money moves if it ends so; `owner` published the model."""
     match outcome:
-        case Outcome.SETTLED:
+        case Outcome.SETTLED | Outcome.UNCHALLENGED | Outcome.CLEARED:
             return _settled(job, parameters, owner)
         case Outcome.NOT_ACCEPTED | Outcome.NOT_DRAWN | Outcome.DECLINED:
             return _refunded(job, penalties=[], paid=[])  # J44
@@ -42,12 +47,13 @@ def ending(job: Job, outcome: Outcome, parameters: Parameters, *, owner: bytes) 
             return _provider_silent(job, parameters)
         case Outcome.NO_VERIFIER_COMMITTED:
             return _refunded(job, penalties=_silent(job.verifiers, parameters), paid=[])  # J43
-        case Outcome.REJECTED:
-            return _rejected(job, parameters)
-        case Outcome.TOO_FEW_REVEALS:
-            revealed = [each for each in job.verifiers if each.verdict is not None]
-            silent = [each for each in job.verifiers if each.verdict is None]
-            return _refunded(job, penalties=_silent(silent, parameters), paid=revealed)  # J43
+        case Outcome.REJECTED | Outcome.TOO_FEW_REVEALS:
+            accepted, silent = _parted(job)
+            if _agreed_to_reject(job):
+                silent = [each for each in silent if verdict_of(job, each) is None]
+            return _refunded(job, penalties=_silent(silent, parameters), paid=accepted)  # J43
+        case Outcome.CONVICTED | Outcome.GREY | Outcome.UNDECIDED | Outcome.ILL_CONDITIONED:
+            return _refunded(job, penalties=[], paid=[])
         case _:
             assert_never(outcome)
 
@@ -62,26 +68,25 @@ def _settled(job: Job, parameters: Parameters, owner: bytes) -> Ending:
         Payout(kind=PayoutKind.OWNER_SHARE, to=owner, amount=owner_share),
         Payout(kind=PayoutKind.PROTOCOL_SHARE, to=None, amount=protocol_share),
     ]
-    return _with_verifiers(job, parameters, payouts)
-
-
-def _rejected(job: Job, parameters: Parameters) -> Ending:
-    """Refund the price, pay who revealed; the provider gets and loses nothing (J41)."""
-    return _with_verifiers(job, parameters, [])
-
-
-def _with_verifiers(job: Job, parameters: Parameters, payouts: list[Payout]) -> Ending:
-    """Add the fees of who revealed, the client's rest, and what the silent lose."""
-    payouts += [
-        Payout(kind=PayoutKind.VERIFIER_FEE, to=each.worker, amount=job.verifier_fee)
-        for each in job.verifiers
-        if each.verdict is not None
-    ]
+    accepted, silent = _parted(job)
+    payouts += [Payout(kind=PayoutKind.VERIFIER_FEE, to=each.worker, amount=job.verifier_fee) for each in accepted]
     rest = job.escrow - sum(each.amount for each in payouts)
     payouts.append(Payout(kind=PayoutKind.REFUND, to=job.client, amount=rest))
-    penalties = _silent([each for each in job.verifiers if each.verdict is None], parameters)
+    penalties = _silent(silent, parameters)
     payouts.append(Payout(kind=PayoutKind.BURNED, to=None, amount=sum(each.amount for each in penalties)))
     return _ending(payouts, penalties)
+
+
+def _parted(job: Job) -> tuple[list[Verifier], list[Verifier]]:
+    """Return the verifiers who accept, and the silent; a reject that came to no claim counts as silence (J56)."""
+    accepted = [each for each in job.verifiers if verdict_of(job, each) is Decision.ACCEPT]
+    return accepted, [each for each in job.verifiers if each not in accepted]
+
+
+def _agreed_to_reject(job: Job) -> bool:
+    """Tell whether two or more reject and nobody accepts: what can't be run leaves nothing to claim (J56)."""
+    verdicts = [verdict_of(job, each) for each in job.verifiers]
+    return Decision.ACCEPT not in verdicts and verdicts.count(Decision.REJECT) >= AGREED_REJECTS
 
 
 def _provider_silent(job: Job, parameters: Parameters) -> Ending:

@@ -86,8 +86,8 @@ def price_of(worker: Worker, job: Job, state: State) -> int:
 
 def has_room(worker: Worker, job: Job, state: State) -> bool:
     """Tell whether a worker has a slot and bond free to provide a job at its own price."""
-    free = worker.free_bond >= provider_lock(job, price_of(worker, job, state))
-    return worker.providing < worker.capacity and free
+    lock = provider_lock(job, price_of(worker, job, state))
+    return worker.providing < worker.capacity and worker.free_bond >= lock
 
 
 def ranking(job_id: bytes, job: Job, entry: ModelEntry, state: State) -> list[bytes]:

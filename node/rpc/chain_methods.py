@@ -4,7 +4,6 @@ import msgspec
 
 from ledger.apply import precheck
 from ledger.block import Block, block_id
-from ledger.parameters import VERIFIERS
 from ledger.transaction import open_transaction
 from node.genesis_file import render_genesis
 from node.p2p.peer_id import peer_id_text
@@ -155,7 +154,8 @@ async def chain_params(services: Services, _: Nothing) -> ParametersShape:
     numbers = msgspec.structs.asdict(services.chain.genesis.parameters)
     amounts = ("base_fee_min", "validator_bond_min", "worker_bond_min", "verifier_fee")
     told = {name: str(value) if name in amounts else value for name, value in numbers.items()}
-    return msgspec.convert({**told, "verifiers": VERIFIERS}, ParametersShape)
+    tiers = {name: msgspec.structs.asdict(terms) for name, terms in msgspec.structs.asdict(numbers["tiers"]).items()}
+    return msgspec.convert({**told, "tiers": tiers}, ParametersShape)
 
 
 async def chain_genesis(services: Services, _: Nothing) -> GenesisShape:

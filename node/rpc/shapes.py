@@ -222,6 +222,17 @@ class TransactionStatus(Shape):
     """Once it is final."""
 
 
+class TierShape(Shape):
+    """What a tier asks."""
+
+    q_bps: int
+    """The least chance of being drawn for verification, in ten-thousandths."""
+    k: int
+    """How many workers verify a job that is drawn."""
+    bond_multiple: int
+    """The provider locks so many times price and value at risk."""
+
+
 class ParametersShape(Shape):
     """The numbers that genesis fixed; see the ledger's specification."""
 
@@ -252,10 +263,12 @@ class ParametersShape(Shape):
     verify_ms: int
     reveal_ms: int
     check_ms: int
+    sample_ms: int
+    contest_ms: int
     challenge_ms: int
     live_step_ms_max: int
-    verifiers: int
-    """How many workers verify a job of tier high."""
+    tiers: dict[str, TierShape]
+    """What spot, standard, high and max mean."""
 
 
 class GenesisShape(Shape):

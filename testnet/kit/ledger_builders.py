@@ -361,6 +361,9 @@ def a_submission(
         class_=class_,
         max_price=max_price,
         provider=None if provider is None else address(provider),
+        at_risk=0,
+        reply_key=None,
+        canary=bytes(32),
     )
 
 

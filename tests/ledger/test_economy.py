@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ledger import state as rows
-from ledger.market.lifecycle import FINAL_STATES
+from ledger.market.lifecycle import FINAL_STATES, SLOT_STATES
 from ledger.parameters import Parameters
 from ledger.records import (
     Account,
     Amount,
     Clock,
+    Due,
+    DueKind,
     Job,
     JobState,
     LoweringEntry,
@@ -57,7 +59,7 @@ KINDS: dict[bytes, type[Record]] = {
     rows.TIP: Tip,
     rows.TOTALS: Totals,
     rows.CLOCK: Clock,
-    rows.DEADLINE: Marker,
+    rows.DEADLINE: Due,
     rows.DRAW: Marker,
     rows.UNBONDING: Amount,
     rows.REVEALED: Revealed,
@@ -233,7 +235,7 @@ class Economy(RuleBasedStateMachine):
         for address, worker in state.workers():
             held = providing = verifying = 0
             for _, job in state.jobs():
-                busy = job.outcome is None
+                busy = job.state is JobState.OPEN or job.state in SLOT_STATES
                 if job.provider == address:
                     held += job.provider_locked
                     providing += busy
@@ -247,7 +249,9 @@ class Economy(RuleBasedStateMachine):
     @invariant()
     def every_unfinished_job_stands_in_the_deadline_index_once(self) -> None:
         state = self.world.state
-        due = sorted((job.due_live_ms or 0, job_id) for job_id, job in state.jobs() if job.state not in FINAL_STATES)
+        due = sorted(
+            (job.due_live_ms or 0, DueKind.JOB, job_id) for job_id, job in state.jobs() if job.state not in FINAL_STATES
+        )
         assert sorted(state.deadlines()) == due
         waiting = [job_id for job_id, job in state.jobs() if job.state is JobState.COMMITTED]
         assert sorted(job_id for _, job_id in state.draws()) == sorted(waiting)

@@ -29,9 +29,13 @@ def deadlines() -> str:
     lines = ["| state | seconds of live time (parameter) | grows with the run (J7) |", "| --- | --- | --- |"]
     for state in JobState:
         allowed, longer = (time_allowed(Parameters(), state, run_ms) for run_ms in (0, 1))
-        told = "no limit: final" if allowed is None else allowed // 1_000
+        told = _untimed(state) if allowed is None else allowed // 1_000
         lines.append(f"| {state.name} | {told} | {'yes' if allowed != longer else ''} |")
     return "\n".join(lines)
+
+
+def _untimed(state: JobState) -> str:
+    return "no limit: final" if state in FINAL_STATES else "ends with the last of its disputes"
 
 
 def costs() -> str:

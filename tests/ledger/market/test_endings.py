@@ -64,15 +64,18 @@ CASES = {
         burned=SILENT,
         verifiers=(V, V, -SILENT),
     ),
-    "all reject": Case(
-        script=Script(provider_shift=0.01), outcome=Outcome.REJECTED, client=-3 * V, verifiers=(V, V, V)
+    "all reject and none claims": Case(
+        script=Script(provider_shift=0.01),
+        outcome=Outcome.REJECTED,
+        client=0,
+        verifiers=(0, 0, 0),
     ),
-    "one of three reveals and rejects": Case(
+    "one of three reveals and rejects, and does not claim": Case(
         script=Script(provider_shift=0.01, verifiers_reveal=1),
         outcome=Outcome.REJECTED,
-        client=-V,
-        burned=2 * SILENT,
-        verifiers=(V, -SILENT, -SILENT),
+        client=0,
+        burned=3 * SILENT,
+        verifiers=(-SILENT, -SILENT, -SILENT),
     ),
     "nobody accepts the job": Case(script=Script(accepts=False), outcome=Outcome.NOT_ACCEPTED, client=0),
     "the provider is silent after accepting": Case(
@@ -214,6 +217,7 @@ DEADLINES = [
     (JobState.VERIFYING, Script(verifiers_commit=0), Parameters().verify_ms),
     (JobState.REVEALING, Script(reveals=False), Parameters().reveal_ms),
     (JobState.CHECKING, Script(verifiers_reveal=0), Parameters().check_ms),
+    (JobState.CONTESTED, Script(provider_shift=0.01), Parameters().contest_ms),
 ]
 
 

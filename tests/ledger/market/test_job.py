@@ -174,7 +174,8 @@ def test_the_decline_of_the_one_named_ends_a_job_at_once_and_refunds_it(world: W
     job = world.job(job_id)
     assert (job.state, job.outcome, job.escrow) == (JobState.VOID, Outcome.DECLINED, 0)
     assert [(each.worker, each.reason) for each in job.declined] == [(kit.address("worker 0"), Reason.RUN_TIME_LIMIT)]
-    assert before - world.balance("client") == kit.least_fee(kit.a_submission()) + kit.least_fee(declined(job_id))
+    fees = kit.least_fee(kit.a_submission(), pieces=2) + kit.least_fee(declined(job_id))
+    assert before - world.balance("client") == fees
     assert refused(world, "worker 0", JobAccept(job=job_id, price=PRICE)) is Reason.JOB_WRONG_STATE
 
 
@@ -364,7 +365,7 @@ def test_deadlines_in_which_a_job_is_run_grow_with_its_cost(world: World) -> Non
     assert job.run_ms == 20_000
     assert (job.due_live_ms or 0) - job.history[0].live_ms == parameters.accept_ms + 20_000
     grown = [state for state in JobState if time_allowed(parameters, state, 9) != time_allowed(parameters, state, 0)]
-    assert grown == [JobState.OPEN, JobState.ACCEPTED, JobState.VERIFYING]
+    assert grown == [JobState.OPEN, JobState.ACCEPTED, JobState.VERIFYING, JobState.CONTESTED]
 
 
 def test_an_unnamed_job_is_taken_by_whoever_accepts_first(world: World) -> None:

@@ -2,11 +2,11 @@ from itertools import groupby
 
 import pytest
 
-from ledger.market.lifecycle import ALWAYS, FINAL_STATES, LIFE_CYCLE, time_allowed
-from ledger.parameters import Parameters
-from ledger.records import HISTORY_MAX, JobEvent, JobState, Outcome
+from ledger.market.lifecycle import ALWAYS, FINAL_STATES, LIFE_CYCLE, PAID_BEFORE, RELEASE_BONDS, time_allowed
+from ledger.parameters import K_MAX, Parameters, accepts_needed
+from ledger.records import HISTORY_MAX, PAYOUTS_MAX, PENALTIES_MAX, JobEvent, JobState, Outcome
 
-LIVE_STATES = [state for state in JobState if state not in FINAL_STATES]
+LIVE_STATES = [state for state in JobState if state not in (*FINAL_STATES, JobState.DISPUTED)]
 
 
 def next_by_time(state: JobState) -> set[JobState]:
@@ -17,6 +17,7 @@ def next_by_time(state: JobState) -> set[JobState]:
 def test_every_state_has_a_way_out_by_time_alone(state: JobState) -> None:
     assert time_allowed(Parameters(), state, 0) is not None
     reached = {state}
+    assert next_by_time(state)
     for _ in JobState:
         reached = set().union(*(next_by_time(each) or {each} for each in reached))
     assert reached <= set(FINAL_STATES)
@@ -26,6 +27,21 @@ def test_every_state_has_a_way_out_by_time_alone(state: JobState) -> None:
 def test_a_final_state_has_no_deadline_and_no_way_out(state: JobState) -> None:
     assert time_allowed(Parameters(), state, 0) is None
     assert not [row for row in LIFE_CYCLE if row.state is state]
+
+
+def test_a_dispute_has_a_way_out_by_its_verdict_whatever_it_finds() -> None:
+    assert time_allowed(Parameters(), JobState.DISPUTED, 0) is None
+    rows = [row for row in LIFE_CYCLE if row.state is JobState.DISPUTED and row.event is JobEvent.VERDICT]
+    assert rows[-1].guard is ALWAYS
+    assert {row.next for row in rows} == set(FINAL_STATES)
+
+
+def test_bonds_are_released_where_a_job_is_final_and_nowhere_else() -> None:
+    for row in LIFE_CYCLE:
+        if row.next in FINAL_STATES:
+            assert row.effect is RELEASE_BONDS or row.effect.words.startswith("end as")
+        else:
+            assert row.effect is not RELEASE_BONDS
 
 
 def test_for_every_state_and_event_some_row_is_taken_and_every_row_can_be() -> None:
@@ -47,13 +63,26 @@ def test_every_state_is_reached_and_every_outcome_is_an_ending() -> None:
     assert endings == {f"end as {outcome.name}" for outcome in Outcome}
 
 
-def test_a_job_ends_when_it_enters_settled_or_void_and_only_then() -> None:
+def test_the_escrow_is_paid_out_once_on_every_way() -> None:
     for row in LIFE_CYCLE:
-        enters = row.next in (JobState.SETTLED, JobState.VOID)
-        assert row.effect.words.startswith("end as") == enters
+        ends = row.next in (JobState.SETTLED, *FINAL_STATES) and row.effect is not RELEASE_BONDS
+        assert row.effect.words.startswith("end as") == ends
+    released = [(row.state, row.guard) for row in LIFE_CYCLE if row.effect is RELEASE_BONDS]
+    assert released == [(JobState.SETTLED, ALWAYS), (JobState.DISPUTED, PAID_BEFORE)]
 
 
 def test_the_longest_life_fits_its_history() -> None:
-    verifiers = 3
-    # Submission, acceptance, commitment, draw, each commitment and reveal, and a deadline in every state it can pass.
-    assert 4 + 1 + 2 * verifiers + 3 <= HISTORY_MAX
+    # Submission, three declines, acceptance, commitment, draw, redraw, picking; commitment, reveal and sample of each
+    # verifier, and the provider's two; a claim on the job and on each party, the verdict; deadlines on the way.
+    assert 9 + 3 * K_MAX + 2 + (2 + K_MAX) + 1 + 4 <= HISTORY_MAX
+
+
+def test_what_a_job_pays_and_takes_fits_its_record() -> None:
+    # Client, provider, owner, protocol, verifiers, what is burned at the end and at a redraw; as much for disputes.
+    assert 2 * (4 + K_MAX + 2) <= PAYOUTS_MAX
+    assert 2 * (1 + K_MAX) + K_MAX <= PENALTIES_MAX
+
+
+@pytest.mark.parametrize(("k", "needed"), [(1, 1), (2, 1), (3, 2), (5, 3), (7, 5)])
+def test_two_thirds_of_the_verifiers_settle(k: int, needed: int) -> None:
+    assert accepts_needed(k) == needed

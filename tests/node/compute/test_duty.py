@@ -30,7 +30,16 @@ def duty(world: World, job_id: bytes, name: str = "worker 0", *, after_ms: int =
 
 
 def a_verifier(name: str, *, commitment: bytes | None = None) -> Verifier:
-    return Verifier(worker=address(name), locked=0, commitment=commitment, cut=None, outputs=None, verdict=None)
+    return Verifier(
+        worker=address(name),
+        locked=0,
+        commitment=commitment,
+        cut=None,
+        outputs=None,
+        verdict=None,
+        opened=False,
+        holds=False,
+    )
 
 
 def test_a_job_is_accepted_by_whom_it_names_alone_d2(world: World) -> None:
@@ -106,6 +115,10 @@ PARTS = [
     (JobState.VERIFYING, Duty.WAIT),
     (JobState.REVEALING, Duty.REVEAL),
     (JobState.CHECKING, Duty.NONE),
+    (JobState.SAMPLING, Duty.NONE),
+    (JobState.UNVERIFIED, Duty.NONE),
+    (JobState.CONTESTED, Duty.NONE),
+    (JobState.DISPUTED, Duty.NONE),
     (JobState.SETTLED, Duty.NONE),
     (JobState.PAST_CHALLENGE, Duty.NONE),
     (JobState.VOID, Duty.NONE),

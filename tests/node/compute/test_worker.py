@@ -172,8 +172,8 @@ async def refunded(cluster: Cluster, outcome: Outcome, *, raw: bytes = INPUT) ->
     before = cluster.chain.world.balance("client")
     job = await cluster.ended(await cluster.submit(raw=raw))
     assert job.outcome is outcome
-    paid = before - cluster.chain.world.balance("client") - least_fee(a_submission())
-    assert paid == (3 * job.verifier_fee if outcome is Outcome.REJECTED else 0)
+    paid = before - cluster.chain.world.balance("client") - least_fee(a_submission(), pieces=2)
+    assert paid == 0
     assert supply_of(cluster.chain.state()) == cluster.chain.state().totals().supply
     return job
 

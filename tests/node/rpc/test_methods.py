@@ -178,7 +178,7 @@ async def test_parameters_and_genesis_are_told(node: Node) -> None:
     params = await node.call("chain.params")
     assert params["verifier_fee"] == str(node.chain.genesis.parameters.verifier_fee)
     assert params["accept_ms"] == node.chain.genesis.parameters.accept_ms
-    assert params["verifiers"] == 3
+    assert params["tiers"]["high"] == {"q_bps": 10_000, "k": 3, "bond_multiple": 2}
     genesis = await node.call("chain.genesis")
     assert genesis["hash"] == node.chain.genesis_hash.hex()
     assert len(genesis["genesis"]["validators"]) == 4
@@ -186,7 +186,7 @@ async def test_parameters_and_genesis_are_told(node: Node) -> None:
 
 async def test_the_parameters_told_are_all_there_are(node: Node) -> None:
     names = set(msgspec.structs.asdict(node.chain.genesis.parameters))
-    assert set(await node.call("chain.params")) == names | {"verifiers"}
+    assert set(await node.call("chain.params")) == names
 
 
 async def test_a_settled_job_tells_everything(node: Node) -> None:
