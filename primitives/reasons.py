@@ -84,6 +84,9 @@ class Reason(enum.IntEnum):
     LOWERING_UNKNOWN = 428  # no lowering with this id is registered
     LOWERING_EXISTS = 429  # this lowering is registered already
     CLASS_NOT_OFFERED = 430  # the lowering does not offer jobs of this class
+    REPLY_KEY_WANTED = 445  # the outputs are too large for the chain, and the job names no key to seal them to
+    WRONG_SAMPLE = 446  # the leaves are not those that the beacon has picked
+    WRONG_SEAL = 447  # what is delivered sealed is not as long as the outputs make it, or not asked for
 
     # 5xx: models and inputs, found in the sandbox at admission
     MODEL_UNREADABLE = 501  # the file is no whole ONNX model
@@ -165,6 +168,7 @@ class Reason(enum.IntEnum):
     NODE_UNKNOWN = 1012  # the test network has no node of this name
     RECEIPT_WRONG_VERSION = 1013  # the receipt is of a version that this program does not read
     RECEIPT_CONTRADICTS = 1014  # a transaction of the receipt does not agree with the job that it shows
+    SEAL_BROKEN = 1020  # a sealed result was sealed to another key, or for another job
 
     # 11xx: validators and their stake
     VALIDATOR_UNKNOWN = 1101  # the account is no validator
