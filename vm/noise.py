@@ -48,7 +48,22 @@ class Row(Record):
     """σ² in units of 2^-80."""
 
 
-def _square(reference: Value, other: Value, scale: Scale) -> int | None:
+def total_of(row: Row) -> int:
+    """Return the sum of squares of a row's record."""
+    return int.from_bytes(row.total, "big")
+
+
+def is_sound(row: Row) -> bool:
+    """Tell whether a record can be one: with a scale above 0, and noise within its bounds (V100, V102)."""
+    return row.members > 0 and total_of(row) > 0 and FLOOR <= row.noise <= NOISE_MAX
+
+
+def _record(scale: Scale, noise: int) -> Row:
+    total = scale.total.to_bytes((scale.total.bit_length() + 7) // 8, "big")
+    return Row(total=total, members=scale.members, noise=noise)
+
+
+def _square(reference: Value, other: Value, total: int, members: int) -> int | None:
     """Return the square of the deviation in units of 2^-80, rounded down; None if no number says it (V101)."""
     if reference == "nan":
         return None  # V102: engines pass over a NaN, or don't, as their instructions do
@@ -56,20 +71,44 @@ def _square(reference: Value, other: Value, scale: Scale) -> int | None:
         return 0
     if isinstance(reference, str) or isinstance(other, str):
         return None
-    error = (other - reference) ** 2 * scale.members
-    return (error << UNIT_BITS) // max(reference * reference * scale.members, scale.total)
+    error = (other - reference) ** 2 * members
+    return (error << UNIT_BITS) // max(reference * reference * members, total)
 
 
 def _noise(canonical: list[Value], perturbed: list[Value], scale: Scale) -> int:
     """Return σ² over the elements that make the scale, within its bounds (V102)."""
     squares: list[int] = []
     for reference, moved in zip(canonical, perturbed, strict=True):
-        square = _square(reference, moved, scale)
+        square = _square(reference, moved, scale.total, scale.members)
         if square is None:
             return NOISE_MAX
         if scale.counts(reference):
             squares.append(square)
     return min(max(sum(squares) // len(squares) if squares else 0, FLOOR), NOISE_MAX)
+
+
+def unit_of(row: Row, canonical: Value, perturbed: Value, tolerance: Ratio) -> int:
+    """Return the square of σ by which an element of a row is judged, in units of 2^-80 (V103).
+
+    `canonical` and `perturbed` are the element in the two runs, `row` is sound.
+    """
+    own = _square(canonical, perturbed, total_of(row), row.members)
+    if own is None:
+        return NOISE_MAX
+    least = square_of_sixteenth(tolerance) if row.members < ELEMENTS_MIN else FLOOR
+    return min(max(row.noise, own // OWN, least), NOISE_MAX)
+
+
+def in_sigma(row: Row, unit: int, reference: Value, seen: Value) -> int:
+    """Return how far a value is off, in thousandths of the σ whose square is `unit`, rounded up (V104)."""
+    if seen == reference:
+        return 0
+    if isinstance(reference, str) or isinstance(seen, str):
+        return IN_SIGMA_MAX
+    # The square of |seen − reference| / max(|reference|, S) / σ, rounded up only once.
+    above = ((seen - reference) ** 2 * row.members << UNIT_BITS) * THOUSANDTHS**2
+    below = max(reference * reference * row.members, total_of(row)) * unit
+    return min(math.isqrt(-(-above // below) - 1) + 1, IN_SIGMA_MAX)
 
 
 class Noise:
@@ -81,25 +120,27 @@ class Noise:
         Of fewer than 16 values σ is found by luck: the second run may move them hardly, or all together.
         """
         assert canonical.dtype in FLOATS
-        self._least = square_of_sixteenth(tolerance)
+        self._tolerance = tolerance
         assert (canonical.dtype, canonical.shape) == (perturbed.dtype, perturbed.shape)
         self._dtype = canonical.dtype
         self._canonical, self._perturbed = values(canonical), values(perturbed)
         self._length = row_length(canonical)
         self._scales = Scales(self._canonical, self._length, canonical.dtype)
         self._whole: int | None = None
-        self._rows: dict[int, tuple[Scale, int]] = {}
+        self._rows: dict[int, Row] = {}
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        return len(self._canonical) // self._length
 
     def rows(self) -> list[Row]:
         """Return the record of each row, in order."""
-        told: list[Row] = []
-        for start in range(0, len(self._canonical), self._length):
-            scale, noise = self._row(start)
-            total = scale.total.to_bytes((scale.total.bit_length() + 7) // 8, "big")
-            told.append(Row(total=total, members=scale.members, noise=noise))
-        return told
+        return [self.row(at) for at in range(self.count)]
 
-    def _row(self, start: int) -> tuple[Scale, int]:
+    def row(self, number: int) -> Row:
+        """Return the record of a row."""
+        start = number * self._length
         if start not in self._rows:
             scale = self._scales.of(start)
             if scale.own:
@@ -109,34 +150,20 @@ class Noise:
                 if self._whole is None:
                     self._whole = _noise(self._canonical, self._perturbed, scale)
                 noise = self._whole
-            self._rows[start] = scale, noise
+            self._rows[start] = _record(scale, noise)
         return self._rows[start]
 
-    def _unit(self, at: int) -> tuple[Scale, int]:
-        """Return by what an element is judged: scale, and the larger of σ² and what bounds it from below (V103)."""
-        scale, noise = self._row(at - at % self._length)
-        own = _square(self._canonical[at], self._perturbed[at], scale)
-        if own is None:
-            return scale, NOISE_MAX
-        least = self._least if scale.members < ELEMENTS_MIN else FLOOR
-        return scale, min(max(noise, own // OWN, least), NOISE_MAX)
+    def unit(self, at: int) -> int:
+        """Return the square of σ by which an element is judged (V103)."""
+        return unit_of(self.row(at // self._length), self._canonical[at], self._perturbed[at], self._tolerance)
 
     def largest(self) -> int:
         """Return the largest σ² of an element, in units of 2^-80."""
-        return max((self._unit(at)[1] for at in range(len(self._canonical))), default=FLOOR)
+        return max((self.unit(at) for at in range(len(self._canonical))), default=FLOOR)
 
     def in_sigma(self, at: int, seen: Value) -> int:
         """Return how far a value for element `at` is off, in thousandths of σ, rounded up (V104)."""
-        scale, unit = self._unit(at)
-        reference = self._canonical[at]
-        if seen == reference:
-            return 0
-        if isinstance(reference, str) or isinstance(seen, str):
-            return IN_SIGMA_MAX
-        # The square of |seen − reference| / max(|reference|, S) / σ, rounded up only once.
-        above = ((seen - reference) ** 2 * scale.members << UNIT_BITS) * THOUSANDTHS**2
-        below = max(reference * reference * scale.members, scale.total) * unit
-        return min(math.isqrt(-(-above // below) - 1) + 1, IN_SIGMA_MAX)
+        return in_sigma(self.row(at // self._length), self.unit(at), self._canonical[at], seen)
 
     def worst(self, seen: Tensor) -> tuple[int, int]:
         """Return the largest deviation of a tensor in thousandths of σ, and the first element that has it (V104).

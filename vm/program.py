@@ -158,6 +158,8 @@ ELEMENTARY = frozenset(op for op in Op if Op.EXP <= op <= Op.ERF) | {Op.POW}
 INEXACT = CONTRACTIONS | FLOAT_FOLDS | ELEMENTARY
 """With a float result these depend on order and method: the second run perturbs them (DESIGN 7)."""
 
+TAIL_LEAF_BYTES = 128
+"""Of the bits that say which operations are in the tail: a thousand of them in a leaf, seven hashes beside it."""
 NOISE_BITS = 21
 """The second run scales inexact results by 1 ± 2⁻²¹ (DESIGN 7)."""
 NOISE_BITS_FLOAT16 = 10
@@ -220,6 +222,7 @@ class Outline(Record):
     outputs: Annotated[list[U32], msgspec.Meta(max_length=BUNDLE_TENSORS_MAX)]
     cut: Annotated[list[U32], msgspec.Meta(max_length=BUNDLE_TENSORS_MAX)]
     tail: Hash
+    """Root over `tail_bits`, in leaves of 128 bytes: one of them shows whether an operation is in the tail."""
     constants: U32
     operations: U32
     constants_root: Hash
@@ -231,13 +234,26 @@ def operation_hashes(program: Program) -> list[bytes]:
     return [merkle.leaf_hash(codec.encode(operation)) for operation in program.operations]
 
 
+def tail_bits(program: Program) -> bytes:
+    """Return a bit for each operation, the first in the highest place: whether it is in the tail."""
+    found = bytearray(-(-len(program.operations) // 8))
+    for number in program.tail:
+        found[number // 8] |= 0x80 >> number % 8
+    return bytes(found)
+
+
+def tail_hashes(program: Program) -> list[bytes]:
+    """Return the leaf hashes of `tail_bits`."""
+    return merkle.leaf_hashes(tail_bits(program), TAIL_LEAF_BYTES)
+
+
 def outline(program: Program, constants: list[Hash]) -> Outline:
     """Return the outline of a program whose constants have these roots."""
     return Outline(
         inputs=program.inputs,
         outputs=program.outputs,
         cut=program.cut,
-        tail=tagged("assay/tail", codec.encode(program.tail)),
+        tail=merkle.root_of_hashes(tail_hashes(program)),
         constants=len(constants),
         operations=len(program.operations),
         constants_root=merkle.root(constants),

@@ -16,7 +16,7 @@ from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from primitives.units import U32
 from vm.program import Outline, TrapCode, outline_root
-from vm.tensor import BUNDLE_TENSORS_MAX
+from vm.tensor import BUNDLE_TENSORS_MAX, ITEM_BYTES, ROOT_LEAF_BYTES, TensorType, bytes_of
 
 PARTS_MAX = 4096
 """Roots told in one step: 136 KiB. Two steps reach one of 100,000 operations, two more a leaf of the largest value."""
@@ -43,6 +43,10 @@ class Trace(Record):
     """For each value of the cut the root of its scales and noise; empty without a second run."""
 
 
+ABSENT = tagged("assay/absent")
+"""In the trace of a tail, what stands for the result of an operation before the cut (V132)."""
+
+
 class Window(NamedTuple):
     """Leaves `low` to `high` (excluded) of a tree that splitting it leaves together."""
 
@@ -53,6 +57,14 @@ class Window(NamedTuple):
 def trap_digest(code: TrapCode, operation: int) -> bytes:
     """Return what stands for the result of an operation that traps, 32 bytes (V83)."""
     return tagged("assay/trap", bytes([code]), operation.to_bytes(4, "big"))
+
+
+def trap_of(leaf: bytes, operation: int) -> TrapCode | None:
+    """Return how an operation traps whose digest is the leaf with this hash in its run's tree; None if it does not."""
+    for code in TrapCode:
+        if merkle.leaf_hash(trap_digest(code, operation)) == leaf:
+            return code
+    return None
 
 
 def run_of(digests: Sequence[bytes]) -> Run:
@@ -70,36 +82,47 @@ def trace_root(trace: Trace) -> bytes:
     return tagged("assay/trace", codec.encode(trace))
 
 
-def check_trace(trace: Trace, told: Outline) -> None:
-    """Raise Refused MALFORMED unless a trace has the form that a program of this outline gives it (V82)."""
+def check_trace(trace: Trace, told: Outline, *, second: bool) -> None:
+    """Raise Refused MALFORMED unless a trace has the form that a program of this outline gives it (V82, V132).
+
+    `second` says whether there is a second run: of a whole program in class native, not of a tail or in class exact.
+    """
     runs = [trace.first] if trace.perturbed is None else [trace.first, trace.perturbed]
     whole = all(run.count == told.operations for run in runs)
-    noise = len(told.cut) if len(runs) > 1 and whole else 0
+    noise = len(told.cut) if second and whole else 0
     fits = trace.program == outline_root(told) and len(trace.inputs) == len(told.inputs)
-    if not fits or any(run.count > told.operations for run in runs):
+    if not fits or any(run.count > told.operations for run in runs) or len(runs) != 1 + second:
         raise Refused(Reason.MALFORMED, what="trace", wanted="one of this program")
     # A run that traps in its last operation is whole, too, and has no noise.
     if len(trace.noise) not in (0, noise):
         raise Refused(Reason.MALFORMED, what="noise of a trace", seen=len(trace.noise), wanted=noise)
 
 
-def parts(window: Window) -> list[Window]:
-    """Return the parts of a window whose roots are told next, at most 4,096, from left to right (V84)."""
-    count = window.high - window.low
+def part_width(*windows: Window) -> int:
+    """Return the width of the parts of these windows, so that each has at most 4,096 (V84).
+
+    Runs of different lengths are told in parts of one width, or their parts could not be held against each other.
+    """
     width = 1
-    while -(-count // width) > PARTS_MAX:
+    while any(-(-(window.high - window.low) // width) > PARTS_MAX for window in windows):
         width *= 2
-    return [Window(low, min(low + width, window.high)) for low in range(window.low, window.high, width)]
+    return width
 
 
-def tell(tree: merkle.Tree, window: Window) -> list[bytes]:
+def parts(window: Window, width: int | None = None) -> list[Window]:
+    """Return the parts of a window whose roots are told next, from left to right (V84)."""
+    step = part_width(window) if width is None else width
+    return [Window(low, min(low + step, window.high)) for low in range(window.low, window.high, step)]
+
+
+def tell(tree: merkle.Tree, window: Window, width: int | None = None) -> list[bytes]:
     """Return the roots of a window's parts."""
-    return [tree.subtree(*part) for part in parts(window)]
+    return [tree.subtree(*part) for part in parts(window, width)]
 
 
-def check_told(roots: Sequence[bytes], window: Window, committed: bytes) -> None:
+def check_told(roots: Sequence[bytes], window: Window, committed: bytes, width: int | None = None) -> None:
     """Raise Refused BAD_PROOF unless these are as many roots as the window has parts, and give its root (V84)."""
-    wanted = len(parts(window))
+    wanted = len(parts(window, width))
     if len(roots) != wanted:
         raise Refused(Reason.BAD_PROOF, what="parts of a trace", seen=len(roots), wanted=wanted)
     if merkle.root_of_hashes(roots) != committed:
@@ -112,3 +135,16 @@ def first_difference(told: Sequence[bytes], own: Sequence[bytes]) -> int | None:
         if left != right:
             return at
     return None if len(told) == len(own) else min(len(told), len(own))
+
+
+def first_element(left: bytes, right: bytes, leaf: int, type_: TensorType) -> int:
+    """Return the first element of a value in which two leaves differ that stand in the same place (V84)."""
+    at = next(at for at, (one, other) in enumerate(zip(left, right, strict=True)) if one != other)
+    return (leaf * ROOT_LEAF_BYTES + at) // ITEM_BYTES[type_.dtype]
+
+
+def check_leaf(leaf: bytes, number: int, type_: TensorType, committed: bytes) -> None:
+    """Raise Refused BAD_PROOF unless these are the bytes of a leaf of a value, by the leaf's hash (V84)."""
+    wanted = min(ROOT_LEAF_BYTES, bytes_of(type_) - number * ROOT_LEAF_BYTES)
+    if len(leaf) != wanted or merkle.leaf_hash(leaf) != committed:
+        raise Refused(Reason.BAD_PROOF, what="leaf of a value", seen=len(leaf), wanted=committed)

@@ -9,6 +9,7 @@ from primitives import codec
 from primitives.record import Record
 from primitives.units import U32, U64
 from vm.program import OPERANDS_MAX, Operation, Outline
+from vm.referee.membership import TailProof
 from vm.referee.opening import Opened, Proof
 from vm.tiles import PROOF_BYTES_MAX
 
@@ -22,7 +23,7 @@ class Claim(enum.IntEnum):
     """That it traps, by the element of what is looked up or divided by."""
 
 
-class Accusation(Record):
+class Accusation(Record, tag=1):
     """An element of an operation in a trace, with its operands opened where it reads them (V86)."""
 
     outline: Outline
@@ -44,6 +45,8 @@ class Accusation(Record):
     """Of the operands that are constants, among the roots of all."""
     run_proof: Proof
     """Of the operands that are results, and of this operation's own digest, among those of the run."""
+    tail: TailProof | None
+    """That the operation is in the tail; in the trace of a tail alone."""
 
 
 def decode_accusation(raw: bytes) -> Accusation:

@@ -13,6 +13,7 @@ from vm.canonical.trapped import Trapped
 from vm.program import Op, TrapCode, outline_root
 from vm.referee.accusation import Accusation, Claim
 from vm.referee.known_answers import check_known_answers
+from vm.referee.membership import is_in_tail
 from vm.referee.opening import Opened, elements, opened_root, shown_bytes
 from vm.referee.reach import Reach, needs
 from vm.referee.recompute import front, recompute
@@ -32,8 +33,8 @@ class Verdict(NamedTuple):
     found: bytes | TrapCode | None
 
 
-def judge(trace: Trace, accusation: Accusation) -> Verdict:
-    """Return the verdict on an element of a trace (V87).
+def judge(trace: Trace, accusation: Accusation, *, tail: bool = False) -> Verdict:
+    """Return the verdict on an element of a trace, of a whole program or of its `tail` alone (V87, V132).
 
     `trace` is what the accused committed to: that it is of the right program and inputs is checked before. Raises
     Refused BAD_PROOF, PROGRAM_INVALID or TILE_TOO_LARGE where the accusation does not show what it should: it is void.
@@ -46,6 +47,7 @@ def judge(trace: Trace, accusation: Accusation) -> Verdict:
     sizes = Sizes(len(told.inputs), told.constants, told.operations)
     check_tile(tile_of(operation, accusation.number, types, sizes))
     _check_program(trace, accusation)
+    _check_tail(accusation, tail=tail)
     run = trace.perturbed if accusation.perturbed else trace.first
     if run is None:
         raise Refused(Reason.BAD_PROOF, what="run", wanted="a trace with a second run")
@@ -73,6 +75,14 @@ def _check_program(trace: Trace, accusation: Accusation) -> None:
         _must(operand < first + number, "operand", operand, first + number)
 
 
+def _check_tail(accusation: Accusation, *, tail: bool) -> None:
+    """Raise Refused BAD_PROOF unless the operation is one that the trace has recomputed (V132)."""
+    shown, number = accusation.tail, accusation.number
+    _must((shown is not None) == tail, "trace", int(tail), "one of the tail, and proof that the operation is in it")
+    if shown is not None:
+        _must(is_in_tail(accusation.outline, number, shown), "operation", number, "one of the tail")
+
+
 def _judge_value(trace: Trace, run: Run, accusation: Accusation, types: list[TensorType]) -> Verdict:
     operation, opened, element = accusation.operation, accusation.result, accusation.element
     if opened is None:
@@ -92,16 +102,19 @@ def _judge_value(trace: Trace, run: Run, accusation: Accusation, types: list[Ten
         found = recompute(operation, accusation.number, types, element, read, perturbed=accusation.perturbed)
     except Trapped as trapped:
         return Verdict(right=False, committed=committed, found=trapped.code)
-    # Only a trap may end a run before the program does.
-    ends = accusation.number + 1 == run.count < accusation.outline.operations
-    return Verdict(right=committed == found and not ends, committed=committed, found=found)
+    return Verdict(right=committed == found and not _ends(run, accusation), committed=committed, found=found)
+
+
+def _ends(run: Run, accusation: Accusation) -> bool:
+    """Tell whether the run ends here, before the program does: only a trap may end it."""
+    return accusation.number + 1 == run.count < accusation.outline.operations
 
 
 def _judge_type(trace: Trace, run: Run, accusation: Accusation, opened: Opened) -> Verdict:
     """Return the verdict on a result of another type than the operation's, or without any element."""
     _check_roots(trace, run, accusation, [], opened_root(opened, []))
     same = opened.type == accusation.operation.result and opened.proof == [merkle.EMPTY_ROOT]
-    return Verdict(right=same, committed=None, found=None)
+    return Verdict(right=same and not _ends(run, accusation), committed=None, found=None)
 
 
 def reaches_of(accusation: Accusation, types: list[TensorType]) -> tuple[list[Reach], Trapped | None]:

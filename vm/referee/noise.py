@@ -14,12 +14,12 @@ from vm.noise import Noise, Row
 from vm.program import Outline, outline_root
 from vm.referee.known_answers import check_known_answers
 from vm.referee.opening import Opened, Proof, elements, opened_root
-from vm.tensor import FLOATS, SMALL_VALUES_BYTES_MAX, Tensor, bytes_of, element_count
+from vm.tensor import CUT_VALUES_BYTES_MAX, FLOATS, Tensor, bytes_of, element_count
 from vm.tiles import PROOF_BYTES_MAX
 from vm.trace import Run, Trace
 
 
-class NoiseAccusation(Record):
+class NoiseAccusation(Record, tag=2):
     """One row of a value at the cut, with the whole value in both runs: the scale may be the tensor's."""
 
     outline: Outline
@@ -56,22 +56,23 @@ def judge_noise(trace: Trace, accusation: NoiseAccusation) -> tuple[bool, Row]:
     first, second = (_shown(run, number, opened, proof) for run, opened, proof in runs)
     if (first.dtype, first.shape) != (second.dtype, second.shape) or first.dtype not in FLOATS:
         raise Refused(Reason.BAD_PROOF, what="types of a value", wanted="floats of one type and shape")
-    rows = Noise(first, second).rows()
-    if accusation.row >= len(rows):
-        raise Refused(Reason.BAD_PROOF, what="row", seen=accusation.row, wanted=f"below {len(rows)}")
+    noise = Noise(first, second)
+    if accusation.row >= noise.count:
+        raise Refused(Reason.BAD_PROOF, what="row", seen=accusation.row, wanted=f"below {noise.count}")
     at = [accusation.row]
     leaf = codec.encode(accusation.told)
-    root = merkle.root_from_set([leaf], places=at, count=len(rows), proof=accusation.told_proof)
+    root = merkle.root_from_set([leaf], places=at, count=noise.count, proof=accusation.told_proof)
     if root != trace.noise[place]:
         raise Refused(Reason.BAD_PROOF, what="noise", seen=root, wanted=trace.noise[place])
-    return accusation.told == rows[accusation.row], rows[accusation.row]
+    found = noise.row(accusation.row)
+    return accusation.told == found, found
 
 
 def _shown(run: Run, number: int, opened: Opened, proof: list[bytes]) -> Tensor:
-    """Return a whole value of a run. Raises Refused BAD_PROOF, or TOO_LARGE for more than goes on chain."""
+    """Return a whole value of a run. Raises Refused BAD_PROOF, or TOO_LARGE for more than a cut holds."""
     every = [(0, element_count(opened.type.shape))]
-    if bytes_of(opened.type) > SMALL_VALUES_BYTES_MAX:
-        raise Refused(Reason.TOO_LARGE, seen=bytes_of(opened.type), wanted=SMALL_VALUES_BYTES_MAX)
+    if bytes_of(opened.type) > CUT_VALUES_BYTES_MAX:
+        raise Refused(Reason.TOO_LARGE, seen=bytes_of(opened.type), wanted=CUT_VALUES_BYTES_MAX)
     if number < 0:
         raise Refused(Reason.BAD_PROOF, what="value of the cut", seen=number, wanted="a result")
     root = opened_root(opened, every)

@@ -1,6 +1,6 @@
 """The trace of a job: both canonical runs, with the root of every result, and the noise at the cut (V82)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from primitives import codec, merkle
@@ -12,7 +12,7 @@ from vm.canonical.trapped import Trapped
 from vm.noise import Noise, Row
 from vm.program import Program, program_root
 from vm.tensor import tensor_root
-from vm.trace import Run, Trace, run_of, trap_digest
+from vm.trace import ABSENT, Run, Trace, run_of, trap_digest
 
 
 class Traced(NamedTuple):
@@ -63,19 +63,53 @@ def traced(
     return Traced(trace, roots, values)
 
 
-def _digests(
-    program: Program, constants: Sequence[Array], inputs: Sequence[Array], kernels: Kernels, *, perturbed: bool
-) -> tuple[list[bytes], Values | Trapped]:
-    """Return the digests of a run, with outputs and cut; of a trap that is the last (V83)."""
-    roots: list[bytes] = []
+def traced_tail(
+    program: Program,
+    constants: Sequence[Array],
+    inputs: Sequence[Array],
+    cut: Sequence[Array],
+    *,
+    vm_version: int,
+    kernels: Kernels = NUMPY,
+) -> Traced:
+    """Return the trace of the tail that follows from somebody's values at the cut (V132)."""
+    given = dict(zip(program.cut, cut, strict=True))
+    roots, values = _digests(program, constants, inputs, kernels, perturbed=False, given=given)
+    trace = Trace(
+        vm_version=vm_version,
+        program=program_root(program, [root_of(array) for array in constants]),
+        inputs=[root_of(array) for array in inputs],
+        first=run_of(roots),
+        perturbed=None,
+        noise=[],
+    )
+    return Traced(trace, roots, values)
 
-    def watch(_: int, result: Array) -> None:
-        roots.append(root_of(result))
+
+def _digests(
+    program: Program,
+    constants: Sequence[Array],
+    inputs: Sequence[Array],
+    kernels: Kernels,
+    *,
+    perturbed: bool,
+    given: Mapping[int, Array] | None = None,
+) -> tuple[list[bytes], Values | Trapped]:
+    """Return the digests of a run, with outputs and cut; of a trap that is the last (V83), before the cut ABSENT."""
+    first = program.first_result
+    roots = {value: root_of(array) for value, array in (given or {}).items()}
+
+    def watch(value: int, result: Array) -> None:
+        roots[value] = root_of(result)
+
+    def told(count: int) -> list[bytes]:
+        return [roots.get(first + number, ABSENT) for number in range(count)]
 
     try:
         values = interpreter.run(
-            program, constants, inputs, kernels=kernels, perturbed=perturbed, keep=program.cut, watch=watch
-        )
+            program, constants, inputs, kernels=kernels, perturbed=perturbed, given=given,
+            only=None if given is None else program.tail, keep=program.cut, watch=watch,
+        )  # fmt: skip
     except Trapped as trap:
-        return [*roots, trap_digest(trap.code, trap.operation)], trap
-    return roots, values
+        return [*told(trap.operation), trap_digest(trap.code, trap.operation)], trap
+    return told(len(program.operations)), values

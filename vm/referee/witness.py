@@ -1,6 +1,6 @@
-"""What a party to a dispute does: show an element of its run to a referee."""
+"""What a party to a dispute does: show an element of a run to a referee."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from primitives import merkle
@@ -9,15 +9,17 @@ from vm.canonical.arrays import DTYPE_OF, Array
 from vm.canonical.interpreter import NUMPY
 from vm.canonical.kernels import Kernels
 from vm.canonical.trapped import Trapped
-from vm.program import Op, Program, operation_hashes, outline
+from vm.program import TAIL_LEAF_BYTES as TAIL_LEAF
+from vm.program import Op, Outline, Program, operation_hashes, outline, tail_bits, tail_hashes
 from vm.referee.accusation import Accusation, Claim
+from vm.referee.membership import AbsentProof, TailProof
 from vm.referee.opening import Opened, open_value
 from vm.referee.reach import Range, needs
 from vm.referee.recompute import front
 from vm.referee.tracing import root_of
 from vm.referee.traps import trap_needs
 from vm.tensor import TensorType, bound_root, element_count, leaf_hashes
-from vm.trace import run_tree, trap_digest
+from vm.trace import ABSENT, run_tree, trap_digest
 
 
 class Shown(NamedTuple):
@@ -33,37 +35,46 @@ class Shown(NamedTuple):
         return bound_root(self.type, self.tree.root)
 
 
-class Witness:
-    """One run of a program, all values kept, from which elements can be shown."""
+class Papers:
+    """A program with the trees from which its parts are proved."""
+
+    def __init__(self, program: Program, constants: Sequence[Array]) -> None:
+        self.program = program
+        self.constants = [root_of(array) for array in constants]
+        self.outline: Outline = outline(program, self.constants)
+        self._operations = merkle.Tree(operation_hashes(program))
+        self._constants = merkle.Tree([merkle.leaf_hash(root) for root in self.constants])
+        self._tail = merkle.Tree(tail_hashes(program))
+
+    def prove_operation(self, number: int) -> list[bytes]:
+        """Return the proof of an operation among the program's."""
+        return self._operations.prove_set([number])
+
+    def prove_constants(self, places: Sequence[int]) -> list[bytes]:
+        """Return the proof of constants, ascending; of none no hash."""
+        return self._constants.prove_set(places) if places else []
+
+    def prove_tail(self, number: int) -> TailProof:
+        """Return what shows whether an operation is in the tail (V132)."""
+        place = number // (8 * TAIL_LEAF)
+        leaf = tail_bits(self.program)[place * TAIL_LEAF : (place + 1) * TAIL_LEAF]
+        return TailProof(leaf=leaf, proof=self._tail.prove_set([place]))
+
+
+class Exhibit:
+    """One run, as somebody tells it: digests of all results, and those values that are looked at."""
 
     def __init__(
-        self,
-        program: Program,
-        constants: Sequence[Array],
-        inputs: Sequence[Array],
-        *,
-        kernels: Kernels = NUMPY,
-        perturbed: bool = False,
+        self, papers: Papers, digests: list[bytes], values: Mapping[int, Array], *, perturbed: bool, tail: bool = False
     ) -> None:
-        self.program, self.perturbed = program, perturbed
-        self.values: dict[int, Array] = dict(enumerate([*inputs, *constants]))
+        self.papers, self.program = papers, papers.program
+        self.values, self.perturbed, self.tail = values, perturbed, tail
         self._shown: dict[int, Shown] = {}
-        self._outline = outline(program, [root_of(array) for array in constants])
-        self._operations = merkle.Tree(operation_hashes(program))
-        self._constants = merkle.Tree([merkle.leaf_hash(root_of(array)) for array in constants])
-        self.trap: Trapped | None = None
-        try:
-            interpreter.run(
-                program, constants, inputs, kernels=kernels, perturbed=perturbed, watch=self.values.__setitem__
-            )
-        except Trapped as trap:
-            self.trap = trap
-        found = [self.shown(value).root for value in sorted(self.values) if value >= program.first_result]
-        self.say(found if self.trap is None else [*found, trap_digest(self.trap.code, self.trap.operation)])
+        self.say(digests)
 
     def say(self, digests: list[bytes]) -> None:
         """Commit to these digests."""
-        self.digests, self._run = digests, run_tree(digests)
+        self.digests, self.tree = digests, run_tree(digests)
 
     def forget(self, value: int) -> None:
         """Drop the tree of a value."""
@@ -94,17 +105,28 @@ class Witness:
         constants = sorted({value - split for value in operation.operands if split <= value < first})
         results = sorted({value - first for value in operation.operands if value >= first} | {number})
         return Accusation(
-            outline=self._outline,
+            outline=self.papers.outline,
             operation=operation,
             number=number,
-            operation_proof=self._operations.prove_set([number]),
+            operation_proof=self.papers.prove_operation(number),
             perturbed=self.perturbed,
             claim=claim,
             element=element,
             result=result,
             operands=operands,
-            constants_proof=self._constants.prove_set(constants) if constants else [],
-            run_proof=self._run.prove_set(results),
+            constants_proof=self.papers.prove_constants(constants),
+            run_proof=self.tree.prove_set(results),
+            tail=self.papers.prove_tail(number) if self.tail else None,
+        )
+
+    def absent(self, number: int) -> AbsentProof:
+        """Return what shows that an operation is before the cut (V132)."""
+        return AbsentProof(
+            outline=self.papers.outline,
+            number=number,
+            tail=self.papers.prove_tail(number),
+            digest=self.digests[number],
+            run_proof=self.tree.prove_set([number]),
         )
 
     def open_at(self, value: int, ranges: Sequence[Range]) -> Opened:
@@ -128,3 +150,36 @@ class Witness:
                     counted = [front(index, length, number) for index in indices]
                     reaches = needs(operation, types, element, counted)
         return {reach.operand: reach.ranges for reach in reaches}
+
+
+class Witness(Exhibit):
+    """One run of a program, all values kept, from which elements can be shown.
+
+    With values `given` at the cut it is the run of the tail that follows from them.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        constants: Sequence[Array],
+        inputs: Sequence[Array],
+        *,
+        kernels: Kernels = NUMPY,
+        perturbed: bool = False,
+        given: Mapping[int, Array] | None = None,
+    ) -> None:
+        found: dict[int, Array] = dict(enumerate([*inputs, *constants])) | dict(given or {})
+        self.trap: Trapped | None = None
+        only = None if given is None else program.tail
+        try:
+            interpreter.run(
+                program, constants, inputs, kernels=kernels, perturbed=perturbed, given=given, only=only,
+                watch=found.__setitem__,
+            )  # fmt: skip
+        except Trapped as trap:
+            self.trap = trap
+        super().__init__(Papers(program, constants), [], found, perturbed=perturbed, tail=given is not None)
+        self.values: dict[int, Array] = found
+        first, count = program.first_result, len(program.operations) if self.trap is None else self.trap.operation
+        told = [self.shown(first + at).root if first + at in found else ABSENT for at in range(count)]
+        self.say(told if self.trap is None else [*told, trap_digest(self.trap.code, self.trap.operation)])
