@@ -10,6 +10,7 @@ from tests.vm.deviation.emulated import hand_over, result, run_emulated
 from tests.vm.deviation.impostors import ROUNDINGS, with_weights
 from tests.vm.deviation.subject import INFINITE, Runs, Subject, all_settings, changed, digest, settings
 from vm.canonical.fast_library import Library
+from vm.cut import VALUES_MIN
 from vm.noise import HONEST_SIGMA, PAID_SIGMA, SLASHED_SIGMA
 from vm.sandbox_protocol import Optimisation
 
@@ -17,8 +18,8 @@ MORE_INPUTS = 100
 """Inputs for each impostor of a model that runs in milliseconds."""
 SMALL_BYTES = 400_000
 """Files up to this size do."""
-SHARE_PAID = 10
-"""No more than one in so many impostors may be paid: with a handful of values at the cut some are near by chance."""
+SHARE_PAID = 20
+"""No more than one in so many impostors may be paid, of crafted models and of those with a handful of values."""
 DECIDED = ("fp16", "bf16", "int8", "pruned", "smaller", "another input")
 """Kinds of impostors of which each is to be slashed."""
 
@@ -198,8 +199,12 @@ def problems(rows: list[Row], *, emulated: bool, is_crafted: bool = False) -> li
     for row in measured:
         for kind in DECIDED:
             found = row.impostors.get(kind)
-            if found is not None and found.paid * SHARE_PAID > found.cases:
+            if found is None:
+                continue
+            if found.paid * SHARE_PAID > found.cases:
                 wrong.append(f"{row.name}: {kind} at {found.least:.1f} σ, {found.paid} of {found.cases} would be paid")
+            elif not is_crafted and row.values >= VALUES_MIN and found.paid + found.doubtful:
+                wrong.append(f"{row.name}: {kind} at {found.least:.1f} σ, within {SLASHED_SIGMA}")
     if emulated and 2 * sum(row.parted for row in measured) < len(measured):
         wrong.append(f"only {sum(row.parted for row in measured)} of {len(measured)} models gave different bits")
     return wrong

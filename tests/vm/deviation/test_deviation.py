@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from tests.vm.deviation.campaign import Campaign, Row, problems
+from tests.vm.deviation.campaign import Campaign, Impostor, Row, problems
 from tests.vm.deviation.crafted import crafted
 from tests.vm.deviation.impostors import in_bf16, in_fp16, in_int8, shaken, with_weights
 from tests.vm.deviation.subject import Subject, all_settings, changed, settings
@@ -80,6 +80,9 @@ def test_a_campaign_names_what_must_not_be() -> None:
     far = Row("far", honest={"here": HONEST_SIGMA + 1.0}, bits={"here": "a"})
     assert problems([far], emulated=False) == [f"far: an honest machine at {HONEST_SIGMA + 1}.0 σ"]
     assert problems([far], emulated=False, is_crafted=True) == []
+    near = Row("near", values=16, impostors={"fp16": Impostor(cases=100, least=60.0, paid=0, doubtful=1)})
+    assert problems([near], emulated=False) == [f"near: fp16 at 60.0 σ, within {SLASHED_SIGMA}"]
+    assert problems([near], emulated=False, is_crafted=True) == []
     same = Row("same", bits={"a": "x", "b": "x"})
     assert problems([same], emulated=True) == ["only 0 of 1 models gave different bits"]
 
