@@ -16,6 +16,7 @@ from ledger.fees import Charge, charge, gas, next_base_fee
 from ledger.genesis import Charter
 from ledger.limits import (
     BLOCK_GAS_MAX,
+    KEPT_CHUNKS_MAX,
     ORDINARY_BYTES_MAX,
     ORDINARY_GAS_MAX,
     ORDINARY_TXS_MAX,
@@ -23,6 +24,8 @@ from ledger.limits import (
     SWEEP_PAYOUTS_MAX,
 )
 from ledger.market import job, sweep
+from ledger.market.withheld.filing import place as withheld_place
+from ledger.market.withheld.payloads import WithheldChunk, WithheldFile
 from ledger.moment import Moment, burn, credit
 from ledger.onion import peel
 from ledger.payloads import execute
@@ -65,6 +68,8 @@ def kept_place(state: State, transaction: Transaction) -> bytes | None:
     match payload:
         case JobCommit() | ProviderReveal() | VerifierCommit() | VerifierReveal():
             found = state.job(payload.job)
+        case WithheldFile() | WithheldChunk():
+            return withheld_place(state, sender, payload)
         case _:
             return None
     if found is None:
@@ -145,7 +150,7 @@ class BlockRun:
         self._state = parent.child()
         self._proposer = members[proposer].validator
         self._ordinary = self._ordinary_bytes = self._ordinary_gas = self._submissions = 0
-        self._gas = self._burned = self._tips = 0
+        self._gas = self._burned = self._tips = self._chunks = 0
         self._kept_places: set[bytes] = set()
         self._offended: dict[int, None] = {}
         self.receipts: list[Receipt] = []
@@ -222,8 +227,16 @@ class BlockRun:
         elif place in self._kept_places:  # a reveal that fails costs as much to compare as one that counts
             raise Refused(Reason.BLOCK_TOO_LARGE, seen=2, wanted="one try for a job and party")
         else:
+            self._take_chunk(transaction)
             self._kept_places.add(place)
         self._gas += units
+
+    def _take_chunk(self, transaction: Transaction) -> None:
+        """Count a chunk of withheld content. Raises Refused BLOCK_TOO_LARGE (H21)."""
+        chunks = self._chunks + isinstance(transaction.body.payload, WithheldChunk)
+        if chunks > KEPT_CHUNKS_MAX:
+            raise Refused(Reason.BLOCK_TOO_LARGE, seen=chunks, wanted=KEPT_CHUNKS_MAX)
+        self._chunks = chunks
 
     def _take_ordinary_space(self, transaction: Transaction, units: int) -> None:
         """Count what an ordinary transaction takes. Raises Refused BLOCK_TOO_LARGE (L29, L36, L37)."""
@@ -345,6 +358,8 @@ PASSING_REASONS = (
     Reason.VALIDATOR_WRONG_STATE,
     Reason.DELEGATION_UNKNOWN,
     Reason.STILL_JAILED,
+    Reason.NOTHING_OWED,
+    Reason.CHUNK_NOT_ASKED,
 )
 """What a node that is a block behind may see: a later block may lift it, so a peer who sent it did no wrong (L25)."""
 

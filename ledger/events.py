@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from ledger.market.withheld.payloads import Stage
 from ledger.parameters import K_MAX
 from ledger.records import Outcome
 from ledger.transaction import Decision
@@ -81,6 +82,43 @@ class JobEnded(Record, tag=9):
     outcome: Outcome
 
 
+class WithheldFiled(Record, tag=40):
+    """Somebody does not get what it is owed, and asks for it on the chain."""
+
+    filing: Hash
+    job: Hash
+    stage: Stage
+    holder: AddressBytes
+    filer: AddressBytes
+
+
+class WithheldAsked(Record, tag=41):
+    """There is block space for the answer: the holder's clock runs."""
+
+    filing: Hash
+    job: Hash
+    holder: AddressBytes
+
+
+class WithheldAnswered(Record, tag=42):
+    """All that the filing names is on the chain."""
+
+    filing: Hash
+    job: Hash
+    filer: AddressBytes
+
+
+class WithheldLapsed(Record, tag=43):
+    """The holder has not answered, and has lost what it had at stake."""
+
+    filing: Hash
+    job: Hash
+    holder: AddressBytes
+    lost: U64
+
+
+WithheldEvent = WithheldFiled | WithheldAsked | WithheldAnswered | WithheldLapsed
+
 Event = (
     JobSubmitted
     | JobAccepted
@@ -91,4 +129,5 @@ Event = (
     | ProviderRevealed
     | VerifierRevealed
     | JobEnded
+    | WithheldEvent
 )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ledger.limits import ORDINARY_GAS_MAX
+from ledger.market.withheld.payloads import WithheldChunk, WithheldFile
 from ledger.transaction import (
     Delegate,
     JobAccept,
@@ -54,6 +55,8 @@ KIND_GAS: dict[type[Payload], int] = {
     ValidatorUnjail: 100,
     Delegate: 100,
     Undelegate: 100,
+    WithheldFile: 300,
+    WithheldChunk: 400,
 }
 """By kind of payload: microseconds of checking and executing it on a slow machine, as benches/gas.py measures (L26)."""
 GAS_TARGET = ORDINARY_GAS_MAX // 2

@@ -18,6 +18,8 @@ BLOCK_GAS_MAX = 2_000_000
 """All transactions of a block together: two seconds of a slow machine (L29)."""
 ORDINARY_GAS_MAX = BLOCK_GAS_MAX * 3 // 4
 """As many transfers as there are places for (L29)."""
+KEPT_CHUNKS_MAX = 2
+"""Chunks of withheld content in the part of a block that is kept: half of it is left to the others (H21)."""
 SUBMISSIONS_MAX = 128
 """Submissions of jobs in a block, each of which looks at every worker: a quarter of a second with a thousand (L37)."""
 EVIDENCE_MAX = 16

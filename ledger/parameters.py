@@ -120,6 +120,8 @@ class Parameters(Record):
     """For who rejected to open a claim (J56)."""
     challenge_ms: Span = 600 * SECOND_MS
     """How long anybody may challenge a result, and bonds stay locked (J45)."""
+    withheld_ms: Span = 60 * SECOND_MS
+    """How long a holder has to show on the chain what it is asked for there (H22)."""
     live_step_ms_max: Span = 2 * SECOND_MS
     """The most that live time grows in one block: a halted chain punishes nobody (L41)."""
     tiers: Tiers = Tiers()

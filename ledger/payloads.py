@@ -3,6 +3,8 @@
 from typing import assert_never
 
 from ledger.market import job, model, worker
+from ledger.market.withheld import filing
+from ledger.market.withheld.payloads import WithheldChunk, WithheldFile, WithheldPayload
 from ledger.moment import Moment, credit, debit
 from ledger.stake import delegation, validator
 from ledger.state import State
@@ -57,6 +59,8 @@ def execute(moment: Moment, transaction: Transaction) -> None:
             _execute_part(moment, sender, payload)
         case ValidatorRegister() | ValidatorUpdate() | ValidatorExit() | ValidatorUnjail() | Delegate() | Undelegate():
             _execute_stake(moment, sender, payload)
+        case WithheldFile() | WithheldChunk():
+            _execute_withheld(moment, sender, payload)
         case _:
             assert_never(payload)
 
@@ -99,6 +103,17 @@ def _execute_part(
             job.provider_reveal(moment, sender, payload)
         case VerifierReveal():
             job.verifier_reveal(moment, sender, payload)
+        case _:
+            assert_never(payload)
+
+
+def _execute_withheld(moment: Moment, sender: bytes, payload: WithheldPayload) -> None:
+    """Carry out what concerns content that does not come."""
+    match payload:
+        case WithheldFile():
+            filing.file(moment, sender, payload)
+        case WithheldChunk():
+            filing.produce(moment, sender, payload)
         case _:
             assert_never(payload)
 

@@ -125,6 +125,9 @@ class Outcome(enum.IntEnum):
     CLEARED = 19
     """Disputed, and the provider's values are right: paid."""
 
+    WITHHELD = 25
+    """Its provider did not hand out what it owed."""
+
 
 class JobEvent(enum.IntEnum):
     """What moves a job."""
@@ -152,6 +155,7 @@ class JobEvent(enum.IntEnum):
     SAMPLE = 15
     """A party has opened them."""
     WITHHOLD = 16
+    """The provider has not handed out what it owes."""
     PRODUCE = 17
     CANARY = 18
 
@@ -186,6 +190,8 @@ class PayoutKind(enum.IntEnum):
     """Out of what others lost."""
     BURNED = 7
     """What remains of what others lost."""
+    MADE_WHOLE = 20
+    """To a client that had paid, out of what who withheld lost."""
 
 
 class Payout(Record):

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar, cast
 import msgspec
 
 from ledger.limits import STATE_ROW_BYTES_MAX
+from ledger.market.withheld.records import Filing, Line
 from ledger.records import (
     Account,
     Amount,
@@ -65,6 +66,12 @@ ROLL = b"\x15"
 LOWERING = b"\x16"
 """‖ model ‖ lowering."""
 
+WITHHELD = b"\x1a"
+"""‖ filing."""
+WITHHELD_OF_JOB = b"\x1f"
+"""‖ job ‖ filing."""
+WITHHELD_LINE = b"\x20"
+
 
 def number(value: int) -> bytes:
     """Return a number as it stands in keys: 8 bytes, big-endian, so that key order is number order."""
@@ -119,6 +126,16 @@ def unbonding_key(time_ms: int, address: bytes) -> bytes:
 def revealed_key(job_id: bytes) -> bytes:
     """Return the key of the provider's bundles."""
     return REVEALED + job_id
+
+
+def withheld_key(filing: bytes) -> bytes:
+    """Return the key of a filing."""
+    return WITHHELD + filing
+
+
+def withheld_of_job_key(job_id: bytes, filing: bytes) -> bytes:
+    """Return the key of the row that says that a filing is about a job."""
+    return WITHHELD_OF_JOB + job_id + filing
 
 
 def validator_key(address: bytes) -> bytes:
@@ -369,6 +386,21 @@ class State:
         """Return stake that is being unbonded (block time, address, grains), the earliest first."""
         return ((_number_in(key), key[9:], row.grains) for key, row in self.scan(Amount, UNBONDING, limit=limit))
 
+    def filing(self, identity: bytes) -> Filing | None:
+        """Return a filing about content that is withheld."""
+        return self.find(Filing, withheld_key(identity))
+
+    def filings_of(self, job_id: bytes) -> Iterator[tuple[bytes, Filing]]:
+        """Return the filings about a job (id and row), by id."""
+        for key, _ in self.scan(Marker, WITHHELD_OF_JOB + job_id):
+            row = self.filing(key[33:])
+            assert row is not None
+            yield key[33:], row
+
+    def withheld_line(self) -> Line:
+        """Return who waits for block space for an answer."""
+        return self.find(Line, WITHHELD_LINE) or _NO_LINE
+
     def validator(self, address: bytes) -> Validator | None:
         """Return a validator by its address."""
         return self.find(Validator, validator_key(address))
@@ -448,6 +480,7 @@ class State:
 
 
 _NO_ACCOUNT = Account(nonce=0, balance=0)
+_NO_LINE = Line(asked=0, waiting=[])
 
 
 def _number_in(key: bytes) -> int:

@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from ledger.limits import HEAVY_TX_BYTES_MAX, REVEAL_BYTES_MAX, TX_BYTES_MAX
+from ledger.market.withheld.payloads import WithheldPayload
 from ledger.parameters import Tier
 from primitives import codec, ed25519
 from primitives.address import address_of
@@ -240,6 +241,7 @@ Payload = (
     | JobDecline
     | LoweringPublish
     | StakePayload
+    | WithheldPayload
 )
 
 

@@ -87,6 +87,10 @@ class Reason(enum.IntEnum):
     REPLY_KEY_WANTED = 445  # the outputs are too large for the chain, and the job names no key to seal them to
     WRONG_SAMPLE = 446  # the leaves are not those that the beacon has picked
     WRONG_SEAL = 447  # what is delivered sealed is not as long as the outputs make it, or not asked for
+    NOTHING_OWED = 450  # nothing of this kind is owed to the sender by this holder now
+    ALREADY_FILED = 451  # the sender has asked for it, or for as much as it may, or it is on the chain
+    CHUNK_UNKNOWN = 452  # the content has no such chunks, or they are not in order
+    CHUNK_NOT_ASKED = 453  # nobody waits for this chunk
 
     # 5xx: models and inputs, found in the sandbox at admission
     MODEL_UNREADABLE = 501  # the file is no whole ONNX model

@@ -86,6 +86,8 @@ def _end(outcome: Outcome) -> Effect:
 
 
 S, E = JobState, JobEvent
+WITHHELD_STATES = (S.VERIFYING, S.REVEALING, S.CHECKING, S.SAMPLING, S.CONTESTED, S.UNVERIFIED, S.SETTLED)
+"""In which a job ends if its provider withholds (H30); a disputed one goes on (H31)."""
 LIFE_CYCLE = tuple(
     Row(state=state, event=event, guard=guard, next=after, effect=effect)
     for state, event, guard, after, effect in (
@@ -138,6 +140,7 @@ LIFE_CYCLE = tuple(
         ),
         (S.DISPUTED, E.VERDICT, PAID_BEFORE, S.PAST_CHALLENGE, RELEASE_BONDS),
         (S.DISPUTED, E.VERDICT, ALWAYS, S.PAST_CHALLENGE, _end(Outcome.CLEARED)),
+        *((state, E.WITHHOLD, ALWAYS, S.VOID, _end(Outcome.WITHHELD)) for state in WITHHELD_STATES),
     )
 )
 FINAL_STATES = (JobState.PAST_CHALLENGE, JobState.VOID)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from ledger.market.verdicts import verdict_of
+from ledger.market.withheld.money import withheld_payouts
 from ledger.parameters import Parameters
 from ledger.records import Job, Outcome, Payout, PayoutKind, Penalty, Verifier
 from ledger.transaction import Decision
@@ -54,6 +55,9 @@ def ending(job: Job, outcome: Outcome, parameters: Parameters, *, owner: bytes) 
             return _refunded(job, penalties=_silent(silent, parameters), paid=accepted)  # J43
         case Outcome.CONVICTED | Outcome.GREY | Outcome.UNDECIDED | Outcome.ILL_CONDITIONED:
             return _refunded(job, penalties=[], paid=[])
+        case Outcome.WITHHELD:
+            payouts, penalties = withheld_payouts(job)
+            return _ending(payouts, penalties)  # H30
         case _:
             assert_never(outcome)
 

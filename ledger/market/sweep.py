@@ -4,6 +4,7 @@ from typing import assert_never
 
 from ledger.limits import SWEEP_JOBS_MAX
 from ledger.market.lifecycle import advance
+from ledger.market.withheld.filing import lapse
 from ledger.moment import Moment
 from ledger.records import DueKind, JobEvent
 
@@ -16,7 +17,9 @@ def sweep(moment: Moment) -> None:
         match kind:
             case DueKind.JOB:
                 _move_job(moment, identity)
-            case DueKind.DISPUTE | DueKind.WITHHELD | DueKind.BATCH:
+            case DueKind.WITHHELD:
+                lapse(moment, identity)
+            case DueKind.DISPUTE | DueKind.BATCH:
                 raise AssertionError(f"nothing writes deadlines of {kind.name} yet")
             case _:
                 assert_never(kind)

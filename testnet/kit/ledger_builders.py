@@ -10,11 +10,12 @@ from ledger.chain import Chain, FinalBlock, start_chain
 from ledger.fees import PIECE_BYTES, gas_of
 from ledger.genesis import Charter, Genesis, GenesisAccount, GenesisValidator, GenesisWorker, charter_of
 from ledger.market.commitment import commitment
+from ledger.market.withheld.records import Filing
 from ledger.onion import Onion, grow, reveal
 from ledger.parameters import Parameters, Tier
 from ledger.records import Account, Job, Worker
 from ledger.stake.records import Evidence, Pool, Validator
-from ledger.state import ACCOUNT, POOL, VALIDATOR, MemoryReader, State, change
+from ledger.state import ACCOUNT, POOL, VALIDATOR, WITHHELD, MemoryReader, State, change
 from ledger.transaction import (
     Body,
     Decision,
@@ -435,6 +436,7 @@ def supply_of(state: State) -> int:
         + sum(worker.bond for _, worker in state.workers())
         + sum(grains for _, _, grains in state.unbonding())
         + sum(job.escrow for _, job in state.jobs())
+        + sum(filing.carriage for _, filing in state.scan(Filing, WITHHELD))
         + sum(validator.stake for _, validator in state.scan(Validator, VALIDATOR))
         + sum(pool.stake for _, pool in state.scan(Pool, POOL))
         + totals.rewards

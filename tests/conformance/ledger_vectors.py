@@ -10,6 +10,7 @@ from pathlib import Path
 from ledger.block import block_id
 from ledger.genesis import charter_of, genesis_block_id, genesis_header, initial_rows
 from ledger.market.draw import pick, weights
+from ledger.market.withheld.payloads import Stage, WithheldChunk, WithheldFile
 from ledger.onion import grow, reveal
 from ledger.stake.keys import prove
 from ledger.state import change
@@ -70,6 +71,8 @@ PAYLOADS: list[Payload] = [
     ProviderReveal(job=JOB, salt=JOB, cut=VALUES.cut, outputs=VALUES.outputs),
     VerifierReveal(job=JOB, salt=JOB, cut=VALUES.cut, outputs=VALUES.outputs, verdict=Decision.REJECT),
     JobDecline(job=JOB, reason=Reason.RUN_TIME_LIMIT),
+    WithheldFile(job=JOB, stage=Stage.INPUT, holder=bytes(20), chunks=[0, 2]),
+    WithheldChunk(job=JOB, stage=Stage.INPUT, holder=bytes(20), chunk=2, data=b"a chunk", proof=[JOB]),
     LoweringPublish(lowering=kit.a_lowering(classes=classes_of([Class.EXACT]), cut=[], tolerance=None)),
     ValidatorRegister(key=PROVEN, peer=PROVEN, onion=JOB, commission=11, bond=12),
     ValidatorUpdate(key=PROVEN, peer=None, onion=JOB, commission=13),

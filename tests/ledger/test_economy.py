@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ledger import state as rows
 from ledger.market.lifecycle import FINAL_STATES, SLOT_STATES
+from ledger.market.withheld.records import Filing, Line
 from ledger.parameters import Parameters
 from ledger.records import (
     Account,
@@ -74,6 +75,9 @@ KINDS: dict[bytes, type[Record]] = {
     rows.VERSIONS: RuleVersions,
     rows.ROLL: Marker,
     rows.LOWERING: LoweringEntry,
+    rows.WITHHELD: Filing,
+    rows.WITHHELD_OF_JOB: Marker,
+    rows.WITHHELD_LINE: Line,
 }
 # Short deadlines, so that few steps see them; a bond that is soon used up.
 SHORT = Parameters(

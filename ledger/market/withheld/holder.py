@@ -1,0 +1,51 @@
+"""Who holds what is owed, what it has at stake, and how it loses that (H30)."""
+
+from ledger.market.lifecycle import advance
+from ledger.market.withheld.money import spent
+from ledger.market.withheld.records import Filing
+from ledger.moment import Moment, burn, credit
+from ledger.records import Job, JobEvent, JobState, Payout, PayoutKind, Penalty
+from ledger.state import change, job_key, worker_key
+
+
+def at_stake(job: Job, holder: bytes) -> int:
+    """Return what a job holds of the bond of one of its parties, in grains."""
+    if job.provider == holder:
+        return job.provider_locked
+    return sum(each.locked for each in job.verifiers if each.worker == holder)
+
+
+def convict(moment: Moment, filing: Filing) -> int:
+    """Take what the holder has at stake, and return it; the job ends by it, unless it is disputed (H30, H31)."""
+    job = moment.state.job(filing.job)
+    assert job is not None
+    lost = at_stake(job, filing.holder)
+    if job.provider == filing.holder and job.state is not JobState.DISPUTED:
+        advance(moment, filing.job, job, JobEvent.WITHHOLD, who=filing.holder)
+    else:
+        _take(moment, filing, job, lost)
+    return lost
+
+
+def _take(moment: Moment, filing: Filing, job: Job, lost: int) -> None:
+    """Take the bond of a party while its job goes on; a client that has paid is made whole at once (H31)."""
+    state = moment.state
+    worker = state.worker(filing.holder)
+    assert worker is not None  # it can't leave while a job holds its bond (L52)
+    state.put(worker_key(filing.holder), change(worker, bond=worker.bond - lost, locked=worker.locked - lost))
+    is_provider = job.provider == filing.holder
+    whole = min(spent(job), lost) if is_provider and not job.escrow else 0
+    credit(state, job.client, whole)
+    burn(state, lost - whole)
+    payouts = [
+        Payout(kind=PayoutKind.MADE_WHOLE, to=job.client, amount=whole),
+        Payout(kind=PayoutKind.BURNED, to=None, amount=lost - whole),
+    ]
+    after = change(
+        job,
+        provider_locked=0 if is_provider else job.provider_locked,
+        verifiers=[change(each, locked=0) if each.worker == filing.holder else each for each in job.verifiers],
+        payouts=[*job.payouts, *(each for each in payouts if each.amount)],
+        penalties=[*job.penalties, Penalty(worker=filing.holder, amount=lost)],
+    )
+    state.put(job_key(filing.job), after)

@@ -1,0 +1,167 @@
+"""The life of a filing as a table, and the line in which filings wait for block space (H1, H14)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ledger.events import WithheldAnswered, WithheldAsked, WithheldLapsed
+from ledger.market.withheld.clock import stop_until
+from ledger.market.withheld.holder import at_stake, convict
+from ledger.market.withheld.payloads import FILING_CHUNKS_MAX
+from ledger.market.withheld.records import WAITING_MAX, Filing, FilingEvent, FilingState, Line
+from ledger.moment import Moment, credit
+from ledger.records import Due, DueKind, Job, Marker
+from ledger.state import WITHHELD_LINE, change, deadline_key, withheld_key, withheld_of_job_key
+from primitives.reasons import Reason, Refused
+
+ASKED_CHUNKS_MAX = 48
+"""Chunks that holders are asked for at once: with two in a block they fit into 24 of the answer time's 30 blocks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """What must hold of the filing and its job, the event already noted in the filing."""
+
+    words: str
+    holds: Callable[[Job, Filing], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """What a transition does besides moving the filing."""
+
+    words: str
+    act: Callable[[Moment, Filing], Filing]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One transition. Of the rows with one state and event, the first whose guard holds is taken."""
+
+    state: FilingState
+    event: FilingEvent
+    guard: Guard
+    next: FilingState
+    effect: Effect
+
+
+def _ask(moment: Moment, filing: Filing) -> Filing:
+    return change(filing, due_live_ms=moment.live_ms + moment.parameters.withheld_ms)
+
+
+def _give_back(moment: Moment, filing: Filing) -> Filing:
+    credit(moment.state, filing.filer, filing.carriage)
+    return change(filing, carriage=0)
+
+
+def _convict(moment: Moment, filing: Filing) -> Filing:
+    lost = convict(moment, filing)
+    return change(_give_back(moment, filing), lost=lost)
+
+
+ALWAYS = Guard(words="", holds=lambda _job, _filing: True)
+ALL_SHOWN = Guard(words="every chunk is on the chain", holds=lambda _job, filing: not filing.missing)
+AT_STAKE = Guard(words="the job holds a bond of the holder", holds=lambda job, filing: at_stake(job, filing.holder) > 0)
+NOTHING = Effect(words="", act=lambda _moment, filing: filing)
+ASK = Effect(words="start the holder's clock", act=_ask)
+GIVE_BACK = Effect(words="give the carriage back", act=_give_back)
+CONVICT = Effect(words="take what the holder locked; give the carriage back", act=_convict)
+
+S, E = FilingState, FilingEvent
+LIFE_CYCLE = tuple(
+    Row(state=state, event=event, guard=guard, next=after, effect=effect)
+    for state, event, guard, after, effect in (
+        (S.WAITING, E.ASK, ALWAYS, S.ASKED, ASK),
+        (S.WAITING, E.CHUNK, ALL_SHOWN, S.ANSWERED, NOTHING),
+        (S.WAITING, E.CHUNK, ALWAYS, S.WAITING, NOTHING),
+        (S.ASKED, E.CHUNK, ALL_SHOWN, S.ANSWERED, NOTHING),
+        (S.ASKED, E.CHUNK, ALWAYS, S.ASKED, NOTHING),
+        (S.ASKED, E.DUE, AT_STAKE, S.LAPSED, CONVICT),
+        (S.ASKED, E.DUE, ALWAYS, S.MOOT, GIVE_BACK),
+    )
+)
+FINAL_STATES = (FilingState.ANSWERED, FilingState.LAPSED, FilingState.MOOT)
+
+
+def stand_in_line(moment: Moment, filing_id: bytes, filing: Filing) -> None:
+    """Write a new filing, ask its holder if there is block space, and stop the filer's clock (H14, H15).
+
+    Raises Refused BUSY if too many wait.
+    """
+    line = moment.state.withheld_line()
+    if len(line.waiting) >= WAITING_MAX:
+        raise Refused(Reason.BUSY, what="filings that wait", seen=len(line.waiting), wanted=f"fewer than {WAITING_MAX}")
+    moment.state.put(withheld_key(filing_id), filing)
+    moment.state.put(withheld_of_job_key(filing.job, filing_id), Marker())
+    ahead = line.asked + sum(len(_known(moment, each).chunks) for each in line.waiting)
+    moment.state.put(WITHHELD_LINE, change(line, waiting=[*line.waiting, filing_id]))
+    _ask_next(moment)
+    if _known(moment, filing_id).state is FilingState.WAITING:
+        stop_until(moment, filing.job, moment.live_ms + _longest_wait_ms(moment, ahead))
+
+
+def _longest_wait_ms(moment: Moment, ahead: int) -> int:
+    """Return when a filing is answered or has lapsed at the latest that has so many chunks before it (H14)."""
+    # Whoever is asked is done within the answer time, and then the next are; only what does not fit is left over.
+    turns = 1 + -(-ahead // (ASKED_CHUNKS_MAX - FILING_CHUNKS_MAX + 1))
+    return (turns + 1) * moment.parameters.withheld_ms
+
+
+def _ask_next(moment: Moment) -> None:
+    """Ask the holders of the filings that wait, in order, while there is block space (H14)."""
+    line = moment.state.withheld_line()
+    while line.waiting:
+        first = line.waiting[0]
+        filing = _known(moment, first)
+        asked = line.asked + len(filing.chunks)
+        if asked > ASKED_CHUNKS_MAX:
+            return
+        line = Line(asked=asked, waiting=line.waiting[1:])
+        moment.state.put(WITHHELD_LINE, line)
+        advance(moment, first, filing, FilingEvent.ASK)
+
+
+def advance(moment: Moment, filing_id: bytes, filing: Filing, event: FilingEvent) -> None:
+    """Write the filing after `event`, which is already noted in `filing`."""
+    job = moment.state.job(filing.job)
+    assert job is not None
+    rows = (row for row in LIFE_CYCLE if row.state is filing.state and row.event is event)
+    row = next((row for row in rows if row.guard.holds(job, filing)), None)
+    assert row is not None
+    after = change(row.effect.act(moment, filing), state=row.next)
+    if row.next in FINAL_STATES and filing.due_live_ms is not None:
+        moment.state.put(deadline_key(filing.due_live_ms, filing_id), None)
+        after = change(after, due_live_ms=None)
+    moment.state.put(withheld_key(filing_id), after)
+    _tell(moment, filing_id, after, event)
+    if event is FilingEvent.ASK and after.due_live_ms is not None:
+        moment.state.put(deadline_key(after.due_live_ms, filing_id), Due(kind=DueKind.WITHHELD))
+        stop_until(moment, filing.job, after.due_live_ms)  # H15
+    elif row.next in FINAL_STATES:
+        _leave_line(moment, filing_id, filing)
+
+
+def _leave_line(moment: Moment, filing_id: bytes, filing: Filing) -> None:
+    """Give the filing's place to who waits."""
+    line = moment.state.withheld_line()
+    if filing.state is FilingState.WAITING:
+        line = change(line, waiting=[each for each in line.waiting if each != filing_id])
+    else:
+        line = change(line, asked=line.asked - len(filing.chunks))
+    moment.state.put(WITHHELD_LINE, line)
+    _ask_next(moment)
+
+
+def _tell(moment: Moment, filing_id: bytes, filing: Filing, event: FilingEvent) -> None:
+    """Say what happened to whoever acts on it."""
+    if event is FilingEvent.ASK:
+        moment.events.append(WithheldAsked(filing=filing_id, job=filing.job, holder=filing.holder))
+    elif filing.state is FilingState.ANSWERED:
+        moment.events.append(WithheldAnswered(filing=filing_id, job=filing.job, filer=filing.filer))
+    elif filing.state is FilingState.LAPSED:
+        moment.events.append(WithheldLapsed(filing=filing_id, job=filing.job, holder=filing.holder, lost=filing.lost))
+
+
+def _known(moment: Moment, filing_id: bytes) -> Filing:
+    filing = moment.state.filing(filing_id)
+    assert filing is not None  # filings stay in the state
+    return filing
