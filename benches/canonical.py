@@ -7,7 +7,6 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 
 from benches.figures import Figure
 from primitives.reasons import Refused
@@ -20,7 +19,7 @@ from vm.canonical.fast_library import Library
 from vm.canonical.fast_program import Prepared
 from vm.canonical.kernels import NUMPY
 from vm.sandbox.lower.lowering import Lowered, lower
-from vm.sandbox.native import session_options
+from vm.sandbox.native import open_session
 from vm.sandbox_protocol import Optimisation, Settings
 
 TURNS = 5
@@ -76,7 +75,7 @@ def model(library: Library, case: Case, lowered: Lowered) -> tuple[Timed, str]:
 def native_run(case: Case) -> Callable[[], object]:
     """Return a run of ONNX Runtime with one thread, set up as in a sandbox."""
     settings = Settings(threads=1, optimisation=Optimisation.ALL, memory_bytes=0, parent=0)
-    session = ort.InferenceSession(case.model, session_options(settings), providers=["CPUExecutionProvider"])
+    session = open_session(case.model, settings)
     return lambda: session.run(None, case.feeds[0])
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -9,7 +10,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from primitives.reasons import Reason, Refused
 from vm.canonical.arrays import DTYPE_OF, Array, normal
-from vm.sandbox_protocol import Settings
+from vm.sandbox_protocol import Optimisation, Settings
 from vm.tensor import TensorType
 
 FAULTS = (
@@ -41,6 +42,18 @@ def session_options(settings: Settings) -> ort.SessionOptions:
     return options
 
 
+def open_session(model: bytes, settings: Settings) -> ort.InferenceSession:
+    """Return a session of the engine, which optimises less where its optimiser fails (V60). Raises one of FAULTS."""
+    try:
+        return ort.InferenceSession(model, session_options(settings), providers=["CPUExecutionProvider"])
+    except state.Fail:
+        if settings.optimisation <= Optimisation.BASIC:
+            raise
+        # ONNX Runtime 1.31.1 can't rewrite a signed weight twice, for two nodes; only its further levels do.
+        options = session_options(msgspec.structs.replace(settings, optimisation=Optimisation.BASIC))
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
 class Native:
     """A model, loaded up to the cut (V60)."""
 
@@ -55,7 +68,7 @@ class Native:
         raw = model.SerializeToString()
         model.Clear()
         try:
-            self._engine = ort.InferenceSession(raw, session_options(settings), providers=["CPUExecutionProvider"])
+            self._engine = open_session(raw, settings)
         except (MemoryError, *FAULTS) as fault:
             raise told(fault, Reason.GRAPH_INVALID) from None
 
