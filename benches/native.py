@@ -17,9 +17,9 @@ from benches.figures import Figure
 from primitives import codec
 from primitives.hashing import sha256
 from primitives.reasons import Reason, Refused
-from tests.vm.models import vision
+from tests.vm.models import text, vision
 from tests.vm.models.case import Case
-from tests.vm.models.catalogue import all_models, by_name
+from tests.vm.models.catalogue import OURS, all_models, by_name
 from vm import compiled
 from vm.canonical.arrays import normal, tensor_of
 from vm.manifest import Class
@@ -57,18 +57,25 @@ def run() -> Iterator[Figure]:
 
 
 def _long() -> list[Case]:
-    """Return models that take a while: most of the catalogue's are small."""
-    usual = by_name("cnn")
+    """Return models of a size that people use, on several inputs at once: those of the catalogue are small."""
+    images, texts = by_name("cnn").feeds[0], by_name("encoder").feeds[0]
+    sizes = [
+        (f"cnn, {width} wide, {count} images", partial(vision.cnn, width), images, count)
+        for width, count in ((256, 16), (512, 8))
+    ] + [
+        (f"encoder, {layers} × {width}, {count} texts", partial(text.encoder, layers, width), texts, count)
+        for layers, width, count in ((6, 256, 32), (12, 384, 8))
+    ]
     return [
-        Case(f"cnn, {width} wide", partial(vision.cnn, width), usual.feeds, usual.licence, usual.source)
-        for width in (256, 512)
+        Case(name, build, [{port: np.repeat(array, count, 0) for port, array in feeds.items()}], OURS, "made here")
+        for name, build, feeds, count in sizes
     ]
 
 
 async def _all() -> list[Timed]:
     found: list[Timed] = []
     async with open_pool(PoolConfig()) as pool:
-        for case in [*all_models(), *_long()]:
+        for case in [*_long(), *all_models()]:
             try:
                 found.append(await _timed(pool, case))
             except Refused:
