@@ -480,7 +480,8 @@ class State:
 
 
 _NO_ACCOUNT = Account(nonce=0, balance=0)
-_NO_LINE = Line(asked=0, waiting=[])
+_NO_LINE = Line(asked=[], waiting=[])
+_NO_LINE = Line(asked=[], waiting=[])
 
 
 def _number_in(key: bytes) -> int:

@@ -7,14 +7,11 @@ from ledger.events import WithheldAnswered, WithheldAsked, WithheldLapsed
 from ledger.market.withheld.clock import stop_until
 from ledger.market.withheld.holder import at_stake, convict
 from ledger.market.withheld.payloads import FILING_CHUNKS_MAX
-from ledger.market.withheld.records import WAITING_MAX, Filing, FilingEvent, FilingState, Line
+from ledger.market.withheld.records import ASKED_CHUNKS_MAX, WAITING_MAX, Filing, FilingEvent, FilingState, Line
 from ledger.moment import Moment, credit
 from ledger.records import Due, DueKind, Job, Marker
 from ledger.state import WITHHELD_LINE, change, deadline_key, withheld_key, withheld_of_job_key
 from primitives.reasons import Reason, Refused
-
-ASKED_CHUNKS_MAX = 48
-"""Chunks that holders are asked for at once: with two in a block they fit into 24 of the answer time's 30 blocks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +89,7 @@ def stand_in_line(moment: Moment, filing_id: bytes, filing: Filing) -> None:
         raise Refused(Reason.BUSY, what="filings that wait", seen=len(line.waiting), wanted=f"fewer than {WAITING_MAX}")
     moment.state.put(withheld_key(filing_id), filing)
     moment.state.put(withheld_of_job_key(filing.job, filing_id), Marker())
-    ahead = line.asked + sum(len(_known(moment, each).chunks) for each in line.waiting)
+    ahead = _chunks(moment, line.asked) + _chunks(moment, line.waiting)
     moment.state.put(WITHHELD_LINE, change(line, waiting=[*line.waiting, filing_id]))
     _ask_next(moment)
     if _known(moment, filing_id).state is FilingState.WAITING:
@@ -112,10 +109,9 @@ def _ask_next(moment: Moment) -> None:
     while line.waiting:
         first = line.waiting[0]
         filing = _known(moment, first)
-        asked = line.asked + len(filing.chunks)
-        if asked > ASKED_CHUNKS_MAX:
+        if _chunks(moment, line.asked) + len(filing.chunks) > ASKED_CHUNKS_MAX:
             return
-        line = Line(asked=asked, waiting=line.waiting[1:])
+        line = Line(asked=[*line.asked, first], waiting=line.waiting[1:])
         moment.state.put(WITHHELD_LINE, line)
         advance(moment, first, filing, FilingEvent.ASK)
 
@@ -137,18 +133,20 @@ def advance(moment: Moment, filing_id: bytes, filing: Filing, event: FilingEvent
         moment.state.put(deadline_key(after.due_live_ms, filing_id), Due(kind=DueKind.WITHHELD))
         stop_until(moment, filing.job, after.due_live_ms)  # H15
     elif row.next in FINAL_STATES:
-        _leave_line(moment, filing_id, filing)
+        _leave_line(moment, filing_id)
 
 
-def _leave_line(moment: Moment, filing_id: bytes, filing: Filing) -> None:
+def _leave_line(moment: Moment, filing_id: bytes) -> None:
     """Give the filing's place to who waits."""
     line = moment.state.withheld_line()
-    if filing.state is FilingState.WAITING:
-        line = change(line, waiting=[each for each in line.waiting if each != filing_id])
-    else:
-        line = change(line, asked=line.asked - len(filing.chunks))
-    moment.state.put(WITHHELD_LINE, line)
+    asked, waiting = ([each for each in ids if each != filing_id] for ids in (line.asked, line.waiting))
+    moment.state.put(WITHHELD_LINE, Line(asked=asked, waiting=waiting))
     _ask_next(moment)
+
+
+def _chunks(moment: Moment, filings: list[bytes]) -> int:
+    """Return how many chunks filings name together."""
+    return sum(len(_known(moment, each).chunks) for each in filings)
 
 
 def _tell(moment: Moment, filing_id: bytes, filing: Filing, event: FilingEvent) -> None:

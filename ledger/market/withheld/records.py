@@ -11,6 +11,8 @@ from primitives.hashing import AddressBytes, Hash, tagged
 from primitives.record import Record
 from primitives.units import U32, U64
 
+ASKED_CHUNKS_MAX = 48
+"""Chunks that holders are asked for at once: with two in a block they fit into 24 of the answer time's 30 blocks."""
 WAITING_MAX = 64
 """Filings that wait for block space: with so many ahead, the last waits for half an hour at most (H14)."""
 
@@ -77,10 +79,9 @@ class Filing(Record):
 
 
 class Line(Record):
-    """Who waits for block space, in order; and how much of it is given out."""
+    """All open filings: those whose holders are asked, and in order those that wait for block space."""
 
-    asked: U64
-    """Chunks named by the filings whose holder's clock runs."""
+    asked: Annotated[list[Hash], msgspec.Meta(max_length=ASKED_CHUNKS_MAX)]
     waiting: Annotated[list[Hash], msgspec.Meta(max_length=WAITING_MAX)]
 
 
