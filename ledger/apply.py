@@ -23,7 +23,8 @@ from ledger.limits import (
     SUBMISSIONS_MAX,
     SWEEP_PAYOUTS_MAX,
 )
-from ledger.market import job, sweep
+from ledger.market import drawing, sampling, sweep
+from ledger.market.order_payloads import BatchSubmit
 from ledger.market.withheld.filing import place as withheld_place
 from ledger.market.withheld.payloads import WithheldChunk, WithheldFile
 from ledger.moment import Moment, burn, credit
@@ -43,8 +44,10 @@ from ledger.transaction import (
     FACTS_MAX,
     JobCommit,
     JobSubmit,
+    Payload,
     ProviderReveal,
     Receipt,
+    SampleOpen,
     Transaction,
     Verified,
     VerifierCommit,
@@ -66,7 +69,7 @@ def kept_place(state: State, transaction: Transaction) -> bytes | None:
     """Return job and sender of a commitment or reveal that a job waits for from this very party, else None (L36)."""
     sender, payload = transaction.sender, transaction.body.payload
     match payload:
-        case JobCommit() | ProviderReveal() | VerifierCommit() | VerifierReveal():
+        case JobCommit() | ProviderReveal() | VerifierCommit() | VerifierReveal() | SampleOpen():
             found = state.job(payload.job)
         case WithheldFile() | WithheldChunk():
             return withheld_place(state, sender, payload)
@@ -84,6 +87,8 @@ def kept_place(state: State, transaction: Transaction) -> bytes | None:
             awaited = found.state is JobState.VERIFYING and any(each.commitment is None for each in mine)
         case VerifierReveal():
             awaited = found.state is JobState.CHECKING and any(each.commitment is not None for each in mine)
+        case SampleOpen():
+            awaited = found.picked is not None and sampling.is_owed(found, sender)
         case _:
             assert_never(payload)
     return payload.job + sender if awaited else None
@@ -242,7 +247,7 @@ class BlockRun:
         """Count what an ordinary transaction takes. Raises Refused BLOCK_TOO_LARGE (L29, L36, L37)."""
         if self._ordinary_gas + units > ORDINARY_GAS_MAX:
             raise Refused(Reason.BLOCK_TOO_LARGE, seen=self._ordinary_gas + units, wanted=ORDINARY_GAS_MAX)
-        submissions = self._submissions + isinstance(transaction.body.payload, JobSubmit)
+        submissions = self._submissions + _submissions_of(transaction.body.payload)
         if submissions > SUBMISSIONS_MAX:
             raise Refused(Reason.BLOCK_TOO_LARGE, seen=submissions, wanted=SUBMISSIONS_MAX)
         size = self._ordinary_bytes + len(transaction.raw)
@@ -255,7 +260,8 @@ class BlockRun:
         """Draw, sweep and pay the fees out; return the state, what it writes, and what happened."""
         self._sentence()
         moment = self._moment
-        job.draw_pending(moment)  # L42
+        drawing.draw_pending(moment)  # L42
+        sampling.pick_pending(moment)  # J73
         sweep.sweep(moment)  # L43
         _pay_unbonded(moment)
         delegation.pay_unbonded(moment)  # Q15
@@ -268,6 +274,17 @@ class BlockRun:
         if is_over(moment):
             end_epoch(moment)  # Q1
         return self._state, self._state.freeze(), moment.events
+
+
+def _submissions_of(payload: Payload) -> int:
+    """Return how many jobs a payload submits (L37)."""
+    match payload:
+        case JobSubmit():
+            return 1
+        case BatchSubmit():
+            return len(payload.items)
+        case _:
+            return 0
 
 
 def check_includable(

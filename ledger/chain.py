@@ -225,7 +225,7 @@ class Chain:
         return kept
 
     def urgent(self, identity: bytes, *, now_ms: int | None = None) -> bool:
-        """Tell whether a child of this block should come at once: a draw waits for reveals, or a deadline is due (L75).
+        """Tell whether a child of this block should come at once: a draw or a pick waits, or a deadline is due (L75).
 
         With `now_ms`, the time that would pass until a block made now counts. Raises ParentUnknown.
         """
@@ -234,6 +234,8 @@ class Chain:
         passed = 1 if now_ms is None else max(1, now_ms - clock.time_ms)
         live_ms = clock.live_ms + min(passed, self._charter.parameters.live_step_ms_max)
         if any(due <= live_ms for due, _, _ in state.deadlines(limit=1)):
+            return True
+        if any(True for _ in state.unsampled(limit=1)):
             return True
         return any(not beacon_ready(state, since) for since in _latest_draw(state))
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ledger.limits import ORDINARY_GAS_MAX
+from ledger.market.order_payloads import BatchAccept, BatchSubmit, CanaryOpen
 from ledger.market.withheld.payloads import WithheldChunk, WithheldFile
 from ledger.transaction import (
     Delegate,
@@ -14,6 +15,7 @@ from ledger.transaction import (
     ModelPublish,
     Payload,
     ProviderReveal,
+    SampleOpen,
     Transaction,
     Transfer,
     Undelegate,
@@ -49,6 +51,10 @@ KIND_GAS: dict[type[Payload], int] = {
     VerifierReveal: 200,
     JobDecline: 150,
     LoweringPublish: 150,
+    SampleOpen: 250,
+    CanaryOpen: 200,
+    BatchSubmit: 1_500,
+    BatchAccept: 150,
     ValidatorRegister: 250,
     ValidatorUpdate: 250,
     ValidatorExit: 100,
@@ -58,7 +64,10 @@ KIND_GAS: dict[type[Payload], int] = {
     WithheldFile: 300,
     WithheldChunk: 400,
 }
-"""By kind of payload: microseconds of checking and executing it on a slow machine, as benches/gas.py measures (L26)."""
+"""By kind of payload: microseconds of checking and executing it on a slow machine, as benches/gas.py measures (L26).
+
+Of a batch for each of its items.
+"""
 GAS_TARGET = ORDINARY_GAS_MAX // 2
 """Of ordinary transactions in a block: with so much of it the base fee stays as it is (L27)."""
 STEP_PARTS = 8
@@ -81,7 +90,8 @@ class Charge:
 
 def gas_of(payload: Payload, length: int) -> int:
     """Return the gas of a transaction whose envelope has `length` bytes (L26)."""
-    return KIND_GAS[type(payload)] + PIECE_GAS * -(-length // PIECE_BYTES)
+    items = len(payload.items) if isinstance(payload, BatchSubmit | BatchAccept) else 1
+    return KIND_GAS[type(payload)] * items + PIECE_GAS * -(-length // PIECE_BYTES)
 
 
 def gas(transaction: Transaction) -> int:

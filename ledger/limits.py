@@ -47,8 +47,14 @@ SWEEP_PAYOUTS_MAX = 256
 """Unbonding entries that one block pays out (L43)."""
 DRAWS_MAX = 64
 """Jobs that one block tries to draw verifiers for (L42)."""
+REDRAWS_MAX = 32
+"""Jobs whose silent verifiers one block replaces; others that are due wait for the next block (J54)."""
 DRAW_QUEUE_MAX = 4_096
 """Jobs that wait for their draw and take turns at it: reading their places takes some milliseconds (L42)."""
+SAMPLE_QUEUE_MAX = 4_096
+"""Jobs looked at for which the beacon may pick leaves (J73)."""
+PICKS_MAX = 256
+"""Jobs for which it does so in one block: some milliseconds."""
 UNFINAL_BLOCKS_MAX = 512
 """Executed blocks above the last final one, losers included: eight for each view that consensus tracks."""
 STATE_ROW_BYTES_MAX = 1024 * 1024

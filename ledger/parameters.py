@@ -116,12 +116,24 @@ class Parameters(Record):
     check_ms: Span = 30 * SECOND_MS
     sample_ms: Span = 60 * SECOND_MS
     """For the beacon to pick leaves of large values, and for each party to open them."""
+    sample_leaves: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4
+    """Leaves of each large bundle that the beacon picks."""
     contest_ms: Span = 60 * SECOND_MS
     """For who rejected to open a claim (J56)."""
     challenge_ms: Span = 600 * SECOND_MS
     """How long anybody may challenge a result, and bonds stay locked (J45)."""
+    audit_trust: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 20
+    """Verified jobs that halve a provider's audit rate, down to its tier's (J52)."""
+    audit_forced: U32 = 50
+    """Verified jobs of a provider found grey, before any may go undrawn again (J53)."""
     withheld_ms: Span = 60 * SECOND_MS
     """How long a holder has to show on the chain what it is asked for there (H22)."""
+    canary_jackpot: Fee = KARAT // 100
+    """To each verifier that finds a canary: as much again as its fee (J93)."""
+    canary_epoch_bps: Bps = 100
+    """Of the protocol's pot, paid for canaries in an epoch at most (J93)."""
+    canary_spacing_ms: Span = 600 * SECOND_MS
+    """Live time between two canaries that one provider opens, at least (J92)."""
     live_step_ms_max: Span = 2 * SECOND_MS
     """The most that live time grows in one block: a halted chain punishes nobody (L41)."""
     tiers: Tiers = Tiers()

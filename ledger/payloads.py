@@ -2,7 +2,8 @@
 
 from typing import assert_never
 
-from ledger.market import job, model, worker
+from ledger.market import batch, canary, job, model, sampling, submitting, worker
+from ledger.market.order_payloads import BatchAccept, BatchSubmit, CanaryOpen
 from ledger.market.withheld import filing
 from ledger.market.withheld.payloads import WithheldChunk, WithheldFile, WithheldPayload
 from ledger.moment import Moment, credit, debit
@@ -17,6 +18,7 @@ from ledger.transaction import (
     LoweringPublish,
     ModelPublish,
     ProviderReveal,
+    SampleOpen,
     StakePayload,
     Transaction,
     Transfer,
@@ -53,14 +55,39 @@ def execute(moment: Moment, transaction: Transaction) -> None:
             model.publish(moment, sender, payload)
         case LoweringPublish():
             model.publish_lowering(moment, sender, payload)
-        case JobSubmit():
-            job.submit(moment, sender, transaction.id, payload)
-        case JobAccept() | JobDecline() | JobCommit() | VerifierCommit() | ProviderReveal() | VerifierReveal():
+        case JobSubmit() | BatchSubmit() | BatchAccept() | CanaryOpen():
+            _execute_order(moment, sender, transaction.id, payload)
+        case (
+            JobAccept()
+            | JobDecline()
+            | JobCommit()
+            | VerifierCommit()
+            | ProviderReveal()
+            | VerifierReveal()
+            | SampleOpen()
+        ):
             _execute_part(moment, sender, payload)
         case ValidatorRegister() | ValidatorUpdate() | ValidatorExit() | ValidatorUnjail() | Delegate() | Undelegate():
             _execute_stake(moment, sender, payload)
         case WithheldFile() | WithheldChunk():
             _execute_withheld(moment, sender, payload)
+        case _:
+            assert_never(payload)
+
+
+def _execute_order(
+    moment: Moment, sender: bytes, transaction: bytes, payload: JobSubmit | BatchSubmit | BatchAccept | CanaryOpen
+) -> None:
+    """Carry out what orders jobs, or concerns an order; `transaction` is its id."""
+    match payload:
+        case JobSubmit():
+            submitting.submit(moment, sender, transaction, payload)
+        case BatchSubmit():
+            batch.submit(moment, sender, transaction, payload)
+        case BatchAccept():
+            batch.accept(moment, sender, payload)
+        case CanaryOpen():
+            canary.open_canary(moment, sender, payload)
         case _:
             assert_never(payload)
 
@@ -87,7 +114,7 @@ def _execute_stake(moment: Moment, sender: bytes, payload: StakePayload) -> None
 def _execute_part(
     moment: Moment,
     sender: bytes,
-    payload: JobAccept | JobDecline | JobCommit | VerifierCommit | ProviderReveal | VerifierReveal,
+    payload: JobAccept | JobDecline | JobCommit | VerifierCommit | ProviderReveal | VerifierReveal | SampleOpen,
 ) -> None:
     """Carry out a worker's part in a job."""
     match payload:
@@ -103,6 +130,8 @@ def _execute_part(
             job.provider_reveal(moment, sender, payload)
         case VerifierReveal():
             job.verifier_reveal(moment, sender, payload)
+        case SampleOpen():
+            sampling.open_samples(moment, sender, payload)
         case _:
             assert_never(payload)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from ledger.parameters import K_MAX, Tier
-from ledger.transaction import Decision, DeclineReason
+from ledger.transaction import Decision, DeclineReason, Shown
 from primitives.content import ContentId
 from primitives.hashing import AddressBytes, Hash, KeyBytes
 from primitives.record import Record
@@ -56,6 +56,21 @@ class Worker(Record):
     def free_bond(self) -> int:
         """Return the part of the bond that no job holds."""
         return self.bond - self.locked
+
+
+class Track(Record):
+    """What a provider's jobs have come to: from it follows how often it is verified (J52); its address is the key."""
+
+    settled: U64
+    """Jobs that were drawn, verified and settled, ever."""
+    trusted: U64
+    """Of these, how many since it was last convicted or found grey: what lowers its audit rate."""
+    rejected: U64
+    """Jobs that ended in a reject which nobody contested."""
+    convicted: U64
+    grey: U64
+    forced: U64
+    """Verified jobs still to come before any may go undrawn again."""
 
 
 class ModelEntry(Record):
@@ -124,9 +139,10 @@ class Outcome(enum.IntEnum):
     """Disputed, and honest machines themselves differ too much."""
     CLEARED = 19
     """Disputed, and the provider's values are right: paid."""
-
     WITHHELD = 25
     """Its provider did not hand out what it owed."""
+    CANARY = 30
+    """Provided wrongly on purpose, as its client had committed to."""
 
 
 class JobEvent(enum.IntEnum):
@@ -158,6 +174,7 @@ class JobEvent(enum.IntEnum):
     """The provider has not handed out what it owes."""
     PRODUCE = 17
     CANARY = 18
+    """The provider has confessed that its values are wrong on purpose."""
 
 
 class Happened(Record):
@@ -192,6 +209,8 @@ class PayoutKind(enum.IntEnum):
     """What remains of what others lost."""
     MADE_WHOLE = 20
     """To a client that had paid, out of what who withheld lost."""
+    JACKPOT = 24
+    """To a verifier that found a canary, out of the protocol's pot."""
 
 
 class Payout(Record):
@@ -224,6 +243,8 @@ class Verifier(Record):
     """Has opened the leaves that were picked of its large values."""
     holds: bool
     """Attests that it holds the whole output."""
+    sealed: ContentId | None
+    """The provider's outputs, sealed to the reply key by this verifier."""
 
 
 class Declined(Record):
@@ -240,11 +261,15 @@ class Job(Record):
     model: Hash
     lowering: Hash
     input: ContentId
+    large: bool
+    """Whether its values are over 4 KiB: they go on the chain by their ids, and leaves of them are opened (V123)."""
     tier: Tier
     k: U8
     """How many verify it, if it is drawn."""
     audit_bps: Bps
-    """The chance with which the beacon draws it (J50)."""
+    """The chance with which the beacon draws it: of its tier, and from its acceptance on of its provider (J52)."""
+    chosen: bool
+    """The beacon has chosen it for verification; it waits for verifiers, if it has none (J51)."""
     class_: Class
     run_ms: U64
     """What a run may take, in live time, on top of the deadlines that it falls into (J6)."""
@@ -279,6 +304,8 @@ class Job(Record):
     """The result, fetched by this id."""
     sealed: ContentId | None
     """The result as it is sealed to the reply key."""
+    picked: Hash | None
+    """The beacon that picks the leaves of large values to open; None before."""
     opened: bool
     """The provider has opened the leaves that were picked of its large values."""
     redrawn: bool
@@ -295,10 +322,10 @@ class Job(Record):
 
 
 class Revealed(Record):
-    """The provider's bundles, whole, while verifiers' reveals are compared with them; the job's id is the key."""
+    """The provider's bundles as it showed them, while verifiers' are compared with them; the job's id is the key."""
 
-    cut: bytes
-    outputs: bytes
+    cut: Shown
+    outputs: Shown
 
 
 class Tip(Record):

@@ -21,6 +21,7 @@ from ledger.records import (
     Revealed,
     Tip,
     Totals,
+    Track,
     Worker,
 )
 from ledger.stake.epochs import Epoch, EpochSet
@@ -63,14 +64,23 @@ CONVICTION = b"\x13"
 VERSIONS = b"\x14"
 ROLL = b"\x15"
 """‖ validator's address: the end of an epoch looks at it."""
+SAMPLE = b"\x1e"
+"""‖ job: waits for the beacon to pick leaves of its values."""
 LOWERING = b"\x16"
 """‖ model ‖ lowering."""
+BATCH = b"\x1b"
+CANARY = b"\x1c"
+"""‖ provider's address."""
+TRACK = b"\x1d"
+"""‖ provider's address."""
 
 WITHHELD = b"\x1a"
 """‖ filing."""
 WITHHELD_OF_JOB = b"\x1f"
 """‖ job ‖ filing."""
 WITHHELD_LINE = b"\x20"
+JACKPOT = b"\x1f"
+"""‖ epoch, 8 bytes."""
 
 
 def number(value: int) -> bytes:
@@ -121,6 +131,16 @@ def draw_key(height: int, job_id: bytes) -> bytes:
 def unbonding_key(time_ms: int, address: bytes) -> bytes:
     """Return the key of stake that is being unbonded."""
     return UNBONDING + number(time_ms) + address
+
+
+def track_key(provider: bytes) -> bytes:
+    """Return the key of what a provider's jobs have come to."""
+    return TRACK + provider
+
+
+def sample_key(job_id: bytes) -> bytes:
+    """Return the key of an entry of the queue of jobs whose leaves the beacon has not picked yet."""
+    return SAMPLE + job_id
 
 
 def revealed_key(job_id: bytes) -> bytes:
@@ -308,6 +328,10 @@ class State:
         """Return the worker with this address."""
         return self.find(Worker, worker_key(address))
 
+    def track(self, provider: bytes) -> Track:
+        """Return what a provider's jobs have come to; of one that never had any, zeros."""
+        return self.find(Track, track_key(provider)) or _NO_TRACK
+
     def model(self, model_id: bytes) -> ModelEntry | None:
         """Return a published model."""
         return self.find(ModelEntry, model_key(model_id))
@@ -377,6 +401,10 @@ class State:
     def deadlines(self, *, limit: int = ROWS_MAX) -> Iterator[tuple[int, DueKind, bytes]]:
         """Return deadlines (live time, and what is due: kind and id), the earliest first."""
         return ((_number_in(key), row.kind, key[9:]) for key, row in self.scan(Due, DEADLINE, limit=limit))
+
+    def unsampled(self, *, limit: int = ROWS_MAX) -> Iterator[bytes]:
+        """Return jobs whose leaves the beacon has not picked yet."""
+        return (key[1:] for key, _ in self.scan(Marker, SAMPLE, limit=limit))
 
     def draws(self, *, limit: int = ROWS_MAX) -> Iterator[tuple[int, bytes]]:
         """Return pending draws (height of the commitment and job), the earliest first."""
@@ -481,7 +509,7 @@ class State:
 
 _NO_ACCOUNT = Account(nonce=0, balance=0)
 _NO_LINE = Line(asked=[], waiting=[])
-_NO_LINE = Line(asked=[], waiting=[])
+_NO_TRACK = Track(settled=0, trusted=0, rejected=0, convicted=0, grey=0, forced=0)
 
 
 def _number_in(key: bytes) -> int:

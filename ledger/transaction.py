@@ -9,11 +9,12 @@ from typing import Annotated
 import msgspec
 
 from ledger.limits import HEAVY_TX_BYTES_MAX, REVEAL_BYTES_MAX, TX_BYTES_MAX
+from ledger.market.order_payloads import BatchAccept, BatchSubmit, CanaryOpen
 from ledger.market.withheld.payloads import WithheldPayload
 from ledger.parameters import Tier
 from primitives import codec, ed25519
 from primitives.address import address_of
-from primitives.content import ContentId
+from primitives.content import ContentId, Slice
 from primitives.hashing import AddressBytes, Hash, KeyBytes, Salt, SignatureBytes, tagged
 from primitives.reasons import Reason, Refused
 from primitives.record import Record
@@ -31,7 +32,11 @@ FACT_CHARS_MAX = 160
 
 RevealBytes = Annotated[bytes, msgspec.Meta(max_length=REVEAL_BYTES_MAX)]
 """An encoded vm.tensor.Bundle."""
-
+Shown = RevealBytes | ContentId
+"""A bundle as a reveal shows it: whole, or over 4 KiB of values by its id (V123)."""
+SAMPLES_MAX = 16
+"""Leaves of one bundle that a party opens; twice 16 KiB of them fit into a transaction."""
+Samples = Annotated[list[Slice], msgspec.Meta(max_length=SAMPLES_MAX)]
 
 DeclineReason = Annotated[int, msgspec.Meta(ge=500, le=699)]
 """The number of a Reason that a sandbox finds: 5xx in the model or its input, 6xx in the run."""
@@ -144,8 +149,10 @@ class ProviderReveal(Record, tag=11):
 
     job: Hash
     salt: Salt
-    cut: RevealBytes
-    outputs: RevealBytes
+    cut: Shown
+    outputs: Shown
+    sealed: ContentId | None = None
+    """The outputs sealed to the job's reply key, where they are shown by their id (J72)."""
 
 
 class VerifierReveal(Record, tag=12):
@@ -153,9 +160,11 @@ class VerifierReveal(Record, tag=12):
 
     job: Hash
     salt: Salt
-    cut: RevealBytes
-    outputs: RevealBytes
+    cut: Shown
+    outputs: Shown
     verdict: Decision
+    sealed: ContentId | None = None
+    """Of who accepts: the provider's outputs, which it so attests to hold, sealed to the job's reply key (J72)."""
 
 
 class JobDecline(Record, tag=13):
@@ -223,6 +232,15 @@ class LoweringPublish(Record, tag=20):
     lowering: Lowering
 
 
+class SampleOpen(Record, tag=28):
+    """Open the leaves that the beacon has picked of the sender's bundles, each with its proof (J74)."""
+
+    job: Hash
+    cut: Samples
+    """Empty where the cut is on the chain whole."""
+    outputs: Samples
+
+
 StakePayload = ValidatorRegister | ValidatorUpdate | ValidatorExit | ValidatorUnjail | Delegate | Undelegate
 
 Payload = (
@@ -240,6 +258,10 @@ Payload = (
     | VerifierReveal
     | JobDecline
     | LoweringPublish
+    | CanaryOpen
+    | BatchSubmit
+    | BatchAccept
+    | SampleOpen
     | StakePayload
     | WithheldPayload
 )

@@ -1,8 +1,9 @@
 """What the transitions of a job do to bonds, slots and money (J11, J12, J45)."""
 
-from ledger.market.settlement import ending, provider_lock, verifier_lock
+from ledger.market import track
+from ledger.market.settlement import ending, lost_by_silence, provider_lock, verifier_lock
 from ledger.moment import Moment, burn, credit, to_protocol
-from ledger.records import Job, Outcome, Payout, PayoutKind, Worker
+from ledger.records import Job, Outcome, Payout, PayoutKind, Verifier, Worker
 from ledger.state import State, change, revealed_key, worker_key
 
 
@@ -54,7 +55,39 @@ def end(moment: Moment, job_id: bytes, job: Job, outcome: Outcome) -> Job:
         payouts=[*job.payouts, *ended.payouts],
         penalties=[*job.penalties, *ended.penalties],
     )
+    _note(moment, job, outcome)
     return after if outcome is Outcome.SETTLED else release_bonds(moment, job_id, after)
+
+
+def _note(moment: Moment, job: Job, outcome: Outcome) -> None:
+    """Note in the provider's record what a verified job has come to (J52); disputes note what they find themselves."""
+    assert job.provider is not None or outcome is not Outcome.SETTLED
+    if job.provider is not None and outcome is Outcome.SETTLED:
+        track.settled(moment, job.provider)
+    if job.provider is not None and outcome is Outcome.REJECTED:
+        track.rejected(moment, job.provider)
+
+
+def dismiss(moment: Moment, job: Job, silent: list[Verifier]) -> Job:
+    """Take from verifiers who fell silent what they lose, which is burned, and free the rest and their slots (J54)."""
+    state = moment.state
+    penalties = lost_by_silence(silent, moment.parameters)
+    for each, lost in zip(silent, penalties, strict=True):
+        worker = _worker(state, each.worker)
+        freed = change(
+            worker,
+            bond=worker.bond - lost.amount,
+            locked=worker.locked - each.locked,
+            verifying=worker.verifying - 1,
+        )
+        state.put(worker_key(each.worker), freed)
+    burned = Payout(kind=PayoutKind.BURNED, to=None, amount=sum(each.amount for each in penalties))
+    _pay(state, burned)
+    return change(
+        job,
+        payouts=[*job.payouts, *([burned] if burned.amount else [])],
+        penalties=[*job.penalties, *(each for each in penalties if each.amount)],
+    )
 
 
 def release_bonds(moment: Moment, job_id: bytes, job: Job) -> Job:  # noqa: ARG001 - the shape of an effect

@@ -6,6 +6,7 @@ from ledger.parameters import Parameters
 from ledger.records import Job, Worker
 from ledger.state import State
 from primitives.hashing import tagged
+from primitives.units import BASIS
 from vm.manifest import Class, Model
 
 OPERATOR_SHARE = 10
@@ -50,18 +51,26 @@ def beacon_ready(state: State, since: int) -> bool:
     return revealed * REVEALED_STAKE > validators.weight
 
 
-def draw(moment: Moment, job_id: bytes, job: Job, model: Model) -> list[bytes] | None:
-    """Return the addresses of the k verifiers of a job, or None while too few are eligible (J31, J34)."""
+def chooses(beacon: bytes, job_id: bytes, audit_bps: int) -> bool:
+    """Tell whether the beacon chooses a job for verification, with a chance in ten-thousandths (J51)."""
+    # 256 bits against ten thousand: the bias is below 2⁻²⁴².
+    return int.from_bytes(tagged("assay/audit", beacon, job_id), "big") % BASIS < audit_bps
+
+
+def draw(moment: Moment, job: Job, seed: bytes, count: int, model: Model) -> list[bytes] | None:
+    """Return the addresses of `count` (more) verifiers of a job, or None while too few are eligible (J31, J34)."""
     assert job.provider is not None
+    drawn = [each.worker for each in job.verifiers]
     eligible = [
         (address, worker)
         for address, worker in not_of(moment.state, [job.client, job.provider])
-        if worker.registered < job.commit_height and can_verify_now(worker, model, job.class_, moment.parameters)
+        if address not in drawn
+        and worker.registered < job.commit_height
+        and can_verify_now(worker, model, job.class_, moment.parameters)
     ]
-    if len(eligible) < job.k:
+    if len(eligible) < count:
         return None
-    seed = tagged("assay/draw", moment.beacon, job_id)
-    picked = pick(seed, weights([worker for _, worker in eligible]), job.k)
+    picked = pick(seed, weights([worker for _, worker in eligible]), count)
     return [eligible[at][0] for at in picked]
 
 

@@ -4,7 +4,7 @@ from ledger.market.verdicts import verdict_of
 from ledger.moment import Moment, credit
 from ledger.parameters import Parameters
 from ledger.records import Job, Payout, PayoutKind
-from ledger.state import CANARY, TOTALS, State, change, number
+from ledger.state import JACKPOT, TOTALS, State, change, number
 from ledger.transaction import Decision
 from primitives.record import Record
 from primitives.units import BASIS, U64, mul_div_floor
@@ -18,7 +18,7 @@ class Jackpots(Record):
 
 def jackpots_key(epoch: int) -> bytes:
     """Return the key of an epoch's jackpots."""
-    return CANARY + number(epoch)
+    return JACKPOT + number(epoch)
 
 
 def pay_jackpots(moment: Moment, job: Job) -> Job:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from ledger.events import JobEnded, RevealOpened
 from ledger.market import bonds
-from ledger.market.verdicts import any_rejects, enough_accept, is_large
+from ledger.market.jackpot import pay_jackpots
+from ledger.market.verdicts import any_rejects, enough_accept, verdict_of
 from ledger.moment import Moment
 from ledger.parameters import Parameters
 from ledger.records import Due, DueKind, Happened, Job, JobEvent, JobState, Marker, Outcome
-from ledger.state import change, deadline_key, draw_key, job_key
+from ledger.state import change, deadline_key, draw_key, job_key, sample_key
+from ledger.transaction import Decision
 from primitives.reasons import Reason, Refused
 
 
@@ -53,7 +55,7 @@ SOME_TO_REVEAL = Guard(
 )
 LARGE_VALUES = Guard(
     words="a verifier has revealed, and values are over 4 KiB",
-    holds=lambda job: is_large(job) and any(each.verdict is not None for each in job.verifiers),
+    holds=lambda job: job.large and any(each.verdict is not None for each in job.verifiers),
 )
 SOME_TO_SAMPLE = Guard(
     words="a party that has revealed has not opened what was picked",
@@ -64,11 +66,27 @@ ANY_REJECT = Guard(words="a verdict is reject", holds=any_rejects)
 ENOUGH_ACCEPTS = Guard(words="enough accept (J41)", holds=enough_accept)
 NO_VERIFIERS = Guard(words="it was not drawn", holds=lambda job: not job.verifiers)
 PAID_BEFORE = Guard(words="it was settled before", holds=lambda job: job.outcome is Outcome.SETTLED)
+CANARY_OPEN = Guard(words="it was opened as a canary", holds=lambda job: job.canary_opened)
+NONE_ACCEPTS = Guard(
+    words="no verdict is accept",
+    holds=lambda job: all(verdict_of(job, each) is not Decision.ACCEPT for each in job.verifiers),
+)
+CANARY_CONVICTED = Guard(
+    words="it was opened as a canary, and its values are beyond",
+    holds=lambda job: job.canary_opened and job.ruled in (Outcome.CONVICTED, Outcome.GREY),
+)
 NAMED_DECLINED = Guard(
     words="the worker who declines is the one named", holds=lambda job: job.declined[-1].worker == job.named
 )
 
+
+def _await_pick(moment: Moment, job_id: bytes, job: Job) -> Job:
+    moment.state.put(sample_key(job_id), Marker())
+    return job
+
+
 NOTHING = Effect(words="", act=lambda _moment, _job_id, job: job)
+AWAIT_PICK = Effect(words="wait for the beacon to pick leaves", act=_await_pick)
 LOCK_PROVIDER = Effect(words="lock the provider's bond and slot", act=bonds.lock_provider)
 LOCK_VERIFIERS = Effect(words="lock the verifiers' bonds and slots", act=bonds.lock_verifiers)
 RELEASE_BONDS = Effect(words="release the bonds", act=bonds.release_bonds)
@@ -84,6 +102,12 @@ def _end(outcome: Outcome) -> Effect:
 
     return Effect(words=f"end as {outcome.name}", act=act)
 
+
+def _end_as_canary(moment: Moment, job_id: bytes, job: Job) -> Job:
+    return pay_jackpots(moment, bonds.end(moment, job_id, job, Outcome.CANARY))
+
+
+END_AS_CANARY = Effect(words="end as CANARY, and pay the jackpots", act=_end_as_canary)
 
 S, E = JobState, JobEvent
 WITHHELD_STATES = (S.VERIFYING, S.REVEALING, S.CHECKING, S.SAMPLING, S.CONTESTED, S.UNVERIFIED, S.SETTLED)
@@ -109,11 +133,11 @@ LIFE_CYCLE = tuple(
         (S.REVEALING, E.PROVIDER_REVEAL, ALWAYS, S.CHECKING, NOTHING),
         (S.REVEALING, E.DUE, ALWAYS, S.VOID, _end(Outcome.PROVIDER_SILENT_AT_REVEAL)),
         (S.CHECKING, E.VERIFIER_REVEAL, SOME_TO_REVEAL, S.CHECKING, NOTHING),
-        (S.CHECKING, E.VERIFIER_REVEAL, LARGE_VALUES, S.SAMPLING, NOTHING),
+        (S.CHECKING, E.VERIFIER_REVEAL, LARGE_VALUES, S.SAMPLING, AWAIT_PICK),
         (S.CHECKING, E.VERIFIER_REVEAL, ANY_REJECT, S.CONTESTED, NOTHING),
         (S.CHECKING, E.VERIFIER_REVEAL, ENOUGH_ACCEPTS, S.SETTLED, _end(Outcome.SETTLED)),
         (S.CHECKING, E.VERIFIER_REVEAL, ALWAYS, S.VOID, _end(Outcome.TOO_FEW_REVEALS)),
-        (S.CHECKING, E.DUE, LARGE_VALUES, S.SAMPLING, NOTHING),
+        (S.CHECKING, E.DUE, LARGE_VALUES, S.SAMPLING, AWAIT_PICK),
         (S.CHECKING, E.DUE, ANY_REJECT, S.CONTESTED, NOTHING),
         (S.CHECKING, E.DUE, ENOUGH_ACCEPTS, S.SETTLED, _end(Outcome.SETTLED)),
         (S.CHECKING, E.DUE, ALWAYS, S.VOID, _end(Outcome.TOO_FEW_REVEALS)),
@@ -127,13 +151,20 @@ LIFE_CYCLE = tuple(
         (S.SAMPLING, E.DUE, ENOUGH_ACCEPTS, S.SETTLED, _end(Outcome.SETTLED)),
         (S.SAMPLING, E.DUE, ALWAYS, S.VOID, _end(Outcome.TOO_FEW_REVEALS)),
         (S.CONTESTED, E.CLAIM, ALWAYS, S.DISPUTED, NOTHING),
+        (S.CONTESTED, E.CANARY, NONE_ACCEPTS, S.VOID, END_AS_CANARY),
+        (S.CONTESTED, E.CANARY, ALWAYS, S.CONTESTED, NOTHING),
+        (S.CONTESTED, E.DUE, CANARY_OPEN, S.VOID, END_AS_CANARY),
         (S.CONTESTED, E.DUE, ENOUGH_ACCEPTS, S.SETTLED, _end(Outcome.SETTLED)),
         (S.CONTESTED, E.DUE, ALWAYS, S.VOID, _end(Outcome.REJECTED)),
         (S.UNVERIFIED, E.CLAIM, ALWAYS, S.DISPUTED, NOTHING),
+        (S.UNVERIFIED, E.CANARY, ALWAYS, S.VOID, END_AS_CANARY),
         (S.UNVERIFIED, E.DUE, ALWAYS, S.PAST_CHALLENGE, _end(Outcome.UNCHALLENGED)),  # J55
         (S.SETTLED, E.CLAIM, ALWAYS, S.DISPUTED, NOTHING),
+        (S.SETTLED, E.CANARY, ALWAYS, S.SETTLED, NOTHING),
         (S.SETTLED, E.DUE, ALWAYS, S.PAST_CHALLENGE, RELEASE_BONDS),
         (S.DISPUTED, E.CLAIM, ALWAYS, S.DISPUTED, NOTHING),
+        (S.DISPUTED, E.CANARY, ALWAYS, S.DISPUTED, NOTHING),
+        (S.DISPUTED, E.VERDICT, CANARY_CONVICTED, S.VOID, END_AS_CANARY),
         *(
             (S.DISPUTED, E.VERDICT, _ruled(outcome), S.VOID, _end(outcome))
             for outcome in (Outcome.CONVICTED, Outcome.GREY, Outcome.UNDECIDED, Outcome.ILL_CONDITIONED)
@@ -195,6 +226,8 @@ def advance(moment: Moment, job_id: bytes, job: Job, event: JobEvent, *, who: by
         moment.state.put(deadline_key(job.due_live_ms, job_id), None)
     if job.state is JobState.COMMITTED:
         moment.state.put(draw_key(job.commit_height, job_id), None)
+    if job.state is JobState.SAMPLING and job.picked is None:
+        moment.state.put(sample_key(job_id), None)
     if job.state in SLOT_STATES and row.next not in SLOT_STATES:
         bonds.free_slots(moment.state, job_id, job)
     after = change(after, state=row.next, due_live_ms=None)

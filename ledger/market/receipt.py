@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from ledger.limits import STATE_ROW_BYTES_MAX, TX_BYTES_MAX
-from ledger.market.commitment import commitment
+from ledger.market.commitment import commitment, identified
 from ledger.proven import ProvenRow, ProvenRows, check_proven_rows
 from ledger.records import Job, JobEvent, LoweringEntry, ModelEntry
 from ledger.state import job_key, lowering_key, model_key
@@ -23,7 +23,7 @@ from ledger.transaction import (
     open_transaction,
 )
 from primitives import codec
-from primitives.content import ContentId, content_id
+from primitives.content import ContentId
 from primitives.hashing import Hash
 from primitives.reasons import Fact, Reason, Refused
 from primitives.record import Record
@@ -223,7 +223,7 @@ def _opens(
 def _values(
     payload: ProviderReveal | VerifierReveal, cut: ContentId | None, outputs: ContentId | None
 ) -> Sequence[tuple[str, object, object]]:
-    return [("cut", content_id(payload.cut), cut), ("outputs", content_id(payload.outputs), outputs)]
+    return [("cut", identified(payload.cut), cut), ("outputs", identified(payload.outputs), outputs)]
 
 
 def _told(value: object) -> Fact:

@@ -47,14 +47,16 @@ def ending(job: Job, outcome: Outcome, parameters: Parameters, *, owner: bytes) 
         case Outcome.PROVIDER_SILENT_AFTER_ACCEPT | Outcome.PROVIDER_SILENT_AT_REVEAL:
             return _provider_silent(job, parameters)
         case Outcome.NO_VERIFIER_COMMITTED:
-            return _refunded(job, penalties=_silent(job.verifiers, parameters), paid=[])  # J43
+            return _refunded(job, penalties=lost_by_silence(job.verifiers, parameters), paid=[])  # J43
         case Outcome.REJECTED | Outcome.TOO_FEW_REVEALS:
             accepted, silent = _parted(job)
             if _agreed_to_reject(job):
                 silent = [each for each in silent if verdict_of(job, each) is None]
-            return _refunded(job, penalties=_silent(silent, parameters), paid=accepted)  # J43
+            return _refunded(job, penalties=lost_by_silence(silent, parameters), paid=accepted)  # J43
         case Outcome.CONVICTED | Outcome.GREY | Outcome.UNDECIDED | Outcome.ILL_CONDITIONED:
             return _refunded(job, penalties=[], paid=[])
+        case Outcome.CANARY:
+            return _canary(job, parameters)
         case Outcome.WITHHELD:
             payouts, penalties = withheld_payouts(job)
             return _ending(payouts, penalties)  # H30
@@ -76,7 +78,20 @@ def _settled(job: Job, parameters: Parameters, owner: bytes) -> Ending:
     payouts += [Payout(kind=PayoutKind.VERIFIER_FEE, to=each.worker, amount=job.verifier_fee) for each in accepted]
     rest = job.escrow - sum(each.amount for each in payouts)
     payouts.append(Payout(kind=PayoutKind.REFUND, to=job.client, amount=rest))
-    penalties = _silent(silent, parameters)
+    penalties = lost_by_silence(silent, parameters)
+    payouts.append(Payout(kind=PayoutKind.BURNED, to=None, amount=sum(each.amount for each in penalties)))
+    return _ending(payouts, penalties)
+
+
+def _canary(job: Job, parameters: Parameters) -> Ending:
+    """Refund the client what it does not owe to those who rejected; who accepted gets nothing (J94)."""
+    finders = [each for each in job.verifiers if verdict_of(job, each) is Decision.REJECT]
+    if job.outcome is not None:
+        return _ending([], [])  # settled before: all was paid then
+    payouts = [Payout(kind=PayoutKind.VERIFIER_FEE, to=each.worker, amount=job.verifier_fee) for each in finders]
+    rest = job.escrow - sum(each.amount for each in payouts)
+    payouts.append(Payout(kind=PayoutKind.REFUND, to=job.client, amount=rest))
+    penalties = lost_by_silence([each for each in job.verifiers if verdict_of(job, each) is None], parameters)
     payouts.append(Payout(kind=PayoutKind.BURNED, to=None, amount=sum(each.amount for each in penalties)))
     return _ending(payouts, penalties)
 
@@ -101,7 +116,7 @@ def _provider_silent(job: Job, parameters: Parameters) -> Ending:
     # Never less than what it owes the verifiers: its bond holds a fee for each of the k.
     stated = mul_div_floor(job.provider_locked, parameters.no_show_bps, BASIS)
     lost = min(job.provider_locked, max(stated, len(committed) * job.verifier_fee))
-    penalties = [Penalty(worker=job.provider, amount=lost), *_silent(silent, parameters)]
+    penalties = [Penalty(worker=job.provider, amount=lost), *lost_by_silence(silent, parameters)]
     return _refunded(job, penalties=penalties, paid=committed)
 
 
@@ -117,7 +132,7 @@ def _refunded(job: Job, *, penalties: list[Penalty], paid: list[Verifier]) -> En
     return _ending(payouts, penalties)
 
 
-def _silent(verifiers: list[Verifier], parameters: Parameters) -> list[Penalty]:
+def lost_by_silence(verifiers: list[Verifier], parameters: Parameters) -> list[Penalty]:
     """Return what verifiers lose who did not do their part, rounded down (J43)."""
     lost = [(each.worker, mul_div_floor(each.locked, parameters.no_reveal_bps, BASIS)) for each in verifiers]
     return [Penalty(worker=worker, amount=amount) for worker, amount in lost]

@@ -2,21 +2,23 @@
 
 from typing import assert_never
 
-from ledger.limits import SWEEP_JOBS_MAX
+from ledger.limits import REDRAWS_MAX, SWEEP_JOBS_MAX
+from ledger.market.drawing import can_redraw, redraw
 from ledger.market.lifecycle import advance
 from ledger.market.withheld.filing import lapse
 from ledger.moment import Moment
-from ledger.records import DueKind, JobEvent
+from ledger.records import DueKind, JobEvent, JobState
 
 
 def sweep(moment: Moment) -> None:
     """Move what has a deadline that has passed."""
+    redraws = 0
     for due, kind, identity in list(moment.state.deadlines(limit=SWEEP_JOBS_MAX)):
         if due > moment.live_ms:
             return
         match kind:
             case DueKind.JOB:
-                _move_job(moment, identity)
+                redraws += _move_job(moment, identity, redraws)
             case DueKind.WITHHELD:
                 lapse(moment, identity)
             case DueKind.DISPUTE | DueKind.BATCH:
@@ -25,7 +27,16 @@ def sweep(moment: Moment) -> None:
                 assert_never(kind)
 
 
-def _move_job(moment: Moment, job_id: bytes) -> None:
+def _move_job(moment: Moment, job_id: bytes, redraws: int) -> int:
+    """Move a job, and return how many draws that took; where the block has made its share, it moves in the next."""
     job = moment.state.job(job_id)
     assert job is not None
+    tried = 0
+    if job.state is JobState.VERIFYING and can_redraw(job):
+        if redraws == REDRAWS_MAX:
+            return 0
+        if redraw(moment, job_id, job):
+            return 1
+        tried = 1
     advance(moment, job_id, job, JobEvent.DUE)
+    return tried

@@ -1,20 +1,13 @@
 """Which verdicts count: those that were revealed and, where values are large, sampled (J41)."""
 
-from ledger.limits import REVEAL_BYTES_MAX
 from ledger.parameters import accepts_needed
 from ledger.records import Job, Verifier
 from ledger.transaction import Decision
 
 
-def is_large(job: Job) -> bool:
-    """Tell whether the values that the provider revealed are too long to stand on the chain whole."""
-    shown = (job.cut, job.outputs)
-    return any(each is not None and each.length > REVEAL_BYTES_MAX for each in shown)
-
-
 def verdict_of(job: Job, verifier: Verifier) -> Decision | None:
     """Return the verdict of a verifier; None where it gave none, or did not open what was picked of large values."""
-    return None if is_large(job) and not verifier.opened else verifier.verdict
+    return None if job.large and not verifier.opened else verifier.verdict
 
 
 def enough_accept(job: Job) -> bool:

@@ -4,6 +4,7 @@ import enum
 
 from ledger.market.asking import asked
 from ledger.market.draw import can_run
+from ledger.market.sampling import is_owed
 from ledger.market.settlement import provider_lock
 from ledger.records import Job, JobState, ModelEntry, Verifier, Worker
 from ledger.state import State
@@ -28,6 +29,8 @@ class Duty(enum.Enum):
     """Run, and commit as a verifier."""
     JUDGE = enum.auto()
     """Compare, and reveal as a verifier."""
+    SAMPLE = enum.auto()
+    """Open the leaves of our large values that the beacon has picked."""
 
 
 def duty_of(me: bytes, job_id: bytes, job: Job, state: State, *, live_ms: int) -> Duty:
@@ -43,6 +46,8 @@ def duty_of(me: bytes, job_id: bytes, job: Job, state: State, *, live_ms: int) -
             return Duty.REVEAL
         case JobState.VERIFYING | JobState.REVEALING | JobState.CHECKING:
             return _part(me, job)
+        case JobState.SAMPLING if is_owed(job, me):
+            return Duty.WAIT if job.picked is None else Duty.SAMPLE
         case _:
             return Duty.NONE
 
@@ -50,10 +55,12 @@ def duty_of(me: bytes, job_id: bytes, job: Job, state: State, *, live_ms: int) -
 def _part(me: bytes, job: Job) -> Duty:
     """Return what a party owes between draw and verdict."""
     if job.provider == me:
-        return Duty.NONE if job.state is JobState.CHECKING else Duty.WAIT
+        return Duty.NONE if job.state is JobState.CHECKING and not job.large else Duty.WAIT
     mine = verifier_of(me, job)
-    if mine is None or mine.verdict is not None:
+    if mine is None:
         return Duty.NONE
+    if mine.verdict is not None:
+        return Duty.WAIT if job.large else Duty.NONE  # leaves of what we revealed will be picked
     if mine.commitment is None:
         return Duty.VERIFY if job.state is JobState.VERIFYING else Duty.NONE
     return Duty.JUDGE if job.state is JobState.CHECKING else Duty.WAIT

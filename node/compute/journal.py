@@ -4,14 +4,14 @@ import enum
 import os
 from pathlib import Path
 
-from ledger.limits import REVEAL_BYTES_MAX
 from node.home import write_whole
 from primitives.codec import decode, encode
 from primitives.hashing import Hash, Salt
 from primitives.reasons import Refused
 from primitives.record import Record
+from vm.tensor import CUT_BUNDLE_BYTES_MAX, OUTPUT_BUNDLE_BYTES_MAX
 
-ENTRY_BYTES_MAX = 2 * REVEAL_BYTES_MAX + 256
+ENTRY_BYTES_MAX = CUT_BUNDLE_BYTES_MAX + OUTPUT_BUNDLE_BYTES_MAX + 256
 """Two bundles, job and salt."""
 SUFFIX = ".work"
 

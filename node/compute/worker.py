@@ -13,10 +13,9 @@ import trio
 from ledger.chain import FinalBlock
 from ledger.events import JobDrawn, JobSubmitted
 from ledger.market.commitment import commitment
-from ledger.market.job import judge
-from ledger.records import DECLINES_MAX, Job, JobState, ModelEntry, Revealed
+from ledger.market.lifecycle import FINAL_STATES
+from ledger.records import DECLINES_MAX, Job, JobState, ModelEntry
 from ledger.transaction import (
-    Decision,
     JobAccept,
     JobCommit,
     JobDecline,
@@ -27,30 +26,32 @@ from ledger.transaction import (
     WorkerUpdate,
 )
 from node.compute.blocks import BlockSignal
-from node.compute.duty import Duty, duty_of, price_of
+from node.compute.delivery import Sealer, samples, shown
+from node.compute.duty import Duty, duty_of, price_of, verifier_of
 from node.compute.journal import Journal, Part, Work
 from node.compute.objection import objection
 from node.compute.sender import Sender
+from node.compute.verdict import MODEL_REASONS, Case, Found, weigh
 from node.p2p.peer_id import peer_id_of
 from node.ports import Blobs, ChainView, Engine, Role, Task
+from primitives.content import ContentId
 from primitives.reasons import Reason, Refused
 from vm.lowering import Lowering, classes_of
 from vm.manifest import Class, Model
-from vm.tensor import decode_small_bundle
 
 ATTENDED_MAX = 256
 """Jobs attended to at once, most of them waiting; other offers wait. What we owe does not: our slots bound it."""
 TRIES_MAX = 5
 """Times that one step of a job is tried, a block apart, while its reason may pass."""
 SALT_BYTES = 32
-MODEL_REASONS = (*range(500, 600), Reason.RUN_TRAPPED)
-"""Reasons that lie in the model or its input: another try finds the same."""
 DECLINE_REASONS = range(500, 700)
 """Reasons that a decline may tell: in the model or input, and in fetching or running them."""
 RUN_REASONS = range(Reason.RUN_TIME_LIMIT, Reason.RUN_ENGINE_ERROR + 1)
 """Reasons that may lie in the machine: worth another try for a job that we owe, not for one that we may decline."""
 ROWS_AT_ONCE = 256
 """Jobs looked through before others get their turn: some milliseconds."""
+TEND_S = 5.0
+"""How often results are looked after that are kept for disputes: a dispute gives a minute to serve them."""
 FAILURES_MAX = 256
 """Failures that are remembered for whoever asks, the latest."""
 
@@ -119,11 +120,13 @@ class Worker:
         self.failures: deque[JobFailure] = deque(maxlen=FAILURES_MAX)
         """What this worker could not do, the latest last."""
         self.address = self._sender.address
+        self._sealer = Sealer(genesis=ports.chain.genesis_hash, address=self.address, blobs=ports.blobs)
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._register)
+            nursery.start_soon(self._tend)
             while True:
                 async with self._ports.chain.follow() as blocks:
                     await self._look_around(nursery)
@@ -215,6 +218,8 @@ class Worker:
                 await self._verify(job_id)
             case Duty.JUDGE:
                 await self._judge(job_id)
+            case Duty.SAMPLE:
+                await self._sample(job_id)
             case _:
                 assert_never(duty)
 
@@ -252,9 +257,10 @@ class Worker:
             await self._sender.send(JobCommit(job=job_id, commitment=commits))
 
     async def _reveal(self, job_id: bytes) -> None:
-        work = self._kept(Part.PROVIDER, job_id)
-        reveal = ProviderReveal(job=job_id, salt=work.salt, cut=work.cut, outputs=work.outputs)
-        await self._sender.send(reveal)
+        work, job, lowering = self._kept(Part.PROVIDER, job_id), self._job(job_id), self._lowering(job_id)
+        cut, outputs = shown(work, job, lowering)
+        sealed = await self._sealer.sealed(job_id, job, work.outputs, lowering)
+        await self._sender.send(ProviderReveal(job=job_id, salt=work.salt, cut=cut, outputs=outputs, sealed=sealed))
         await self._tidy(Part.PROVIDER, job_id)
 
     # --- the verifier
@@ -275,35 +281,49 @@ class Worker:
 
     async def _judge(self, job_id: bytes) -> None:
         """Compare the provider's values with our own, and reveal ours with the verdict (D10)."""
-        work = self._kept(Part.VERIFIER, job_id)
-        shown = self._ports.chain.state().revealed(job_id)
-        if shown is None:
-            raise Refused(Reason.JOB_WRONG_STATE, job=job_id, wanted="the provider's values")
-        own = decode_small_bundle(work.cut), decode_small_bundle(work.outputs)
-        provided = decode_small_bundle(shown.cut), decode_small_bundle(shown.outputs)
-        verdict = judge(own, provided, self._lowering(job_id), self._job(job_id).class_)
-        if verdict is None:
-            verdict = await self._judge_outputs(job_id, shown)
-        reveal = VerifierReveal(job=job_id, salt=work.salt, cut=work.cut, outputs=work.outputs, verdict=verdict)
+        work, job, lowering = self._kept(Part.VERIFIER, job_id), self._job(job_id), self._lowering(job_id)
+        found = await self._weighed(job_id, job, work)
+        cut, outputs = shown(work, job, lowering)
+        sealed = None if found.outputs is None else await self._sealer.sealed(job_id, job, found.outputs, lowering)
+        reveal = VerifierReveal(
+            job=job_id, salt=work.salt, cut=cut, outputs=outputs, verdict=found.verdict, sealed=sealed
+        )
         await self._sender.send(reveal)
-        if verdict is Decision.ACCEPT:
-            await self._ports.blobs.put(shown.outputs)  # who accepts a result helps to keep it
+        if found.outputs is not None and lowering.outputs_are_whole:
+            await self._ports.blobs.put(found.outputs)  # who accepts a result helps to keep it
         await self._tidy(Part.VERIFIER, job_id)
 
-    async def _judge_outputs(self, job_id: bytes, shown: Revealed) -> Decision:
-        """Return whether the provider's outputs are what follows from its own values at the cut (J25)."""
-        task = await self._task(job_id, Role.VERIFY)
-        try:
+    async def _weighed(self, job_id: bytes, job: Job, work: Work) -> Found:
+        """Return our verdict on what the provider has shown."""
+        showed = self._ports.chain.state().revealed(job_id)
+        if showed is None or job.outputs is None:
+            raise Refused(Reason.JOB_WRONG_STATE, job=job_id, wanted="the provider's values")
+        case = Case(
+            model=self._model(job_id),
+            lowering=self._lowering(job_id),
+            class_=job.class_,
+            cut=showed.cut,
+            outputs=job.outputs,
+        )
+
+        async def fetch(content: ContentId) -> bytes:
+            return await self._ports.blobs.fetch(content, hints=self._provider(job))
+
+        async def follow(cut: bytes) -> bytes:
+            task = await self._task(job_id, Role.VERIFY)
             async with self._verifying:
-                followed = await self._ports.engine.tail(task, shown.cut)
-        except Refused as refused:
-            if refused.reason not in MODEL_REASONS:
-                raise
-            _log.warning("job %s, nothing follows from its cut: %s", job_id.hex(), refused)
-            return Decision.REJECT  # D15
-        return Decision.ACCEPT if followed == shown.outputs else Decision.REJECT
+                return await self._ports.engine.tail(task, cut)
+
+        return await weigh(case, work.cut, work.outputs, fetch=fetch, follow=follow)
 
     # --- both
+
+    async def _sample(self, job_id: bytes) -> None:
+        """Open the leaves that the beacon has picked of our large values (D52)."""
+        job, state = self._job(job_id), self._ports.chain.state()
+        part = Part.PROVIDER if job.provider == self.address else Part.VERIFIER
+        count = self._ports.chain.genesis.parameters.sample_leaves
+        await self._sender.send(samples(self._kept(part, job_id), job, state, count=count))
 
     async def _work(self, part: Part, job_id: bytes) -> Work | None:
         """Return the job's result, run now unless it is in the journal; None if the job did not wait for it."""
@@ -349,8 +369,7 @@ class Worker:
     async def _task(self, job_id: bytes, role: Role) -> Task:
         """Return the job with its model and input, which are held here from then on (D5)."""
         job, model = self._job(job_id), self._model(job_id)
-        provider = None if job.provider is None else self._ports.chain.state().worker(job.provider)
-        hints = [] if provider is None else [peer_id_of(provider.peer)]
+        hints = self._provider(job)
         return Task(
             job=job_id,
             role=role,
@@ -360,6 +379,11 @@ class Worker:
             class_=job.class_,
             input=await self._ports.blobs.fetch(job.input, hints=hints),
         )
+
+    def _provider(self, job: Job) -> list[bytes]:
+        """Return the peer id of a job's provider, if it has one: it must serve what others need."""
+        provider = None if job.provider is None else self._ports.chain.state().worker(job.provider)
+        return [] if provider is None else [peer_id_of(provider.peer)]
 
     def _job(self, job_id: bytes) -> Job:
         job = self._ports.chain.state().job(job_id)
@@ -402,12 +426,32 @@ class Worker:
         job = self._ports.chain.state().job(job_id)
         if job is None:
             return  # of a transaction that is not final here yet
-        if part is Part.PROVIDER and job.outputs is not None:
-            work = self._journal.find(part, job_id)
-            if work is not None:
-                await self._ports.blobs.put(work.outputs)  # D12: not before the reveal is final
-        if job.outcome is not None or self._duty(job_id) is Duty.NONE:
+        await self._serve(part, job_id, job)
+        if job.state in FINAL_STATES or (not job.large and self._duty(job_id) is Duty.NONE):
             self._journal.forget(part, job_id)
+
+    async def _serve(self, part: Part, job_id: bytes, job: Job) -> None:
+        """Put into the store what is owed to others: what was revealed, and large outputs in a dispute alone (D53)."""
+        mine = verifier_of(self.address, job)
+        revealed = job.outputs is not None if part is Part.PROVIDER else mine is not None and mine.verdict is not None
+        work = self._journal.find(part, job_id) if revealed else None
+        if work is None:
+            return
+        if job.large:
+            await self._ports.blobs.put(work.cut)  # D12: not before the reveal is final
+        if self._lowering(job_id).outputs_are_whole:
+            if part is Part.PROVIDER:
+                await self._ports.blobs.put(work.outputs)
+        elif job.state in (JobState.CONTESTED, JobState.DISPUTED):
+            await self._ports.blobs.put(work.outputs)
+
+    async def _tend(self) -> None:
+        """Look after the results of jobs that nobody attends to any more, for ever."""
+        while True:
+            await trio.sleep(TEND_S)
+            for part, job_id in self._journal.entries():
+                if job_id not in self._attended:
+                    await self._tidy(part, job_id)
 
     # --- registration
 

@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass, field
 
-from ledger.transaction import JobCommit, Payload, ProviderReveal, Transaction, VerifierCommit, VerifierReveal
+from ledger.transaction import (
+    JobCommit,
+    Payload,
+    ProviderReveal,
+    SampleOpen,
+    Transaction,
+    VerifierCommit,
+    VerifierReveal,
+)
 
 ARRIVAL_BITS = 40
 """More arrivals than a node sees in a thousand days."""
@@ -106,7 +114,7 @@ class Queue:
 def awaiting_job(payload: Payload) -> bytes | None:
     """Return the job of a payload for which a block may keep a place (L36)."""
     match payload:
-        case JobCommit() | VerifierCommit() | ProviderReveal() | VerifierReveal():
+        case JobCommit() | VerifierCommit() | ProviderReveal() | VerifierReveal() | SampleOpen():
             return payload.job
         case _:
             return None

@@ -1,8 +1,11 @@
 """What each payload about a job refuses, by its numbered reason."""
 
+from dataclasses import replace
+
 import pytest
 
-from ledger.market.job import judge
+from ledger.market.commitment import Opened
+from ledger.market.judging import judge
 from ledger.market.lifecycle import time_allowed
 from ledger.parameters import Parameters, Tier
 from ledger.records import JobState, Outcome
@@ -19,6 +22,7 @@ from ledger.transaction import (
     VerifierReveal,
     WorkerUpdate,
 )
+from primitives import codec
 from primitives.content import ContentId, content_id
 from primitives.reasons import Reason
 from primitives.units import KARAT
@@ -302,42 +306,53 @@ def test_an_act_after_the_deadline_but_before_the_sweep_counts(world: World) -> 
     assert world.job(job_id).state is JobState.ACCEPTED
 
 
-Pair = tuple[Bundle, Bundle]
+def opened(cut: bytes, outputs: bytes) -> Opened:
+    return Opened(cut=decode_small_bundle(cut), cut_id=content_id(cut), outputs_id=content_id(outputs))
 
 
-def bundles(values: kit.Values) -> Pair:
-    return decode_small_bundle(values.cut), decode_small_bundle(values.outputs)
-
-
-def verdict(own: Pair, provided: Pair, class_: Class = Class.NATIVE) -> Decision | None:
+def verdict(own: Opened, provided: Opened, class_: Class = Class.NATIVE) -> Decision | None:
     return judge(own, provided, kit.a_lowering(), class_)
 
 
+def shown(shift: float = 0.0) -> Opened:
+    values = kit.values("x", shift=shift)
+    return opened(values.cut, values.outputs)
+
+
+OTHER = content_id(kit.a_bundle(kit.OUTPUT_NAME, ROW))
+
+
 def test_cuts_beyond_the_tolerance_are_rejected_and_equal_ones_leave_it_to_the_outputs() -> None:
-    own, far = bundles(kit.values("x")), bundles(kit.values("x", shift=1e-3))
+    own, far = shown(), shown(shift=1e-3)
     assert verdict(own, own) is Decision.ACCEPT
     assert verdict(own, far) is Decision.REJECT
-    other = decode_small_bundle(kit.a_bundle(kit.OUTPUT_NAME, ROW))
-    assert verdict(own, (own[0], other)) is Decision.REJECT
+    assert verdict(own, replace(own, outputs_id=OTHER)) is Decision.REJECT
 
 
 def test_of_cuts_within_the_tolerance_the_tail_decides_whatever_the_outputs_are() -> None:
     """J25: two honest machines may end on either side of a step of the tail."""
-    own, close = bundles(kit.values("x")), bundles(kit.values("x", shift=1e-5))
-    assert own[0] != close[0]
+    own, close = shown(), shown(shift=1e-5)
+    assert own.cut != close.cut
     assert verdict(own, close) is None
-    other = decode_small_bundle(kit.a_bundle(kit.OUTPUT_NAME, ROW))
-    assert verdict(own, (close[0], other)) is None
+    assert verdict(own, replace(close, outputs_id=OTHER)) is None
 
 
 def test_in_class_exact_a_bit_decides() -> None:
     """J24."""
-    nothing = Bundle(tensors=[])
-    own = nothing, bundles(kit.values("x"))[1]
+    nothing = codec.encode(Bundle(tensors=[]))
+    own = opened(nothing, kit.values("x").outputs)
     row = [each / 2 for each in (1.0 + 1e-7, *(1.0 + at / kit.OUTPUTS for at in range(1, kit.OUTPUTS)))]
-    close = nothing, decode_small_bundle(kit.a_bundle(kit.OUTPUT_NAME, row))
+    close = opened(nothing, kit.a_bundle(kit.OUTPUT_NAME, row))
     assert verdict(own, own, Class.EXACT) is Decision.ACCEPT
     assert verdict(own, close, Class.EXACT) is Decision.REJECT
+
+
+def test_of_cuts_that_are_shown_by_their_ids_equal_ones_alone_are_compared() -> None:
+    """J76."""
+    own, close = replace(shown(), cut=None), replace(shown(shift=1e-5), cut=None)
+    assert verdict(own, own) is Decision.ACCEPT
+    assert verdict(own, replace(own, outputs_id=OTHER)) is Decision.REJECT
+    assert verdict(own, close) is None
 
 
 def test_where_the_tail_decides_a_verifier_says_either(world: World) -> None:

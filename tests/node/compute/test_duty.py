@@ -39,6 +39,7 @@ def a_verifier(name: str, *, commitment: bytes | None = None) -> Verifier:
         verdict=None,
         opened=False,
         holds=False,
+        sealed=None,
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from ledger.market.commitment import open_bundles
-from ledger.market.job import judge
+from ledger.market.judging import judge
 from ledger.transaction import Decision
 from node.compute.objection import objection
 from testnet.kit import ledger_builders as kit
@@ -34,5 +34,4 @@ def test_an_objection_can_be_revealed_and_agrees_with_nobody(dtype: DType, class
             for shown in (objection(model, lowering, class_), objection(model, lowering, class_))
         )
         if cut.dtype in (DType.FLOAT16, DType.FLOAT32, DType.FLOAT64) or class_ is Class.EXACT:
-            verdict = judge((mine.cut, mine.outputs), (theirs.cut, theirs.outputs), lowering, class_)
-            assert verdict is Decision.REJECT
+            assert judge(mine, theirs, lowering, class_) is Decision.REJECT
