@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import trio
 
@@ -19,6 +19,7 @@ from ledger.proven import ProvenRows
 from ledger.state import State
 from ledger.transaction import Receipt
 from primitives.content import ContentId
+from vm.dispute_protocol import Asked, BytesTold, PartsTold, TraceTold, WorstTold
 from vm.lowering import Lowering
 from vm.manifest import Class
 
@@ -123,6 +124,8 @@ class Role(StrEnum):
 
     PROVIDE = "provide"
     VERIFY = "verify"
+    DISPUTE = "dispute"
+    """Canonically, to tell who is right about it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,3 +161,21 @@ class Engine(Protocol):
 
     async def tail(self, task: Task, cut: bytes) -> bytes:
         """Return the encoded bundle of outputs that follow from values at the cut. Raises Refused (5xx, 6xx)."""
+
+
+Told = TypeVar("Told", TraceTold, PartsTold, BytesTold, WorstTold)
+"""What is answered in a dispute."""
+
+
+class Advocate(Protocol):
+    """The port to the machine that answers what disputes ask, by the canonical runs of a job."""
+
+    async def ask(self, task: Task, asked: Asked, told: type[Told], *, cut: bytes | None = None) -> Told:
+        """Return the answer, of its kind, to a question about a job, or about the tail of one party's encoded `cut`.
+
+        The same question always has the same answer. Raises Refused (5xx, 6xx) if model, input or run fails.
+        """
+
+
+class Machine(Engine, Advocate, Protocol):
+    """Both: all that a node's parts ask of the machine that runs models."""

@@ -119,7 +119,7 @@ class PartsTold(Record, tag=41):
     """Roots of parts, and for a value its type."""
 
     roots: Roots
-    type: TensorType | None
+    value_type: TensorType | None
 
 
 class BytesTold(Record, tag=42):

@@ -155,15 +155,28 @@ class Noise:
 
     def unit(self, at: int) -> int:
         """Return the square of σ by which an element is judged (V103)."""
-        return unit_of(self.row(at // self._length), self._canonical[at], self._perturbed[at], self._tolerance)
+        return unit_of(self.row(self.row_of(at)), self._canonical[at], self._perturbed[at], self._tolerance)
+
+    def row_of(self, at: int) -> int:
+        """Return in which row an element stands."""
+        return at // self._length
+
+    def noisiest(self) -> tuple[int, int]:
+        """Return the largest σ² of an element, in units of 2^-80, and the first element that has it."""
+        worst, where = FLOOR, 0
+        for at in range(len(self._canonical)):
+            unit = self.unit(at)
+            if unit > worst:
+                worst, where = unit, at
+        return worst, where
 
     def largest(self) -> int:
         """Return the largest σ² of an element, in units of 2^-80."""
-        return max((self.unit(at) for at in range(len(self._canonical))), default=FLOOR)
+        return self.noisiest()[0]
 
     def in_sigma(self, at: int, seen: Value) -> int:
         """Return how far a value for element `at` is off, in thousandths of σ, rounded up (V104)."""
-        return in_sigma(self.row(at // self._length), self.unit(at), self._canonical[at], seen)
+        return in_sigma(self.row(self.row_of(at)), self.unit(at), self._canonical[at], seen)
 
     def worst(self, seen: Tensor) -> tuple[int, int]:
         """Return the largest deviation of a tensor in thousandths of σ, and the first element that has it (V104).

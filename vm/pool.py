@@ -14,11 +14,13 @@ from primitives import codec
 from primitives.hashing import tagged
 from primitives.reasons import Reason, Refused
 from vm import launcher
+from vm.dispute_protocol import Asked, BytesTold, PartsTold, TraceTold, WorstTold
 from vm.lowering import TOLERANCE_LEAST
 from vm.manifest import MODEL_BYTES_MAX, Class, Ratio, told_shape
 from vm.sandbox_protocol import (
     LENGTH_BYTES,
     REPLY_BYTES_MAX,
+    Ask,
     Check,
     Checked,
     Execute,
@@ -54,7 +56,9 @@ WAITING_MAX = 64
 """Callers that may wait for a sandbox with an offer; of what is owed there is no more than a worker has slots."""
 _READ_BYTES = 64 * 1024
 
-_Wanted = TypeVar("_Wanted", Started, Loaded, Checked, Executed, TailGiven, Traced)
+_Wanted = TypeVar(
+    "_Wanted", Started, Loaded, Checked, Executed, TailGiven, Traced, TraceTold, PartsTold, BytesTold, WorstTold
+)
 
 LoadModel = Callable[[], Awaitable[bytes]]
 """Fetches a model's file; asked only when no sandbox has it loaded."""
@@ -218,6 +222,18 @@ class Pool:
         _check_sizes(b"", len(bundle))
         async with self._prepared(subject) as sandbox:
             return await self._ask(sandbox, Trace(key=subject.key, bundle=bundle, first=first, count=count), Traced)
+
+    async def ask(
+        self, subject: Subject, bundle: bytes, asked: Asked, told: type[_Wanted], *, cut: bytes | None = None
+    ) -> _Wanted:
+        """Return the answer, of its kind, to a question about a job's runs, or the tail of values at the `cut` (V137).
+
+        Raises Refused as `execute` does; MALFORMED for what is not there, and for a bundle of another length.
+        """
+        _check_sizes(b"", len(bundle))
+        async with self._prepared(subject) as sandbox:
+            request = Ask(key=subject.key, bundle=bundle, cut=cut, tolerance=subject.tolerance, asked=asked)
+            return await self._ask(sandbox, request, told, limit_s=subject.limit_s)
 
     @contextlib.asynccontextmanager
     async def _prepared(self, subject: Subject, *, offered: bool = False) -> AsyncIterator[_Sandbox]:

@@ -15,6 +15,7 @@ from primitives.record import Record
 from primitives.units import U32, U64
 from vm import trace as traces
 from vm.cost import Cost
+from vm.dispute_protocol import Answer, Asked
 from vm.lowering import CutValue, Lowering, Types
 from vm.manifest import MODEL_BYTES_MAX, Class, Ports, Ratio
 from vm.program import OPERATIONS_MAX
@@ -141,7 +142,20 @@ class Trace(Record, tag=8):
     count: Annotated[int, msgspec.Meta(ge=0, le=DIGESTS_MAX)]
 
 
-Request = Check | Prepare | Execute | Tail | Trace
+class Ask(Record, tag=9):
+    """Ask a prepared model about a subject of a dispute (V137); the reply is the question's."""
+
+    key: Hash
+    bundle: bytes
+    """The job's input."""
+    cut: Annotated[bytes, msgspec.Meta(max_length=CUT_BUNDLE_BYTES_MAX)] | None
+    """A party's values at the cut, if its tail is meant."""
+    tolerance: Ratio
+    """The lowering's (V103)."""
+    asked: Asked
+
+
+Request = Check | Prepare | Execute | Tail | Trace | Ask
 
 
 class Started(Record, tag=10):
@@ -292,7 +306,7 @@ class Traced(Record, tag=18):
     digests: Annotated[list[Hash], msgspec.Meta(max_length=DIGESTS_MAX)]
 
 
-Reply = Started | Loaded | Failed | Checked | Executed | TailGiven | Traced
+Reply = Started | Loaded | Failed | Checked | Executed | TailGiven | Traced | Answer
 
 
 def failed(refused: Refused) -> Failed:

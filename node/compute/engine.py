@@ -1,12 +1,14 @@
 """The product's Engine: each lowering is derived anew once, then jobs run in the pool of sandboxes (D4, D9)."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from ledger.market.pace import run_ms
 from ledger.records import ModelEntry
-from node.ports import Task, TaskResult
+from node.ports import Task, TaskResult, Told
 from primitives.hashing import sha256
 from primitives.reasons import Fact, Reason, Refused
+from vm.dispute_protocol import Asked
 from vm.lowering import TOLERANCE_LEAST, Lowering, lowering_id
 from vm.manifest import Class
 from vm.pool import Pool, Subject
@@ -16,7 +18,9 @@ from vm.sandbox_protocol import Checked, Failed, Fault, Meaning, refused
 CHECKED_MAX = 256
 """Lowerings that are remembered with what was found of them."""
 RESULTS_MAX = 64
-"""Results kept between rehearsal and run, at most 24 KiB each."""
+"""Results kept between rehearsal and run."""
+RESULTS_BYTES_MAX = 16 << 20
+"""All of them together; most have some KiB, the largest 1.1 MiB."""
 
 RUN_S_MIN = 30.0
 """What the shortest run is given beside what its lowering tells: half of a verifier's deadline, as it is by default."""
@@ -37,7 +41,7 @@ class SandboxEngine:
         if (found.inputs, found.outputs) != (entry.model.inputs, entry.model.outputs):
             raise Refused(Reason.GRAPH_INVALID, what="interface", why="not as published", model=task.model_id)
         self._results[_name(task)] = await self._run(task, offered=True)
-        while len(self._results) > RESULTS_MAX:
+        while len(self._results) > RESULTS_MAX or _bytes_of(self._results.values()) > RESULTS_BYTES_MAX:
             self._results.popitem(last=False)
 
     async def run(self, task: Task) -> TaskResult:
@@ -55,6 +59,14 @@ class SandboxEngine:
         """
         await self._check(task)
         return await self._pool.tail(_subject(task), task.input, cut)
+
+    async def ask(self, task: Task, asked: Asked, told: type[Told], *, cut: bytes | None = None) -> Told:
+        """Return the answer to a question about a job's canonical runs, or the tail of values at the `cut` (V137).
+
+        Raises Refused (5xx, 6xx) as `run` does.
+        """
+        await self._check(task)
+        return await self._pool.ask(_subject(task), task.input, asked, told, cut=cut)
 
     async def _check(self, task: Task, *, offered: bool = False) -> Checked:
         """Derive the task's lowering anew. Raises Refused unless it is the one on chain and serves the task's class."""
@@ -118,6 +130,10 @@ def _subject(task: Task) -> Subject:
     return Subject(
         model=task.model_id, shapes=shapes, class_=task.class_, load=load, tolerance=tolerance, limit_s=limit_s
     )
+
+
+def _bytes_of(results: Iterable[TaskResult]) -> int:
+    return sum(len(each.cut) + len(each.outputs) for each in results)
 
 
 def _name(task: Task) -> bytes:

@@ -16,11 +16,14 @@ from vm.trace import ABSENT, Run, Trace, run_of, trap_digest
 
 
 class Traced(NamedTuple):
-    """A trace, with the digests of its first run and the outputs of that run, unless it trapped."""
+    """A trace, with the digests of its runs, and the outputs and the cut of those that did not trap."""
 
     trace: Trace
     digests: list[bytes]
     values: Values | Trapped
+    others: list[bytes]
+    """Of the second run; without one empty, as is what it computed."""
+    moved: Values | Trapped
 
 
 def root_of(array: Array) -> bytes:
@@ -45,7 +48,8 @@ def traced(
     """Return the trace of a job, with the second run and the noise if it is of class native."""
     roots, values = _digests(program, constants, inputs, kernels, perturbed=False)
     perturbed: Run | None = None
-    noise: list[bytes] = []
+    others, noise = list[bytes](), list[bytes]()
+    moved: Values | Trapped = {}
     if native:
         others, moved = _digests(program, constants, inputs, kernels, perturbed=True)
         perturbed = run_of(others)
@@ -60,7 +64,7 @@ def traced(
         perturbed=perturbed,
         noise=noise,
     )
-    return Traced(trace, roots, values)
+    return Traced(trace, roots, values, others, moved)
 
 
 def traced_tail(
@@ -83,7 +87,7 @@ def traced_tail(
         perturbed=None,
         noise=[],
     )
-    return Traced(trace, roots, values)
+    return Traced(trace, roots, values, [], {})
 
 
 def _digests(

@@ -45,6 +45,7 @@ class Papers:
         self._operations = merkle.Tree(operation_hashes(program))
         self._constants = merkle.Tree([merkle.leaf_hash(root) for root in self.constants])
         self._tail = merkle.Tree(tail_hashes(program))
+        self._bits = tail_bits(program)
 
     def prove_operation(self, number: int) -> list[bytes]:
         """Return the proof of an operation among the program's."""
@@ -57,20 +58,32 @@ class Papers:
     def prove_tail(self, number: int) -> TailProof:
         """Return what shows whether an operation is in the tail (V132)."""
         place = number // (8 * TAIL_LEAF)
-        leaf = tail_bits(self.program)[place * TAIL_LEAF : (place + 1) * TAIL_LEAF]
+        leaf = self._bits[place * TAIL_LEAF : (place + 1) * TAIL_LEAF]
         return TailProof(leaf=leaf, proof=self._tail.prove_set([place]))
+
+    def in_tail(self, number: int) -> bool:
+        """Tell whether an operation is in the tail."""
+        return bool(self._bits[number // 8] & 0x80 >> number % 8)
 
 
 class Exhibit:
     """One run, as somebody tells it: digests of all results, and those values that are looked at."""
 
     def __init__(
-        self, papers: Papers, digests: list[bytes], values: Mapping[int, Array], *, perturbed: bool, tail: bool = False
+        self,
+        papers: Papers,
+        digests: list[bytes],
+        values: Mapping[int, Array],
+        *,
+        perturbed: bool,
+        tail: bool = False,
+        tree: merkle.Tree | None = None,
     ) -> None:
+        """Take the digests, with the tree over them if somebody has it."""
         self.papers, self.program = papers, papers.program
         self.values, self.perturbed, self.tail = values, perturbed, tail
         self._shown: dict[int, Shown] = {}
-        self.say(digests)
+        self.digests, self.tree = digests, tree or run_tree(digests)
 
     def say(self, digests: list[bytes]) -> None:
         """Commit to these digests."""

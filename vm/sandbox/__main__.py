@@ -12,6 +12,7 @@ from vm.sandbox_protocol import (
     FACT_CHARS_MAX,
     LENGTH_BYTES,
     REQUEST_BYTES_MAX,
+    Ask,
     Check,
     Execute,
     Prepare,
@@ -64,6 +65,8 @@ def main(argument: str) -> None:
                 return engine.tail(request)
             case Trace():
                 return engine.trace(request)
+            case Ask():
+                return engine.ask(request)
             case _:
                 assert_never(request)
 

@@ -11,18 +11,21 @@ from primitives.reasons import Reason, Refused
 from vm.canonical.fast import kernels
 from vm.canonical.fast_library import Library
 from vm.canonical.kernels import NUMPY, Kernels
+from vm.dispute_protocol import Answer
 from vm.lowering import TOLERANCE_LEAST
 from vm.manifest import Class
 from vm.program import VM_VERSION
 from vm.referee.tracing import traced
 from vm.sandbox import policy
 from vm.sandbox.checking import check
+from vm.sandbox.disputing import Disputes
 from vm.sandbox.meaning import Derived
 from vm.sandbox.native import quiet
 from vm.sandbox.prepared import Prepared
 from vm.sandbox_protocol import (
     MODELS_KEPT,
     MODELS_KEPT_BYTES,
+    Ask,
     Check,
     Checked,
     Execute,
@@ -52,6 +55,7 @@ class Engine:
         """Begin with nothing loaded; without a library of compiled kernels canonical runs take longer."""
         self._settings, self._library, self._kept_bytes = settings, library, kept_bytes
         self._sessions: OrderedDict[bytes, Prepared] = OrderedDict()
+        self._disputes = Disputes()
 
     def _make_room(self, file_bytes: int) -> None:
         """Forget the models used longest ago until one of `file_bytes` fits (V63)."""
@@ -100,6 +104,10 @@ class Engine:
         )
         digests = found.digests[request.first : request.first + request.count]
         return Traced(trace=found.trace, digests=digests)
+
+    def ask(self, request: Ask) -> Answer:
+        """Answer a question of a dispute (V137). Raises Refused as `execute` does, MALFORMED for what is not there."""
+        return self._disputes.answer(self._prepared(request.key), request)
 
     def _prepared(self, key: bytes) -> Prepared:
         held = self._sessions.get(key)

@@ -15,6 +15,7 @@ from vm.lowering import TOLERANCE_LEAST
 from vm.manifest import Class, Port, Ratio, check_inputs, told_shape
 from vm.noise import HONEST_SIGMA, THOUSANDTHS, Noise
 from vm.program import Program
+from vm.referee.witness import Papers
 from vm.sandbox import policy
 from vm.sandbox.meaning import Derived, derive
 from vm.sandbox.native import Native
@@ -44,12 +45,20 @@ class Prepared:
         self.file_bytes = len(raw)
         model = policy.parse(raw)
         self.inputs, outputs = policy.ports(model.graph)
-        self._output_names = [port.name.decode() for port in outputs]
+        self.output_names = [port.name.decode() for port in outputs]
         self.derived = replace(derive(model, shapes), nodes=[])  # each of them would keep the whole file alive
         self.class_ = class_
         check_memory(self.derived.program, settings)
         self._native = load_native(model, self.derived, settings) if class_ is Class.NATIVE else None
         self.kernels = kernels(self.derived)
+        self._papers: Papers | None = None
+
+    @property
+    def papers(self) -> Papers:
+        """The trees from which the program's parts are proved: made when they are first asked for, and kept."""
+        if self._papers is None:
+            self._papers = Papers(self.derived.program, self.derived.constants)
+        return self._papers
 
     def execute(self, raw: bytes, *, prove: Ratio | None) -> tuple[Bundle, Bundle]:
         """Return cut and outputs of a job, in normal form; `prove` native values against the canonical run first.
@@ -86,7 +95,7 @@ class Prepared:
 
     def _outputs(self, values: Mapping[int, Array]) -> Bundle:
         held = [values[at] for at in self.derived.program.outputs]
-        return bounded(named(self._output_names, held), OUTPUT_VALUES_BYTES_MAX, Reason.OUTPUT_TOO_LARGE)
+        return bounded(named(self.output_names, held), OUTPUT_VALUES_BYTES_MAX, Reason.OUTPUT_TOO_LARGE)
 
     def _prove(self, arrays: list[Array], cut: list[Array], tolerance: Ratio) -> None:
         """Raise Refused NATIVE_DEVIATES if this machine's native values are further off than honest ones (V107)."""

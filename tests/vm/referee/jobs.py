@@ -1,23 +1,25 @@
 """A job with a cut, a tail and somebody who committed to both: what disputes are about."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from primitives import codec
-from primitives.content import LEAF_BYTES, content_id, tree_of
 from tests.vm.referee.random_operations import made
 from vm.canonical import interpreter
 from vm.canonical.arrays import Array, tensor_of
 from vm.cut import parted
 from vm.layout import Layout
+from vm.lowering import TOLERANCE_LEAST
+from vm.manifest import Ratio
 from vm.program import Op, Operation, Program
-from vm.referee.source import Held, Piece
-from vm.referee.tracing import traced, traced_tail
-from vm.referee.witness import Witness
+from vm.referee.defence import Grounds, Party
+from vm.referee.runs import Runs
+from vm.referee.showing import Content
+from vm.referee.witness import Papers
 from vm.tensor import Bundle, DType, NamedTensor, TensorType
-from vm.trace import Trace
 
 VM_VERSION = 1
 ROWS, LONG, WIDE = 3, 20, 7
@@ -29,19 +31,6 @@ class Job(NamedTuple):
     program: Program
     constants: list[Array]
     inputs: list[Array]
-
-
-class Bundled(NamedTuple):
-    """An encoded bundle, and what names it."""
-
-    raw: bytes
-    held: Held
-
-    def piece(self, low: int, high: int) -> Piece:
-        """Return the content leaves in which these bytes stand, with their proof."""
-        start, stop = low // LEAF_BYTES, -(-high // LEAF_BYTES)
-        proof = tree_of(self.raw).prove(start, stop)
-        return Piece(start=start, data=self.raw[start * LEAF_BYTES : stop * LEAF_BYTES], proof=proof)
 
 
 def a_job(seed: int = 7) -> Job:
@@ -65,20 +54,33 @@ def a_job(seed: int = 7) -> Job:
     return Job(parted(program, {2, 3}), [w], [x])
 
 
-def bundled(names: list[bytes], arrays: list[Array]) -> Bundled:
+def bundled(names: list[bytes], arrays: Sequence[Array]) -> Content:
     """Return arrays as an encoded bundle with its layout."""
     tensors = [tensor_of(array) for array in arrays]
-    raw = codec.encode(
-        Bundle(tensors=[NamedTensor(name=name, tensor=each) for name, each in zip(names, tensors, strict=True)])
-    )
+    named = [NamedTensor(name=name, tensor=each) for name, each in zip(names, tensors, strict=True)]
     types = [TensorType(dtype=each.dtype, shape=each.shape) for each in tensors]
-    return Bundled(raw, Held(Layout(names, types), content_id(raw)))
+    return Content(codec.encode(Bundle(tensors=named)), Layout(names, types))
 
 
-def whole(job: Job) -> tuple[Trace, list[Witness]]:
-    """Return the trace of both runs, and who shows each."""
-    runs = [Witness(*job, perturbed=perturbed) for perturbed in (False, True)]
-    return traced(*job, vm_version=VM_VERSION, native=True).trace, runs
+def inputs_of(job: Job) -> Content:
+    """Return the job's input as it is told on chain."""
+    return bundled([b"x%d" % at for at in range(len(job.inputs))], job.inputs)
+
+
+def cut_of(cut: Sequence[Array]) -> Content:
+    """Return somebody's values at the cut as they are committed to."""
+    return bundled([b"cut%d" % at for at in range(len(cut))], cut)
+
+
+def outputs_of(outputs: Sequence[Array]) -> Content:
+    """Return somebody's outputs as they are committed to."""
+    return bundled([b"out%d" % at for at in range(len(outputs))], outputs)
+
+
+def runs_of(job: Job, *, native: bool = True, cut: Sequence[Array] | None = None) -> Runs:
+    """Return a job's runs, or the tail of values at the cut."""
+    papers = Papers(job.program, job.constants)
+    return Runs(papers, job.constants, job.inputs, vm_version=VM_VERSION, native=native, cut=cut)
 
 
 def canonical_cut(job: Job) -> list[Array]:
@@ -87,7 +89,11 @@ def canonical_cut(job: Job) -> list[Array]:
     return [values[at] for at in job.program.cut]
 
 
-def tail(job: Job, cut: list[Array]) -> tuple[Trace, Witness]:
-    """Return the trace of the tail that follows from values at the cut, and who shows it."""
-    witness = Witness(*job, given=dict(zip(job.program.cut, cut, strict=True)))
-    return traced_tail(*job, cut, vm_version=VM_VERSION).trace, witness
+def grounds(job: Job, cut: Content | None = None) -> Grounds:
+    """Return what stands before any trace of the job."""
+    return Grounds(inputs_of(job).held, cut.held if cut else None)
+
+
+def party(cut: Content, outputs: Content, tolerance: Ratio = TOLERANCE_LEAST) -> Party:
+    """Return what somebody committed to."""
+    return Party(cut.held, outputs.held, tolerance)

@@ -1,65 +1,252 @@
 """What disputes put before the referee: tails, sources, deviations and outputs (V131-V136)."""
 
+import msgspec
+import numpy as np
 import pytest
 
 from primitives import codec
-from primitives.content import content_id
 from primitives.reasons import Refused
-from tests.vm.referee.jobs import Bundled, a_job, bundled, canonical_cut, tail, whole
-from vm.lowering import TOLERANCE_LEAST
-from vm.noise import IN_SIGMA_MAX
-from vm.place import ResultPlace
-from vm.referee.defence import Blame, Grounds, Party, decode_beyond, decode_defence, judge_beyond, judge_defence
-from vm.referee.source import FrameProof, Source
+from tests.vm.referee.jobs import (
+    a_job,
+    bundled,
+    canonical_cut,
+    cut_of,
+    grounds,
+    inputs_of,
+    outputs_of,
+    party,
+    runs_of,
+)
+from vm.canonical.arrays import Array, tensor_of
+from vm.manifest import Ratio
+from vm.noise import IN_SIGMA_MAX, Noise
+from vm.place import EndPlace, InputPlace, NoisePlace, Place, ResultPlace, TrapPlace
+from vm.referee.blaming import conditioned, outputs_differ, worst
+from vm.referee.defence import Blame, decode_beyond, decode_defence, judge_beyond, judge_defence
+from vm.referee.deviation import ConditionProof, DeviationProof
+from vm.referee.runs import Runs
+from vm.referee.showing import Content, defence, rows_tree
+from vm.referee.source import FrameProof, SourceProof
 from vm.trace import ABSENT, check_trace
 
 JOB = a_job()
-INPUTS = bundled([b"x"], JOB.inputs)
+CUT = canonical_cut(JOB)
+WHOLE, TAIL = runs_of(JOB), runs_of(JOB, cut=CUT)
+OUTPUTS = WHOLE.outputs or []
+TOLERANCE = Ratio(numerator=1, denominator=10_000)
 
 
-def grounds(cut: Bundled | None = None) -> Grounds:
-    return Grounds(INPUTS.held, cut.held if cut else None)
+def at(number: int, element: int = 0, *, perturbed: bool = False) -> ResultPlace:
+    return ResultPlace(perturbed=perturbed, number=number, element=element)
 
 
-def at(number: int, element: int = 0) -> ResultPlace:
-    return ResultPlace(perturbed=False, number=number, element=element)
+def shown(runs: Runs, place: Place, cut: Content | None = None) -> bool:
+    """Return the verdict on an honest defence."""
+    proof = defence(runs, place, inputs_of(JOB), cut)
+    assert proof is not None
+    return judge_defence(runs.trace, decode_defence(codec.encode(proof)), place, grounds(JOB, cut))
+
+
+def changed(arrays: list[Array], place: int, element: int, by: float) -> list[Array]:
+    found = [np.array(each) for each in arrays]
+    flat = found[place].reshape(-1)
+    flat[element] += flat.dtype.type(by)
+    return found
 
 
 def test_a_trace_of_a_tail_holds_what_is_given_and_what_follows() -> None:
     """V132."""
-    given = canonical_cut(JOB)
-    trace, witness = tail(JOB, given)
     assert (JOB.program.cut, JOB.program.tail) == ([3], [2, 3, 4])
-    assert witness.digests[0] == ABSENT
-    assert trace.first.root == witness.tree.root
-    check_trace(trace, witness.papers.outline, second=False)
-    canonical = whole(JOB)[1][0]
-    assert witness.digests[1:] == canonical.digests[1:]
+    digests = TAIL.digests(perturbed=False)
+    assert digests[0] == ABSENT
+    assert digests[1:] == WHOLE.digests(perturbed=False)[1:]
+    check_trace(TAIL.trace, TAIL.papers.outline, second=False)
+    check_trace(WHOLE.trace, WHOLE.papers.outline, second=True)
+    with pytest.raises(Refused):
+        check_trace(TAIL.trace, TAIL.papers.outline, second=True)
 
 
-def test_each_digest_of_a_tail_is_defended_by_its_own_kind_of_proof() -> None:
-    """V131, V132."""
-    given = canonical_cut(JOB)
-    cut = bundled([b"c"], given)
-    trace, witness = tail(JOB, given)
-    absent = decode_defence(codec.encode(witness.absent(0)))
-    assert judge_defence(trace, absent, at(0), grounds(cut))
-    accused = decode_defence(codec.encode(witness.accuse(3, 1)))
-    assert judge_defence(trace, accused, at(3, 1), grounds(cut))
-    for proof, place in ((absent, at(1)), (accused, at(3, 2)), (accused, at(2, 1))):
+def test_an_honest_trace_is_right_wherever_it_is_asked() -> None:
+    """V131, V133."""
+    for perturbed in (False, True):
+        for number, count in enumerate((21, 60, 60, 3, 3)):
+            assert shown(WHOLE, at(number, count - 1, perturbed=perturbed))
+    assert shown(WHOLE, InputPlace(input=0, leaf=0))
+    for row in range(3):
+        assert shown(WHOLE, NoisePlace(place=0, row=row))
+    cut = cut_of(CUT)
+    for number in range(5):
+        assert shown(TAIL, at(number), cut)
+    assert shown(TAIL, InputPlace(input=0, leaf=0), cut)
+
+
+def test_a_defence_of_another_place_says_nothing() -> None:
+    """V131."""
+    cut = cut_of(CUT)
+    places: list[Place] = [
+        at(0),
+        at(1),
+        at(2, 1),
+        at(2, 2),
+        InputPlace(input=0, leaf=0),
+        TrapPlace(perturbed=False, number=2),
+    ]
+    proofs = [(place, defence(TAIL, place, inputs_of(JOB), cut)) for place in places]
+    for place, proof in proofs:
+        others: list[Place] = [*places, NoisePlace(place=0, row=0), EndPlace()]
+        for other in others:
+            if proof is not None and other != place:
+                with pytest.raises(Refused):
+                    judge_defence(TAIL.trace, proof, other, grounds(JOB, cut))
+
+
+def test_a_tail_that_begins_with_other_values_is_wrong_at_the_cut() -> None:
+    """V133."""
+    claimed = cut_of(changed(CUT, 0, 33, 1.0))
+    liar = runs_of(JOB, cut=changed(CUT, 0, 33, 1.0))
+    proof = defence(liar, at(1, 33), inputs_of(JOB), claimed)
+    assert isinstance(proof, SourceProof)
+    honest = cut_of(CUT)
+    cheat = msgspec.structs.replace(proof, piece=honest.piece_of(0, 32, 28))
+    assert not judge_defence(liar.trace, cheat, at(1, 33), grounds(JOB, honest))
+    with pytest.raises(Refused):
+        judge_defence(liar.trace, proof, at(1, 33), grounds(JOB, honest))
+
+
+def test_an_input_that_is_not_the_jobs_is_wrong() -> None:
+    """V133."""
+    other = JOB._replace(inputs=changed(JOB.inputs, 0, 3, 1.0))
+    liar = runs_of(other)
+    place = InputPlace(input=0, leaf=0)
+    proof = defence(liar, place, inputs_of(other), None)
+    assert isinstance(proof, SourceProof)
+    cheat = msgspec.structs.replace(proof, piece=inputs_of(JOB).piece_of(0, 0, 21))
+    assert not judge_defence(liar.trace, cheat, place, grounds(JOB))
+    with pytest.raises(Refused):
+        judge_defence(liar.trace, proof, place, grounds(JOB))
+
+
+def test_bytes_are_compared_in_normal_form() -> None:
+    """V133."""
+    zeros = np.zeros_like(JOB.inputs[0])
+    runs = runs_of(JOB._replace(inputs=[zeros]))
+    told = bundled([b"x0"], [-zeros])
+    proof = defence(runs, InputPlace(input=0, leaf=0), told, None)
+    assert proof is not None
+    assert judge_defence(runs.trace, proof, InputPlace(input=0, leaf=0), grounds(JOB)._replace(inputs=told.held))
+
+
+def test_an_operation_before_the_cut_is_absent_and_no_other_is() -> None:
+    """V132."""
+    absent = defence(TAIL, at(0), inputs_of(JOB), cut_of(CUT))
+    assert judge_defence(TAIL.trace, absent, at(0), grounds(JOB, cut_of(CUT))) if absent else False
+    exhibit = TAIL.exhibit([], perturbed=False)
+    told = list(exhibit.digests)
+    told[2] = ABSENT
+    exhibit.say(told)
+    run = msgspec.structs.replace(TAIL.trace.first, root=exhibit.tree.root)
+    liar = msgspec.structs.replace(TAIL.trace, first=run)
+    assert not judge_defence(liar, exhibit.absent(2), at(2), grounds(JOB, cut_of(CUT)))
+    with pytest.raises(Refused):  # without a whole program there is no part of it that is absent
+        judge_defence(liar, exhibit.absent(2), at(2), grounds(JOB))
+
+
+@pytest.mark.parametrize("by", [1e-6, 1e-4, 1e-2, 1.0, float("inf"), float("nan")])
+def test_a_deviation_is_shown_as_large_as_it_is(by: float) -> None:
+    """V135."""
+    theirs = cut_of(changed(CUT, 0, 41, by))
+    found = worst(WHOLE, theirs, TOLERANCE)
+    canonical, perturbed = (tensor_of(WHOLE.values([3], perturbed=run)[3]) for run in (False, True))
+    assert found[:1] == Noise(canonical, perturbed, TOLERANCE).worst(tensor_of(changed(CUT, 0, 41, by)[0]))[:1]
+    assert found.element == 41
+    assert found.thousandths
+    proof = decode_beyond(codec.encode(found.proof))
+    blame = judge_beyond(WHOLE.trace, proof, party(theirs, outputs_of(OUTPUTS), TOLERANCE))
+    assert blame == Blame(thousandths=found.thousandths)
+
+
+def test_honest_values_deviate_by_nothing() -> None:
+    """V135."""
+    found = worst(WHOLE, cut_of(CUT), TOLERANCE)
+    assert (found.thousandths, found.proof) == (0, None)
+
+
+def test_a_deviation_from_another_trace_or_row_or_bundle_is_refused() -> None:
+    """V135."""
+    theirs = cut_of(changed(CUT, 0, 41, 1.0))
+    proof = worst(WHOLE, theirs, TOLERANCE).proof
+    assert isinstance(proof, DeviationProof)
+    told = party(theirs, outputs_of(OUTPUTS), TOLERANCE)
+    measure = proof.measure
+    row = msgspec.structs.replace(measure.row, noise=measure.row.noise - 1)
+    for wrong in (
+        msgspec.structs.replace(measure, element=5),
+        msgspec.structs.replace(measure, place=1),
+        msgspec.structs.replace(measure, row=row),
+        msgspec.structs.replace(measure, values=measure.values[::-1]),
+    ):
         with pytest.raises(Refused):
-            judge_defence(trace, proof, place, grounds(cut))
+            judge_beyond(WHOLE.trace, msgspec.structs.replace(proof, measure=wrong), told)
+    with pytest.raises(Refused):
+        judge_beyond(WHOLE.trace, proof, party(cut_of(CUT), outputs_of(OUTPUTS), TOLERANCE))
+    with pytest.raises(Refused):
+        judge_beyond(TAIL.trace, proof, told)
 
 
-def test_a_frame_that_is_none_is_shown_by_its_leaf() -> None:
+def test_a_record_that_measures_nothing_is_refused_whoever_let_it_stand() -> None:
+    """V135."""
+    theirs = cut_of(changed(CUT, 0, 41, 1.0))
+    proof = worst(WHOLE, theirs, TOLERANCE).proof
+    assert isinstance(proof, DeviationProof)
+    for wrong in ({"members": 0}, {"total": b""}, {"noise": 0}):
+        row = msgspec.structs.replace(proof.measure.row, **wrong)
+        tree = rows_tree([row] * 3)
+        trace = msgspec.structs.replace(WHOLE.trace, noise=[tree.root])
+        measure = msgspec.structs.replace(proof.measure, row=row, row_proof=tree.prove_set([2]))
+        with pytest.raises(Refused, match="noise"):
+            judge_beyond(trace, msgspec.structs.replace(proof, measure=measure), party(theirs, theirs))
+
+
+def test_a_job_is_shown_to_be_ill_conditioned_if_it_is() -> None:
+    """V105, V135."""
+    assert conditioned(WHOLE, TOLERANCE) is None
+    job = JOB._replace(inputs=[JOB.inputs[0] * np.float32(np.inf)])
+    runs = runs_of(job)
+    proof = conditioned(runs, TOLERANCE)
+    assert isinstance(proof, ConditionProof)
+    blame = judge_beyond(runs.trace, proof, party(cut_of(CUT), outputs_of(OUTPUTS)))
+    assert blame == Blame(ill_conditioned=True)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_output_that_does_not_follow_is_shown_by_a_leaf(place: int) -> None:
+    """V136."""
+    theirs = outputs_of(changed(OUTPUTS, place, 1, 1.0))
+    for runs in (TAIL, runs_of(JOB, native=False)):
+        proof = outputs_differ(runs, theirs)
+        assert proof is not None
+        told = decode_beyond(codec.encode(proof))
+        assert judge_beyond(runs.trace, told, party(cut_of(CUT), theirs)) == Blame(output=True)
+        with pytest.raises(Refused):
+            judge_beyond(runs.trace, told, party(cut_of(CUT), outputs_of(OUTPUTS)))
+    whole = outputs_differ(WHOLE, theirs)
+    assert whole is not None
+    with pytest.raises(Refused):  # in class native the whole does not say what the outputs are
+        judge_beyond(WHOLE.trace, whole, party(cut_of(CUT), theirs))
+    assert outputs_differ(TAIL, outputs_of(OUTPUTS)) is None
+
+
+def test_a_bundle_whose_frame_is_broken_is_none() -> None:
     """V134."""
-    sound = bundled([b"cut"], canonical_cut(JOB))
-    trace = whole(JOB)[0]
-    broken = bytearray(sound.raw)
-    broken[4] ^= 1
-    for raw, wanted in ((sound.raw, 0), (bytes(broken), IN_SIGMA_MAX)):
-        told = bundled([b"cut"], canonical_cut(JOB))
-        party = Bundled(raw, told.held._replace(content=content_id(raw)))
-        proof = FrameProof(source=Source.CUT, piece=party.piece(0, len(raw)))
-        blame = judge_beyond(trace, decode_beyond(codec.encode(proof)), Party(party.held, INPUTS.held, TOLERANCE_LEAST))
-        assert blame == Blame(thousandths=wanted)
+    sound = cut_of(CUT)
+    raw = bytearray(sound.raw)
+    raw[4] ^= 1
+    broken = Content(bytes(raw), sound.layout)
+    found = worst(WHOLE, broken, TOLERANCE)
+    assert isinstance(found.proof, FrameProof)
+    told = decode_beyond(codec.encode(found.proof))
+    assert judge_beyond(WHOLE.trace, told, party(broken, broken)) == Blame(thousandths=IN_SIGMA_MAX)
+    honest = msgspec.structs.replace(found.proof, piece=sound.piece(0, len(sound.raw)))
+    assert judge_beyond(WHOLE.trace, honest, party(sound, sound)) == Blame()
+    with pytest.raises(Refused):
+        judge_beyond(WHOLE.trace, found.proof, party(sound, sound))
