@@ -31,8 +31,9 @@ from node.compute.duty import Duty, duty_of, price_of, verifier_of
 from node.compute.journal import Journal, Part, Work
 from node.compute.objection import objection
 from node.compute.sender import Sender
+from node.compute.tasks import Tasks
 from node.compute.verdict import MODEL_REASONS, Case, Found, weigh
-from node.p2p.peer_id import peer_id_of
+from node.compute.withholding import Withholding
 from node.ports import Blobs, ChainView, Engine, Role, Task
 from primitives.content import ContentId
 from primitives.reasons import Reason, Refused
@@ -112,6 +113,8 @@ class Worker:
         self._journal = Journal(journal)
         self._blocks = BlockSignal()
         self._sender = Sender(ports.chain, terms.seed, self._blocks)
+        self._withholding = Withholding(ports.chain, ports.blobs, self._sender, self._blocks)
+        self._tasks = Tasks(ports.chain, ports.blobs, self._withholding)
         self._rehearsing = trio.CapacityLimiter(max(1, terms.capacity))
         self._providing = trio.CapacityLimiter(max(1, terms.capacity))
         self._verifying = trio.CapacityLimiter(max(1, terms.capacity))
@@ -122,10 +125,21 @@ class Worker:
         self.address = self._sender.address
         self._sealer = Sealer(genesis=ports.chain.genesis_hash, address=self.address, blobs=ports.blobs)
 
+    @property
+    def sender(self) -> Sender:
+        """Return what sends for this worker's account: whoever else sends for it must take turns there."""
+        return self._sender
+
+    @property
+    def blocks(self) -> BlockSignal:
+        """Return what rings at each final block."""
+        return self._blocks
+
     async def run(self) -> None:
         """Work until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._register)
+            nursery.start_soon(self._withholding.run)
             nursery.start_soon(self._tend)
             while True:
                 async with self._ports.chain.follow() as blocks:
@@ -230,7 +244,7 @@ class Worker:
 
         async def rehearse() -> None:
             async with self._rehearsing:  # D14: not in the place of what was accepted
-                task = await self._task(job_id, Role.PROVIDE)
+                task = await self._tasks.of(job_id, Role.PROVIDE)
                 await self._ports.rehearsal.rehearse(task, self._entry(job_id))
 
         await self._while_in(JobState.OPEN, job_id, rehearse)
@@ -307,10 +321,10 @@ class Worker:
         )
 
         async def fetch(content: ContentId) -> bytes:
-            return await self._ports.blobs.fetch(content, hints=self._provider(job))
+            return await self._tasks.cut(job_id, content)
 
         async def follow(cut: bytes) -> bytes:
-            task = await self._task(job_id, Role.VERIFY)
+            task = await self._tasks.of(job_id, Role.VERIFY)
             async with self._verifying:
                 return await self._ports.engine.tail(task, cut)
 
@@ -337,8 +351,9 @@ class Worker:
         made: list[Work] = []
 
         async def run() -> None:
+            await self._tasks.of(job_id, role)  # what has to be asked for on the chain takes no slot meanwhile
             async with slots:
-                result = await self._ports.engine.run(await self._task(job_id, role))
+                result = await self._ports.engine.run(await self._tasks.of(job_id, role))
             made.append(_salted(job_id, result.cut, result.outputs))
 
         await self._while_in(state, job_id, run)
@@ -365,25 +380,6 @@ class Worker:
             nursery.cancel_scope.cancel()
         if raised:
             raise raised[0]
-
-    async def _task(self, job_id: bytes, role: Role) -> Task:
-        """Return the job with its model and input, which are held here from then on (D5)."""
-        job, model = self._job(job_id), self._model(job_id)
-        hints = self._provider(job)
-        return Task(
-            job=job_id,
-            role=role,
-            model_id=job.model,
-            model=await self._ports.blobs.fetch(model.file, hints=hints),
-            lowering=self._lowering(job_id),
-            class_=job.class_,
-            input=await self._ports.blobs.fetch(job.input, hints=hints),
-        )
-
-    def _provider(self, job: Job) -> list[bytes]:
-        """Return the peer id of a job's provider, if it has one: it must serve what others need."""
-        provider = None if job.provider is None else self._ports.chain.state().worker(job.provider)
-        return [] if provider is None else [peer_id_of(provider.peer)]
 
     def _job(self, job_id: bytes) -> Job:
         job = self._ports.chain.state().job(job_id)

@@ -1,0 +1,153 @@
+"""Content that is owed: asked for on the chain when it can't be fetched, and shown there when it is asked for (D40)."""
+
+import logging
+import secrets
+from collections.abc import Sequence
+
+import trio
+
+from ledger.block import Block
+from ledger.market.withheld.chunks import check_chunk, chunk_count, show_chunks
+from ledger.market.withheld.open import open_filings
+from ledger.market.withheld.payloads import FILING_CHUNKS_MAX, Stage, WithheldChunk, WithheldFile
+from ledger.market.withheld.records import Filing, FilingState, filing_id
+from ledger.transaction import open_transaction
+from node.compute.blocks import BlockSignal
+from node.compute.sender import Sender
+from node.ports import Blobs, ChainView
+from primitives.content import ContentId
+from primitives.reasons import Reason, Refused
+
+PATIENCE = 2
+"""Fetches, a block apart, before a filing: a provider that is just starting costs nobody anything."""
+SHOWN_AT_ONCE = 4
+"""Chunks of ours in the pool at a time: two blocks' worth, and few enough for what an account may have there."""
+OPEN = (FilingState.WAITING, FilingState.ASKED)
+
+_log = logging.getLogger("assay.withholding")
+
+
+class Withholding:
+    """What one account does about content that it is owed, or owes."""
+
+    def __init__(self, chain: ChainView, blobs: Blobs, sender: Sender, blocks: BlockSignal) -> None:
+        self._chain = chain
+        self._blobs = blobs
+        self._sender = sender
+        self._blocks = blocks
+        self._answering: set[bytes] = set()
+        self._showing = trio.CapacityLimiter(SHOWN_AT_ONCE)
+
+    async def run(self) -> None:
+        """Show what we are asked for, until cancelled (D42)."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                for identity, filing in open_filings(self._chain.state()):
+                    mine = filing.holder == self._sender.address and filing.state is FilingState.ASKED
+                    if mine and identity not in self._answering:
+                        self._answering.add(identity)
+                        nursery.start_soon(self._answer, identity, filing)
+                await self._blocks.wait()
+
+    async def fetch(
+        self, job_id: bytes, stage: Stage, content: ContentId, *, holder: bytes, hints: Sequence[bytes]
+    ) -> bytes:
+        """Return content that `holder` (address) owes us: from peers (`hints` first), else by way of the chain (D40).
+
+        Raises Refused CONTENT_NOT_FOUND if it comes from nowhere; TOO_LARGE, STORE_FULL as a fetch does.
+        """
+        missed = await self._tried(content, hints)
+        if isinstance(missed, bytes):
+            return missed
+        identity = filing_id(job=job_id, stage=stage, holder=holder, filer=self._sender.address)
+        if self._chain.state().filing(identity) is None:
+            await self._file(WithheldFile(job=job_id, stage=stage, holder=holder, chunks=picked(content)))
+        while (filing := self._chain.state().filing(identity)) is not None and filing.state in OPEN:
+            await self._blocks.wait()
+        raw = self._read(job_id, content)
+        if raw is None:
+            raise missed
+        await self._blobs.put(raw)
+        return raw
+
+    async def _tried(self, content: ContentId, hints: Sequence[bytes]) -> bytes | Refused:
+        """Return content, or why it was not found."""
+        missed = Refused(Reason.CONTENT_NOT_FOUND, root=content.root)
+        for again in range(PATIENCE):
+            if again:
+                await self._blocks.wait()
+            try:
+                return await self._blobs.fetch(content, hints=hints)
+            except Refused as refused:
+                if refused.reason is not Reason.CONTENT_NOT_FOUND:
+                    raise
+                missed = refused
+        return missed
+
+    async def _file(self, payload: WithheldFile) -> None:
+        """Ask for content on the chain; what the chain refuses is not owed to us, or is there already."""
+        try:
+            await self._sender.send(payload)
+        except Refused as refused:
+            _log.warning("job %s, its %s is not asked for: %s", payload.job.hex(), payload.stage.name.lower(), refused)
+        else:
+            _log.warning("job %s: asked on the chain for its %s", payload.job.hex(), payload.stage.name.lower())
+
+    def _read(self, job_id: bytes, content: ContentId) -> bytes | None:
+        """Return content whose chunks all stand in final blocks, or None (D41)."""
+        heights = {
+            shown.chunk: shown.height
+            for _, filing in self._chain.state().filings_of(job_id)
+            if filing.content == content
+            for shown in filing.produced
+        }
+        pieces = [self._piece(job_id, content, chunk, heights.get(chunk)) for chunk in range(chunk_count(content))]
+        found = [piece for piece in pieces if piece is not None]
+        return b"".join(found) if len(found) == len(pieces) else None
+
+    def _piece(self, job_id: bytes, content: ContentId, chunk: int, height: int | None) -> bytes | None:
+        kept = None if height is None else self._chain.block(height)
+        return None if kept is None else piece_in(kept[0], self._chain.genesis_hash, job_id, content, chunk)
+
+    async def _answer(self, identity: bytes, filing: Filing) -> None:
+        """Show the chunks that a filing misses, if we hold them (D42)."""
+        try:
+            raw = await self._blobs.get(filing.content)
+            if raw is None:
+                _log.error("job %s: asked for its %s, which is not here", filing.job.hex(), filing.stage.name.lower())
+                await self._blocks.wait()
+                return
+            chunks = show_chunks(filing.job, filing.stage, filing.holder, raw, filing.missing)
+            async with trio.open_nursery() as nursery:
+                for chunk in chunks:
+                    nursery.start_soon(self._show, chunk)
+        finally:
+            self._answering.discard(identity)
+
+    async def _show(self, payload: WithheldChunk) -> None:
+        async with self._showing:
+            try:
+                await self._sender.send(payload)
+            except Refused as refused:  # another showed it first; else the next block asks again
+                _log.info("job %s, chunk %d is not shown: %s", payload.job.hex(), payload.chunk, refused)
+
+
+def piece_in(block: Block, genesis_hash: bytes, job_id: bytes, content: ContentId, chunk: int) -> bytes | None:
+    """Return a chunk of content that a final block holds, None if it does not."""
+    for raw in block.transactions:
+        payload = open_transaction(raw, genesis_hash, verified=lambda _: True).body.payload
+        if isinstance(payload, WithheldChunk) and (payload.job, payload.chunk) == (job_id, chunk):
+            try:
+                check_chunk(content, payload)
+            except Refused:
+                continue  # of another stage, or one that failed
+            return payload.data
+    return None
+
+
+def picked(content: ContentId) -> list[int]:
+    """Return which chunks to ask for: all, or where they are more than may be named, some that nobody foresees."""
+    count = chunk_count(content)
+    if count <= FILING_CHUNKS_MAX:
+        return list(range(count))
+    return sorted(secrets.SystemRandom().sample(range(count), FILING_CHUNKS_MAX))

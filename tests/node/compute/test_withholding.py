@@ -1,0 +1,116 @@
+"""Content that is not served: verifiers ask for it on the chain, and the provider shows it or loses."""
+
+from pathlib import Path
+
+import pytest
+
+from ledger.market.withheld.payloads import CHUNK_BYTES, FILING_CHUNKS_MAX, Stage
+from ledger.market.withheld.records import FilingState
+from ledger.records import JobState, Outcome
+from node.compute.withholding import picked, piece_in
+from primitives.content import content_id
+from testnet.kit.ledger_builders import a_model, address, supply_of
+from tests.node.compute.cluster import INPUT, WORKERS, Cluster, running
+
+LARGE = INPUT * (2 * CHUNK_BYTES // len(INPUT))
+"""An input of two chunks."""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    return Cluster(tmp_path)
+
+
+def isolate(cluster: Cluster, *, with_model: bool = True) -> None:
+    """From now on no verifier can fetch anything from anybody; some may hold the model."""
+    for name in WORKERS[1:]:
+        cluster.blobs[name].others = []
+        if with_model:
+            cluster.blobs[name].held[a_model().file.root] = b"an ONNX file"
+
+
+def filed(cluster: Cluster, job_id: bytes) -> dict[Stage, list[FilingState]]:
+    found: dict[Stage, list[FilingState]] = {}
+    for _, filing in cluster.chain.state().filings_of(job_id):
+        found.setdefault(filing.stage, []).append(filing.state)
+    return found
+
+
+async def test_a_provider_that_serves_nobody_shows_the_input_on_the_chain_and_the_job_settles(cluster: Cluster) -> None:
+    async with running(cluster):
+        job_id = await cluster.submit(raw=LARGE)
+        await cluster.reached(job_id, JobState.ACCEPTED)
+        isolate(cluster)
+        job = await cluster.ended(job_id)
+    assert job.outcome is Outcome.SETTLED
+    assert filed(cluster, job_id) == {Stage.INPUT: [FilingState.ANSWERED] * 3}
+    for each in job.verifiers:
+        held = cluster.blobs[cluster.chain.world.name(each.worker)].held
+        assert held[content_id(LARGE).root] == LARGE  # D41
+    assert supply_of(cluster.chain.state()) == cluster.chain.state().totals().supply
+
+
+async def test_who_lacks_the_model_too_asks_for_both(cluster: Cluster) -> None:
+    async with running(cluster):
+        job_id = await cluster.submit()
+        await cluster.reached(job_id, JobState.ACCEPTED)
+        isolate(cluster, with_model=False)
+        job = await cluster.ended(job_id)
+    assert job.outcome is Outcome.SETTLED
+    assert filed(cluster, job_id) == {
+        Stage.MODEL: [FilingState.ANSWERED] * 3,
+        Stage.INPUT: [FilingState.ANSWERED] * 3,
+    }
+
+
+async def test_a_provider_that_shows_nothing_loses_its_bond_and_the_verifiers_lose_nothing(cluster: Cluster) -> None:
+    async with running(cluster):
+        job_id = await cluster.submit()
+        await cluster.reached(job_id, JobState.COMMITTED)
+        isolate(cluster)
+        cluster.blobs["worker 0"].held.clear()
+        job = await cluster.ended(job_id)
+    assert job.outcome is Outcome.WITHHELD
+    assert [each.worker for each in job.penalties] == [address("worker 0")]
+    assert FilingState.LAPSED in filed(cluster, job_id)[Stage.INPUT]
+
+
+async def test_a_verifier_that_was_killed_goes_on_where_its_filing_stands(cluster: Cluster) -> None:
+    async with running(cluster, "worker 0", "worker 1", "worker 2", "worker 3", "worker 4") as nursery:
+        job_id = await cluster.submit()
+        await cluster.reached(job_id, JobState.ACCEPTED)
+        isolate(cluster)
+        await cluster.until(lambda: any(cluster.chain.state().filings_of(job_id)))
+        filer = next(iter(cluster.chain.state().filings_of(job_id)))[1].filer
+        await cluster.restart(nursery, cluster.chain.world.name(filer))
+        job = await cluster.ended(job_id)
+    assert job.outcome is Outcome.SETTLED
+    assert all(each.verdict is not None for each in job.verifiers)
+    assert filed(cluster, job_id) == {Stage.INPUT: [FilingState.ANSWERED] * 3}
+
+
+async def test_a_provider_that_was_killed_shows_what_it_owes_after_its_restart(cluster: Cluster) -> None:
+    async with running(cluster) as nursery:
+        job_id = await cluster.submit()
+        await cluster.reached(job_id, JobState.COMMITTED)
+        isolate(cluster)
+        await cluster.stop("worker 0")
+        await cluster.until(lambda: any(cluster.chain.state().filings_of(job_id)))
+        await cluster.start(nursery, "worker 0")
+        job = await cluster.ended(job_id)
+    assert job.outcome is Outcome.SETTLED  # D42
+
+
+def test_of_a_large_model_some_chunks_are_asked_for_that_nobody_foresees() -> None:
+    large = content_id(bytes(40 * CHUNK_BYTES))
+    chosen = {tuple(picked(large)) for _ in range(8)}
+    assert len(chosen) > 1
+    assert all(len(each) == FILING_CHUNKS_MAX and list(each) == sorted(set(each)) for each in chosen)
+    assert picked(content_id(LARGE)) == [0, 1]
+
+
+async def test_a_block_without_the_chunk_gives_none(cluster: Cluster) -> None:
+    cluster.chain.step()
+    kept = cluster.chain.block(1)
+    assert kept is not None
+    assert piece_in(kept[0], cluster.chain.genesis_hash, bytes(32), content_id(INPUT), 0) is None
