@@ -13,7 +13,16 @@ from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from primitives.units import U32, U64
 from vm.program import ELEMENTARY, Op, Operation, Program, convolution
-from vm.tensor import BUNDLE_TENSORS_MAX, ITEM_BYTES, RANK_MAX, ROOT_LEAF_BYTES, TensorType, bytes_of, element_count
+from vm.tensor import (
+    BUNDLE_TENSORS_MAX,
+    CUT_VALUES_BYTES_MAX,
+    ITEM_BYTES,
+    RANK_MAX,
+    ROOT_LEAF_BYTES,
+    TensorType,
+    bytes_of,
+    element_count,
+)
 
 PROOF_BYTES_MAX = 256 * 1024
 """What a block can carry of one dispute (DESIGN 7)."""
@@ -27,11 +36,17 @@ LEAF_ENCODED_BYTES = ROOT_LEAF_BYTES + 2
 OPENED_BYTES = 96
 """What a value has beside leaves and hashes: its type, which has at most 8 dimensions, lengths, or its tree's root."""
 OUTLINE_BYTES_MAX = 3 * 1024
-"""An outline with 32 inputs of rank 8, 32 outputs and 32 values of the cut, and the rest of an accusation."""
+"""An outline with 32 inputs of rank 8, 32 outputs and 32 values of the cut, and the rest of an accusation: that an
+operation is in the tail, too."""
+NOISE_PROOF_BYTES_MAX = (
+    OUTLINE_BYTES_MAX + 2 * (CUT_VALUES_BYTES_MAX // ROOT_LEAF_BYTES + 1) * LEAF_ENCODED_BYTES + 4096
+)
+"""The longest accusation of a row of noise: a value at the cut in both runs, whole; its record, and three proofs."""
 FUNCTION_STEPS = 64
 """Operations of the longest elementary function, about."""
 
-assert OUTLINE_BYTES_MAX > BUNDLE_TENSORS_MAX * (5 * RANK_MAX + 4 + 5 + 5) + 512
+assert OUTLINE_BYTES_MAX > BUNDLE_TENSORS_MAX * (5 * RANK_MAX + 4 + 5 + 5) + 1024
+assert NOISE_PROOF_BYTES_MAX <= PROOF_BYTES_MAX, "no value at the cut may be admitted whose noise can't be judged"
 
 
 class Tile(Record):
