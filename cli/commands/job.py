@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.commands import batch, dispute, quote
 from cli.money import karat, parse_karat
 from cli.options import KeyName, Limit, PasswordFile, Unchecked, WaitS
 from cli.out import facts, table
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from vm.manifest import Class
 
 app = typer.Typer(name="job", help="Jobs: order a run, follow it, fetch its result.", no_args_is_help=True)
+quote.add_to(app)
+dispute.add_to(app)
+app.add_typer(batch.app)
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
 ID_DIGITS = 64
@@ -52,7 +56,7 @@ def submit(
         client = Client(node)
         signer = open_key(cli, key, password_file, network=client.network.prefix)
         worker = client.address(provider) if provider else None
-        wanted = _Wanted(model=_id(model), bundle=bundle, price=price, worker=worker, class_=_class(class_))
+        wanted = _Wanted(model=id_of(model), bundle=bundle, price=price, worker=worker, class_=class_of(class_))
         signed = _order(client, signer, wanted, checked=not unchecked)
         job = client.submit(signed)
         client.final(job)
@@ -97,7 +101,7 @@ def _order(client: "Client", signer: "Key", wanted: _Wanted, *, checked: bool) -
     return signed
 
 
-def _class(name: str | None) -> "Class | None":
+def class_of(name: str | None) -> "Class | None":
     """Return the class of this name. Raises Refused REQUEST_INVALID."""
     from primitives.reasons import Reason, Refused
     from vm.manifest import Class
@@ -117,8 +121,8 @@ def watch(cli: Cli, job: JobId, wait_s: WaitS = 600.0) -> None:
 
     with cli.node() as node:
         client = Client(node)
-        _follow(cli, client, _id(job), wait_s)
-        told = client.job(_id(job))
+        _follow(cli, client, id_of(job), wait_s)
+        told = client.job(id_of(job))
     cli.out.result(told, *_summary(told))
     _exit_if_void(told)
 
@@ -135,7 +139,7 @@ def result(
 
     with cli.node() as node:
         client = Client(node)
-        raw = client.output(client.job(_id(job)))
+        raw = client.output(client.job(id_of(job)))
     if output is not None:
         output.write_bytes(raw)
         cli.out.result({"file": str(output), "bytes": len(raw)}, str(output))
@@ -163,7 +167,8 @@ def list_(cli: Cli, limit: Limit = 100) -> None:
     cli.out.result(told, *(table(("JOB", "STATE", "CLIENT", "PROVIDER", "PRICE"), rows) if rows else []))
 
 
-def _id(text: str) -> bytes:
+def id_of(text: str) -> bytes:
+    """Return an id that is given in hexadecimal. Raises Refused REQUEST_INVALID."""
     from primitives.reasons import Reason, Refused
 
     if len(text) != ID_DIGITS or not all(digit in "0123456789abcdef" for digit in text):

@@ -7,7 +7,9 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from ledger.limits import STATE_ROW_BYTES_MAX, TX_BYTES_MAX
+from ledger.market.batch import item_id, submission_of
 from ledger.market.commitment import commitment, identified
+from ledger.market.order_payloads import BatchAccept, BatchSubmit
 from ledger.proven import ProvenRow, ProvenRows, check_proven_rows
 from ledger.records import Job, JobEvent, LoweringEntry, ModelEntry
 from ledger.state import job_key, lowering_key, model_key
@@ -91,12 +93,16 @@ def decode_receipt(raw: bytes) -> JobReceipt:
     return codec.decode(JobReceipt, file.content, at_most=RECEIPT_BYTES_MAX)
 
 
-def concerns(transaction: Transaction, job_id: bytes, job: Job) -> bool:  # noqa: ARG001 - the row tells more than the id
+def concerns(transaction: Transaction, job_id: bytes, job: Job) -> bool:
     """Tell whether a transaction belongs into the receipt of a job."""
     payload = transaction.body.payload
     match payload:
         case JobSubmit():
             return transaction.id == job_id
+        case BatchSubmit():
+            return transaction.id == job.batch
+        case BatchAccept():
+            return payload.batch == job.batch and job_id in [item_id(payload.batch, at) for at in payload.items]
         case JobAccept() | JobDecline() | JobCommit() | VerifierCommit() | ProviderReveal() | VerifierReveal():
             return payload.job == job_id
         case _:
@@ -165,7 +171,12 @@ def _differences(
         case JobSubmit():
             yield "client", transaction.sender, job.client
             yield from _terms(payload, job)
-        case JobAccept():
+        case BatchSubmit():
+            yield "client", transaction.sender, job.client
+            items = [each for at, each in enumerate(payload.items) if item_id(transaction.id, at) == job_id]
+            yield "items", len(items), 1
+            yield from (term for item in items for term in _terms(submission_of(payload, item), job))
+        case JobAccept() | BatchAccept():
             yield "provider", transaction.sender, job.provider
             yield "price", payload.price, job.price
         case JobCommit():
@@ -188,6 +199,8 @@ def _terms(payload: JobSubmit, job: Job) -> Sequence[tuple[str, object, object]]
         ("class", payload.class_, job.class_),
         ("max_price", payload.max_price, job.max_price),
         ("named", payload.provider, job.named),
+        ("at_risk", payload.at_risk, job.at_risk),
+        ("canary", payload.canary, job.canary),
     ]
 
 

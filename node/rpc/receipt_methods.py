@@ -54,8 +54,8 @@ async def _transactions(chain: ChainView, job_id: bytes, job: Job) -> list[bytes
         await trio.lowlevel.checkpoint()
         block = chain.block(height)
         for raw in [] if block is None else block[0].transactions:
-            if job_id not in raw and height != heights[0]:
-                continue  # all but the submission name the job
+            if height != heights[0] and job_id not in raw and (job.batch is None or job.batch not in raw):
+                continue  # all but the submission name the job or its batch
             opened = open_transaction(raw, chain.genesis_hash, verified=lambda _: True)  # it is in a final block
             if opened.sender not in signers or not concerns(opened, job_id, job):
                 continue

@@ -5,11 +5,14 @@ from typing import Any
 import msgspec
 
 from node.rpc import (
+    batch_methods,
     chain_methods,
+    dispute_methods,
     market_methods,
     peer_methods,
     pool_methods,
     proof_methods,
+    quote_methods,
     receipt_methods,
     sync_methods,
     validator_methods,
@@ -35,12 +38,15 @@ async def rpc_discover(_: Services, __: Nothing) -> Discovery:
 METHODS: tuple[Method, ...] = (
     *chain_methods.METHODS,
     *market_methods.METHODS,
+    *dispute_methods.METHODS,
     *sync_methods.METHODS,
     *pool_methods.METHODS,
     *peer_methods.METHODS,
     *validator_methods.METHODS,
     *proof_methods.METHODS,
+    *quote_methods.METHODS,
     *receipt_methods.METHODS,
+    *batch_methods.METHODS,
     Method(name="rpc.discover", params=Nothing, result=Discovery, answer=rpc_discover),
 )
 

@@ -10,6 +10,7 @@ from ledger.chain import Chain, FinalBlock, start_chain
 from ledger.fees import PIECE_BYTES, gas_of
 from ledger.genesis import Charter, Genesis, GenesisAccount, GenesisValidator, GenesisWorker, charter_of
 from ledger.market.commitment import commitment
+from ledger.market.order_payloads import BatchItem, BatchSubmit
 from ledger.market.withheld.records import Filing
 from ledger.onion import Onion, grow, reveal
 from ledger.parameters import Parameters, Tier
@@ -368,6 +369,23 @@ def a_submission(
     )
 
 
+def a_batch(*inputs: bytes, provider: str | None = "worker 0", **changed: object) -> BatchSubmit:
+    """Return a batch of such jobs, one for each input."""
+    one = a_submission(provider=provider)
+    batch = BatchSubmit(
+        model=one.model,
+        lowering=one.lowering,
+        tier=one.tier,
+        class_=one.class_,
+        max_price=one.max_price,
+        provider=one.provider,
+        at_risk=one.at_risk,
+        reply_key=one.reply_key,
+        items=[BatchItem(input=content_id(each), canary=sha256(each)) for each in inputs],
+    )
+    return change(batch, **changed)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Script:
     """How the parties of a job behave: where they fall silent, and what they computed."""
@@ -400,12 +418,12 @@ def run_job(world: World, script: Script | None = None, *, provider: str = "work
     if plays.accepts and plays.commits:
         world.must(provider, JobCommit(job=job_id, commitment=mine.commitment(world.charter, job_id, provider)))
         world.until(lambda state: bool(_known(state, job_id).verifiers) or _known(state, job_id).outcome is not None)
-        _verify(world, job_id, plays, provider, mine)
+        play_verifiers(world, job_id, plays, provider, mine)
     world.until(lambda state: _known(state, job_id).outcome is not None)
     return job_id
 
 
-def _verify(world: World, job_id: bytes, plays: Script, provider: str, mine: Values) -> None:
+def play_verifiers(world: World, job_id: bytes, plays: Script, provider: str, mine: Values) -> None:
     """Play the verifiers, and the provider's reveal."""
     drawn = [world.name(each.worker) for each in world.job(job_id).verifiers]
     for name in drawn[: plays.verifiers_commit]:
@@ -436,6 +454,7 @@ def supply_of(state: State) -> int:
         + sum(worker.bond for _, worker in state.workers())
         + sum(grains for _, _, grains in state.unbonding())
         + sum(job.escrow for _, job in state.jobs())
+        + sum(dispute.escrow for _, dispute in state.disputes())
         + sum(filing.carriage for _, filing in state.scan(Filing, WITHHELD))
         + sum(validator.stake for _, validator in state.scan(Validator, VALIDATOR))
         + sum(pool.stake for _, pool in state.scan(Pool, POOL))

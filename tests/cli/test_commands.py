@@ -46,6 +46,7 @@ def test_help_imports_nothing_heavy() -> None:
         ["chain"],
         ["testnet"],
         ["receipt"],
+        ["job", "batch"],
         ["validator"],
         ["peers"],
         ["db"],

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from ledger.market.batch import item_id
+from ledger.market.order_payloads import BatchAccept
 from ledger.market.receipt import (
     RECEIPT_VERSION,
     JobReceipt,
@@ -27,7 +29,18 @@ from ledger.transaction import (
 from primitives import codec
 from primitives.hashing import sha256
 from primitives.reasons import Reason, Refused
-from testnet.kit.ledger_builders import Script, World, a_body, a_submission, a_world, run_job, seed_of, values
+from testnet.kit.ledger_builders import (
+    Script,
+    World,
+    a_batch,
+    a_body,
+    a_submission,
+    a_world,
+    publish,
+    run_job,
+    seed_of,
+    values,
+)
 from testnet.kit.receipt_builders import a_receipt
 
 WORLD = a_world()
@@ -137,6 +150,24 @@ def test_a_party_cannot_sign_another_story_afterwards(name: str, payload: Payloa
     assert refused.reason is Reason.RECEIPT_CONTRADICTS
     assert refused.facts["what"] == what
     assert refused.facts["seen"] != refused.facts["wanted"]
+
+
+def test_an_item_of_a_batch_has_a_receipt_as_any_job() -> None:  # J87
+    world = a_world()
+    publish(world)
+    batch = world.must("client", a_batch(b"one", b"two"))
+    world.must("worker 0", BatchAccept(batch=batch, items=[0, 1], price=7))
+    job = item_id(batch, 1)
+    world.until(lambda _: world.job(job).outcome is not None)
+    receipt = a_receipt(world, job)
+    trusted = set_hash(receipt.proven.validators)
+    checked = check_receipt(receipt, genesis_hash=world.charter.hash, validators_hash=trusted)
+    kinds = [type(each.body.payload).__name__ for each in checked.transactions]
+    assert kinds == ["BatchSubmit", "BatchAccept"]
+    other = change(receipt, transactions=a_receipt(world, run_job(world)).transactions)
+    with pytest.raises(Refused) as refused:
+        check_receipt(other, genesis_hash=world.charter.hash, validators_hash=trusted)
+    assert refused.value.reason is Reason.RECEIPT_CONTRADICTS
 
 
 def test_files_of_other_versions_and_no_receipts_at_all_are_refused() -> None:  # J86
