@@ -51,8 +51,8 @@ RUN_REASONS = range(Reason.RUN_TIME_LIMIT, Reason.RUN_ENGINE_ERROR + 1)
 """Reasons that may lie in the machine: worth another try for a job that we owe, not for one that we may decline."""
 ROWS_AT_ONCE = 256
 """Jobs looked through before others get their turn: some milliseconds."""
-TEND_S = 5.0
-"""How often results are looked after that are kept for disputes: a dispute gives a minute to serve them."""
+TEND_BLOCKS = 8
+"""How often results are looked after that are kept for disputes: these give a minute to serve them."""
 FAILURES_MAX = 256
 """Failures that are remembered for whoever asks, the latest."""
 
@@ -129,6 +129,11 @@ class Worker:
     def sender(self) -> Sender:
         """Return what sends for this worker's account: whoever else sends for it must take turns there."""
         return self._sender
+
+    @property
+    def tasks(self) -> Tasks:
+        """Return what finds model and input of a job."""
+        return self._tasks
 
     @property
     def blocks(self) -> BlockSignal:
@@ -444,7 +449,8 @@ class Worker:
     async def _tend(self) -> None:
         """Look after the results of jobs that nobody attends to any more, for ever."""
         while True:
-            await trio.sleep(TEND_S)
+            for _ in range(TEND_BLOCKS):
+                await self._blocks.wait()
             for part, job_id in self._journal.entries():
                 if job_id not in self._attended:
                     await self._tidy(part, job_id)

@@ -45,7 +45,7 @@ class Cluster:
         self.plain = {name: PlainEngine() for name in self.blobs}
         self.scopes: dict[str, trio.CancelScope] = {}
         self.workers: dict[str, Worker] = {}
-        self._folder = folder
+        self.folder = folder
         publish(self.chain.world)
         self.client.held[a_model().file.root] = b"an ONNX file"
 
@@ -63,7 +63,7 @@ class Cluster:
             capacity=4,
             max_model_bytes=256 * 1024 * 1024,
         )
-        return Worker(ports, terms, self._folder / name)
+        return Worker(ports, terms, self.folder / name)
 
     async def start(self, nursery: trio.Nursery, *names: str) -> None:
         for name in names:

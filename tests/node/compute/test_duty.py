@@ -116,7 +116,7 @@ PARTS = [
     (JobState.VERIFYING, Duty.WAIT),
     (JobState.REVEALING, Duty.REVEAL),
     (JobState.CHECKING, Duty.NONE),
-    (JobState.SAMPLING, Duty.NONE),
+    (JobState.SAMPLING, Duty.WAIT),
     (JobState.UNVERIFIED, Duty.NONE),
     (JobState.CONTESTED, Duty.NONE),
     (JobState.DISPUTED, Duty.NONE),
