@@ -79,7 +79,7 @@ WITHHELD = b"\x1a"
 WITHHELD_OF_JOB = b"\x1f"
 """‖ job ‖ filing."""
 WITHHELD_LINE = b"\x20"
-JACKPOT = b"\x1f"
+JACKPOT = b"\x22"
 """‖ epoch, 8 bytes."""
 
 

@@ -73,7 +73,6 @@ class Reason(enum.IntEnum):
     ALREADY_COMMITTED = 416  # the worker has committed to this job already
     ALREADY_REVEALED = 417  # the worker has revealed for this job already
     WRONG_SHAPE = 418  # the revealed tensors are not those that the model gives
-    TIER_NOT_YET = 420  # this network does not serve this tier yet
     NO_CAPACITY = 421  # the worker has no slot for it, or not the size
     INPUT_TOO_LARGE = 422  # the input is larger than a job may have
     VERDICT_CONTRADICTS = 423  # the verdict is not what the chain's own comparison gives

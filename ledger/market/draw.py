@@ -57,8 +57,11 @@ def chooses(beacon: bytes, job_id: bytes, audit_bps: int) -> bool:
     return int.from_bytes(tagged("assay/audit", beacon, job_id), "big") % BASIS < audit_bps
 
 
-def draw(moment: Moment, job: Job, seed: bytes, count: int, model: Model) -> list[bytes] | None:
-    """Return the addresses of `count` (more) verifiers of a job, or None while too few are eligible (J31, J34)."""
+def draw(moment: Moment, job: Job, seed: bytes, model: Model, *, count: int, least: int) -> list[bytes] | None:
+    """Return the addresses of `count` more verifiers of a job, or of all that are eligible (J31, J34).
+
+    None where fewer than `least` are.
+    """
     assert job.provider is not None
     drawn = [each.worker for each in job.verifiers]
     eligible = [
@@ -68,9 +71,9 @@ def draw(moment: Moment, job: Job, seed: bytes, count: int, model: Model) -> lis
         and worker.registered < job.commit_height
         and can_verify_now(worker, model, job.class_, moment.parameters)
     ]
-    if len(eligible) < count:
+    if len(eligible) < least:
         return None
-    picked = pick(seed, weights([worker for _, worker in eligible]), count)
+    picked = pick(seed, weights([worker for _, worker in eligible]), min(count, len(eligible)))
     return [eligible[at][0] for at in picked]
 
 

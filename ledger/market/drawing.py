@@ -26,7 +26,8 @@ def draw_pending(moment: Moment) -> None:
             advance(moment, job_id, job, JobEvent.SKIP)  # J51
             continue
         chosen = change(job, chosen=True)
-        drawn = draw(moment, chosen, tagged("assay/draw", moment.beacon, job_id), job.k, _model(moment, job))
+        seed = tagged("assay/draw", moment.beacon, job_id)
+        drawn = draw(moment, chosen, seed, _model(moment, job), count=job.k, least=job.k)
         if drawn is None:
             if not job.chosen:  # the choice holds while it waits for verifiers: no later beacon takes it back
                 state.put(job_key(job_id), chosen)
@@ -37,15 +38,18 @@ def draw_pending(moment: Moment) -> None:
 
 def can_redraw(job: Job) -> bool:
     """Tell whether a job whose time to verify is over gets its silent verifiers replaced (J54)."""
-    committed = sum(each.commitment is not None for each in job.verifiers)
-    return not job.redrawn and committed < accepts_needed(job.k)
+    return not job.redrawn and _committed(job) < accepts_needed(job.k)
 
 
 def redraw(moment: Moment, job_id: bytes, job: Job) -> bool:
-    """Replace the silent verifiers of a job, who lose as such, and tell whether there were enough others (J54)."""
+    """Replace the silent verifiers of a job, who lose as such, and tell whether there were enough others (J54).
+
+    Enough are as many as it takes, with those who have committed, to settle the job.
+    """
     silent = [each for each in job.verifiers if each.commitment is None]
     seed = tagged("assay/redraw", moment.beacon, job_id)
-    drawn = draw(moment, job, seed, len(silent), _model(moment, job))
+    least = accepts_needed(job.k) - _committed(job)
+    drawn = draw(moment, job, seed, _model(moment, job), count=len(silent), least=least)
     if drawn is None:
         return False
     moment.events.append(JobDrawn(job=job_id, verifiers=drawn))
@@ -54,6 +58,10 @@ def redraw(moment: Moment, job_id: bytes, job: Job) -> bool:
     renewed = change(left, redrawn=True, verifiers=[*kept, *(new_verifier(each) for each in drawn)])
     advance(moment, job_id, renewed, JobEvent.REDRAW)
     return True
+
+
+def _committed(job: Job) -> int:
+    return sum(each.commitment is not None for each in job.verifiers)
 
 
 def new_verifier(worker: bytes) -> Verifier:

@@ -266,6 +266,8 @@ class ParametersShape(Shape):
     sample_ms: int
     contest_ms: int
     challenge_ms: int
+    audit_trust: int
+    audit_forced: int
     live_step_ms_max: int
     tiers: dict[str, TierShape]
     """What spot, standard, high and max mean."""

@@ -13,8 +13,8 @@ from ledger.market.commitment import commitment
 from ledger.market.order_payloads import BatchItem, BatchSubmit
 from ledger.market.withheld.records import Filing
 from ledger.onion import Onion, grow, reveal
-from ledger.parameters import Parameters, Tier
-from ledger.records import Account, Job, Worker
+from ledger.parameters import K_MAX, Parameters, Tier
+from ledger.records import Account, Job, JobState, Worker
 from ledger.stake.records import Evidence, Pool, Validator
 from ledger.state import ACCOUNT, POOL, VALIDATOR, WITHHELD, MemoryReader, State, change
 from ledger.transaction import (
@@ -48,6 +48,8 @@ GENESIS_MS = 1_790_000_000_000
 ONION_LAYERS = 4_096
 RICH = 1_000 * KARAT
 WORKER_BOND = 100 * KARAT
+BLOCKS_OF_A_JOB = 900
+"""Of a second each: a job that is not drawn ends with its challenge window."""
 OUTPUTS = 20
 """Elements of the builders' model: enough for a row to have a scale of its own."""
 CUT_NAME = b"logits"
@@ -352,18 +354,23 @@ def a_world(genesis: Genesis | None = None) -> World:
 
 
 def a_submission(
-    *, provider: str | None = "worker 0", max_price: int = KARAT, class_: Class = Class.NATIVE
+    *,
+    provider: str | None = "worker 0",
+    max_price: int = KARAT,
+    class_: Class = Class.NATIVE,
+    tier: Tier = Tier.HIGH,
+    at_risk: int = 0,
 ) -> JobSubmit:
     """Return a job on `a_model`."""
     return JobSubmit(
         model=model_id(a_model()),
         lowering=lowering_id(a_lowering()),
         input=an_input(),
-        tier=Tier.HIGH,
+        tier=tier,
         class_=class_,
         max_price=max_price,
         provider=None if provider is None else address(provider),
-        at_risk=0,
+        at_risk=at_risk,
         reply_key=None,
         canary=bytes(32),
     )
@@ -393,12 +400,13 @@ class Script:
     accepts: bool = True
     commits: bool = True
     reveals: bool = True
-    verifiers_commit: int = 3
-    verifiers_reveal: int = 3
+    verifiers_commit: int = K_MAX
+    verifiers_reveal: int = K_MAX
     provider_shift: float = 0.0
     """Beyond the tolerance, or 0."""
     price: int = KARAT // 2
     class_: Class = Class.NATIVE
+    tier: Tier = Tier.HIGH
 
 
 def publish(world: World) -> None:
@@ -411,15 +419,15 @@ def run_job(world: World, script: Script | None = None, *, provider: str = "work
     """Run a whole job by its script until it has ended, and return its id."""
     plays = script or Script()
     publish(world)
-    job_id = world.must("client", a_submission(provider=provider, class_=plays.class_))
+    job_id = world.must("client", a_submission(provider=provider, class_=plays.class_, tier=plays.tier))
     mine = values(provider, shift=plays.provider_shift, class_=plays.class_)
     if plays.accepts:
         world.must(provider, JobAccept(job=job_id, price=plays.price))
     if plays.accepts and plays.commits:
         world.must(provider, JobCommit(job=job_id, commitment=mine.commitment(world.charter, job_id, provider)))
-        world.until(lambda state: bool(_known(state, job_id).verifiers) or _known(state, job_id).outcome is not None)
+        world.until(lambda state: _known(state, job_id).state is not JobState.COMMITTED)
         play_verifiers(world, job_id, plays, provider, mine)
-    world.until(lambda state: _known(state, job_id).outcome is not None)
+    world.until(lambda state: _known(state, job_id).outcome is not None, at_most=BLOCKS_OF_A_JOB)
     return job_id
 
 
@@ -429,7 +437,7 @@ def play_verifiers(world: World, job_id: bytes, plays: Script, provider: str, mi
     for name in drawn[: plays.verifiers_commit]:
         commits = values(name, class_=plays.class_).commitment(world.charter, job_id, name)
         world.must(name, VerifierCommit(job=job_id, commitment=commits))
-    if not plays.reveals or not plays.verifiers_commit:
+    if not plays.reveals or (drawn and not plays.verifiers_commit):
         return
     world.until(lambda state: _known(state, job_id).state.name == "REVEALING")
     world.must(provider, ProviderReveal(job=job_id, salt=mine.salt, cut=mine.cut, outputs=mine.outputs))

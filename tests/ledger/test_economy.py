@@ -25,6 +25,7 @@ from ledger.records import (
     Revealed,
     Tip,
     Totals,
+    Track,
     Worker,
 )
 from ledger.stake.epochs import Epoch, EpochSet
@@ -75,6 +76,7 @@ KINDS: dict[bytes, type[Record]] = {
     rows.VERSIONS: RuleVersions,
     rows.ROLL: Marker,
     rows.LOWERING: LoweringEntry,
+    rows.TRACK: Track,
     rows.WITHHELD: Filing,
     rows.WITHHELD_OF_JOB: Marker,
     rows.WITHHELD_LINE: Line,

@@ -131,7 +131,12 @@ CASES = {
     ),
 }
 
-PEOPLE = ["client", "publisher", *(f"worker {at}" for at in range(5))]
+def a_world() -> World:
+    """Return a world in which nobody is left to replace a silent verifier."""
+    return kit.a_world(kit.a_genesis(workers=4))
+
+
+PEOPLE = ["client", "publisher", *(f"worker {at}" for at in range(4))]
 
 
 def fees_paid(world: World, since: int) -> dict[str, int]:
@@ -145,7 +150,7 @@ def fees_paid(world: World, since: int) -> dict[str, int]:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 def test_every_balance_is_right_to_the_grain_when(case: Case) -> None:
-    world = kit.a_world()
+    world = a_world()
     kit.publish(world)
     since, before = len(world.finals), {name: world.balance(name) for name in PEOPLE}
     burned, protocol = world.state.totals().burned, world.state.totals().protocol
@@ -176,7 +181,7 @@ def test_every_balance_is_right_to_the_grain_when(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 def test_at_the_end_all_bonds_and_slots_are_free_and_no_index_names_the_job_when(case: Case) -> None:
-    world = kit.a_world()
+    world = a_world()
     job_id = kit.run_job(world, case.script)
     assert all(not worker.providing and not worker.verifying for _, worker in world.state.workers())
     assert world.state.revealed(job_id) is None
@@ -223,7 +228,7 @@ DEADLINES = [
 
 @pytest.mark.parametrize(("state", "script", "allowed"), DEADLINES, ids=lambda each: getattr(each, "name", ""))
 def test_a_state_ends_by_itself_at_its_deadline_and_not_before(state: JobState, script: Script, allowed: int) -> None:
-    world = kit.a_world()
+    world = a_world()
     history = world.job(kit.run_job(world, script)).history
     entered = next(each for each in history if each.state is state)
     left = history[-1]
@@ -233,7 +238,7 @@ def test_a_state_ends_by_itself_at_its_deadline_and_not_before(state: JobState, 
 
 
 def test_the_history_tells_who_did_what_and_when() -> None:
-    world = kit.a_world()
+    world = a_world()
     job = world.job(kit.run_job(world))
     told = [(each.event.name, None if each.who is None else world.name(each.who)) for each in job.history]
     drawn = [world.name(each.worker) for each in job.verifiers]
@@ -250,7 +255,7 @@ def test_the_history_tells_who_did_what_and_when() -> None:
 
 
 def test_a_halt_of_a_day_costs_nobody_anything() -> None:
-    world = kit.a_world()
+    world = a_world()
     kit.publish(world)
     job_id = world.must("client", kit.a_submission())
     world.must("worker 0", JobAccept(job=job_id, price=PRICE))

@@ -92,7 +92,7 @@ def test_a_submission_is_refused_for(world: World) -> None:
     job = kit.a_submission()
     long = ContentId(root=bytes(32), length=Parameters().input_bytes_max + 1)
     assert refused(world, "client", change(job, model=NOWHERE)) is Reason.MODEL_UNKNOWN
-    assert refused(world, "client", change(job, tier=Tier.SPOT)) is Reason.TIER_NOT_YET
+    assert refused(world, "client", change(job, tier=Tier.MAX)) is Reason.TOO_FEW_VERIFIERS
     assert refused(world, "client", change(job, lowering=NOWHERE)) is Reason.LOWERING_UNKNOWN
     exact_alone = kit.a_lowering(classes=classes_of([Class.EXACT]), cut=[], tolerance=None)
     world.must("client", LoweringPublish(lowering=exact_alone))

@@ -2,8 +2,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.market.costs import cost_table
-from ledger.market.job import new_job, new_verifier
+from ledger.market.drawing import new_verifier
 from ledger.market.settlement import ending, provider_lock, verifier_lock
+from ledger.market.submitting import new_job
 from ledger.parameters import Parameters
 from ledger.records import Job, Outcome
 from ledger.state import change
