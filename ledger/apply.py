@@ -20,10 +20,22 @@ from ledger.limits import (
     ORDINARY_BYTES_MAX,
     ORDINARY_GAS_MAX,
     ORDINARY_TXS_MAX,
+    PROOFS_MAX,
     SUBMISSIONS_MAX,
     SWEEP_PAYOUTS_MAX,
 )
 from ledger.market import drawing, sampling, sweep
+from ledger.market.dispute import claims
+from ledger.market.dispute.awaited import awaited as dispute_place
+from ledger.market.dispute.awaited import is_proof
+from ledger.market.dispute.payloads import (
+    DisputeBeyond,
+    DisputeClaim,
+    DisputeDefend,
+    DisputeLeaf,
+    DisputeOpen,
+    DisputeTell,
+)
 from ledger.market.order_payloads import BatchSubmit
 from ledger.market.withheld.filing import place as withheld_place
 from ledger.market.withheld.payloads import WithheldChunk, WithheldFile
@@ -71,6 +83,8 @@ def kept_place(state: State, transaction: Transaction) -> bytes | None:
     match payload:
         case JobCommit() | ProviderReveal() | VerifierCommit() | VerifierReveal() | SampleOpen():
             found = state.job(payload.job)
+        case DisputeClaim() | DisputeOpen() | DisputeTell() | DisputeLeaf() | DisputeDefend() | DisputeBeyond():
+            return dispute_place(state, sender, payload)
         case WithheldFile() | WithheldChunk():
             return withheld_place(state, sender, payload)
         case _:
@@ -155,7 +169,7 @@ class BlockRun:
         self._state = parent.child()
         self._proposer = members[proposer].validator
         self._ordinary = self._ordinary_bytes = self._ordinary_gas = self._submissions = 0
-        self._gas = self._burned = self._tips = self._chunks = 0
+        self._gas = self._burned = self._tips = self._chunks = self._proofs = 0
         self._kept_places: set[bytes] = set()
         self._offended: dict[int, None] = {}
         self.receipts: list[Receipt] = []
@@ -233,8 +247,16 @@ class BlockRun:
             raise Refused(Reason.BLOCK_TOO_LARGE, seen=2, wanted="one try for a job and party")
         else:
             self._take_chunk(transaction)
+            self._take_proof(transaction)
             self._kept_places.add(place)
         self._gas += units
+
+    def _take_proof(self, transaction: Transaction) -> None:
+        """Count a proof for the referee. Raises Refused BLOCK_TOO_LARGE (X37)."""
+        proofs = self._proofs + is_proof(transaction.body.payload)
+        if proofs > PROOFS_MAX:
+            raise Refused(Reason.BLOCK_TOO_LARGE, seen=proofs, wanted=PROOFS_MAX)
+        self._proofs = proofs
 
     def _take_chunk(self, transaction: Transaction) -> None:
         """Count a chunk of withheld content. Raises Refused BLOCK_TOO_LARGE (H21)."""
@@ -261,6 +283,7 @@ class BlockRun:
         self._sentence()
         moment = self._moment
         drawing.draw_pending(moment)  # L42
+        claims.draw_pending(moment)  # X15
         sampling.pick_pending(moment)  # J73
         sweep.sweep(moment)  # L43
         _pay_unbonded(moment)

@@ -11,7 +11,7 @@ from ledger.transaction import Decision
 from primitives.content import ContentId
 from primitives.hashing import AddressBytes, Hash
 from primitives.record import Record
-from primitives.units import U64
+from primitives.units import U8, U64
 
 
 class JobSubmitted(Record, tag=1):
@@ -82,6 +82,90 @@ class JobEnded(Record, tag=9):
     outcome: Outcome
 
 
+class DisputeOpened(Record, tag=20):
+    """Somebody has claimed to know better than a job's parties: workers are drawn to say what is right."""
+
+    dispute: Hash
+    job: Hash
+    claimant: AddressBytes
+
+
+class DisputeClaimed(Record, tag=21):
+    """Somebody is committed to what the canonical result is."""
+
+    dispute: Hash
+    job: Hash
+    claimant: AddressBytes
+
+
+class DisputeDrawn(Record, tag=22):
+    """These workers owe a claim."""
+
+    dispute: Hash
+    job: Hash
+    workers: list[AddressBytes]
+
+
+class DisputeTraced(Record, tag=23):
+    """A claim is open."""
+
+    dispute: Hash
+    job: Hash
+    claimant: AddressBytes
+    root: Hash
+
+
+class DisputeMoved(Record, tag=24):
+    """The dispute is in a new stage, or in a new step of a duel."""
+
+    dispute: Hash
+    job: Hash
+    stage: U8
+    """A ledger.market.dispute.records.DisputeStage."""
+
+
+class DisputeHeard(Record, tag=25):
+    """The referee has looked at a defence."""
+
+    dispute: Hash
+    job: Hash
+    root: Hash
+    right: bool | None
+    """None: it shows nothing."""
+
+
+class DisputeProved(Record, tag=26):
+    """The worst that has been proved of a party so far."""
+
+    dispute: Hash
+    job: Hash
+    party: AddressBytes
+    thousandths: U64
+    """Of σ."""
+    output: bool
+
+
+class DisputeDecided(Record, tag=27):
+    """A dispute is over."""
+
+    dispute: Hash
+    job: Hash
+    outcome: U8
+    """A ledger.market.dispute.records.DisputeOutcome."""
+
+
+DisputeEvents = (
+    DisputeOpened
+    | DisputeClaimed
+    | DisputeDrawn
+    | DisputeTraced
+    | DisputeMoved
+    | DisputeHeard
+    | DisputeProved
+    | DisputeDecided
+)
+
+
 class WithheldFiled(Record, tag=40):
     """Somebody does not get what it is owed, and asks for it on the chain."""
 
@@ -130,4 +214,5 @@ Event = (
     | VerifierRevealed
     | JobEnded
     | WithheldEvent
+    | DisputeEvents
 )

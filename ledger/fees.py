@@ -3,6 +3,14 @@
 from dataclasses import dataclass
 
 from ledger.limits import ORDINARY_GAS_MAX
+from ledger.market.dispute.payloads import (
+    DisputeBeyond,
+    DisputeClaim,
+    DisputeDefend,
+    DisputeLeaf,
+    DisputeOpen,
+    DisputeTell,
+)
 from ledger.market.order_payloads import BatchAccept, BatchSubmit, CanaryOpen
 from ledger.market.withheld.payloads import WithheldChunk, WithheldFile
 from ledger.transaction import (
@@ -51,10 +59,10 @@ KIND_GAS: dict[type[Payload], int] = {
     VerifierReveal: 200,
     JobDecline: 150,
     LoweringPublish: 150,
-    SampleOpen: 250,
     CanaryOpen: 200,
     BatchSubmit: 1_500,
     BatchAccept: 150,
+    SampleOpen: 250,
     ValidatorRegister: 250,
     ValidatorUpdate: 250,
     ValidatorExit: 100,
@@ -63,6 +71,12 @@ KIND_GAS: dict[type[Payload], int] = {
     Undelegate: 100,
     WithheldFile: 300,
     WithheldChunk: 400,
+    DisputeClaim: 1_500,
+    DisputeOpen: 500,
+    DisputeTell: 2_000,
+    DisputeLeaf: 2_000,
+    DisputeDefend: 60_000,
+    DisputeBeyond: 60_000,
 }
 """By kind of payload: microseconds of checking and executing it on a slow machine, as benches/gas.py measures (L26).
 

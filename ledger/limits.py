@@ -18,6 +18,8 @@ BLOCK_GAS_MAX = 2_000_000
 """All transactions of a block together: two seconds of a slow machine (L29)."""
 ORDINARY_GAS_MAX = BLOCK_GAS_MAX * 3 // 4
 """As many transfers as there are places for (L29)."""
+PROOFS_MAX = 1
+"""Verdicts of the referee in a block: each takes up to 50 milliseconds, and 256 KiB of proof (X37)."""
 KEPT_CHUNKS_MAX = 2
 """Chunks of withheld content in the part of a block that is kept: half of it is left to the others (H21)."""
 SUBMISSIONS_MAX = 128

@@ -134,6 +134,17 @@ class Parameters(Record):
     """Of the protocol's pot, paid for canaries in an epoch at most (J93)."""
     canary_spacing_ms: Span = 600 * SECOND_MS
     """Live time between two canaries that one provider opens, at least (J92)."""
+    dispute_claim_ms: Span = 60 * SECOND_MS
+    """For claims, the drawn workers' included, on top of what a run may take (X3)."""
+    dispute_open_ms: Span = 30 * SECOND_MS
+    dispute_step_ms: Span = 60 * SECOND_MS
+    """For each step of a duel; a block hears one proof, so others may have to wait their turn (X3, X37)."""
+    dispute_judge_ms: Span = 60 * SECOND_MS
+    """For anybody's proofs of how far a party is off (X41)."""
+    dispute_carriage: Fee = KARAT // 2
+    """What a duel's transactions cost one side at the most, nearly: a part of a claim's bond (X12)."""
+    dispute_bounty_bps: Bps = 3_000
+    """Of what is slashed, to those who were right first (X61)."""
     live_step_ms_max: Span = 2 * SECOND_MS
     """The most that live time grows in one block: a halted chain punishes nobody (L41)."""
     tiers: Tiers = Tiers()

@@ -2,7 +2,18 @@
 
 from typing import assert_never
 
+from ledger.fees import gas
 from ledger.market import batch, canary, job, model, sampling, submitting, worker
+from ledger.market.dispute import claims, hearing
+from ledger.market.dispute.payloads import (
+    DisputeBeyond,
+    DisputeClaim,
+    DisputeDefend,
+    DisputeLeaf,
+    DisputeOpen,
+    DisputePayload,
+    DisputeTell,
+)
 from ledger.market.order_payloads import BatchAccept, BatchSubmit, CanaryOpen
 from ledger.market.withheld import filing
 from ledger.market.withheld.payloads import WithheldChunk, WithheldFile, WithheldPayload
@@ -43,14 +54,8 @@ def execute(moment: Moment, transaction: Transaction) -> None:
     match payload:
         case Transfer():
             _transfer(moment.state, sender, payload)
-        case WorkerRegister():
-            worker.register(moment, sender, payload)
-        case WorkerBond():
-            worker.add_bond(moment, sender, payload)
-        case WorkerUpdate():
-            worker.update_terms(moment, sender, payload)
-        case WorkerExit():
-            worker.leave(moment, sender, payload)
+        case WorkerRegister() | WorkerBond() | WorkerUpdate() | WorkerExit():
+            _execute_worker(moment, sender, payload)
         case ModelPublish():
             model.publish(moment, sender, payload)
         case LoweringPublish():
@@ -69,8 +74,27 @@ def execute(moment: Moment, transaction: Transaction) -> None:
             _execute_part(moment, sender, payload)
         case ValidatorRegister() | ValidatorUpdate() | ValidatorExit() | ValidatorUnjail() | Delegate() | Undelegate():
             _execute_stake(moment, sender, payload)
+        case DisputeClaim() | DisputeOpen() | DisputeTell() | DisputeLeaf() | DisputeDefend() | DisputeBeyond():
+            _execute_dispute(moment, transaction, payload)
         case WithheldFile() | WithheldChunk():
             _execute_withheld(moment, sender, payload)
+        case _:
+            assert_never(payload)
+
+
+def _execute_worker(
+    moment: Moment, sender: bytes, payload: WorkerRegister | WorkerBond | WorkerUpdate | WorkerExit
+) -> None:
+    """Carry out what concerns a worker's registration."""
+    match payload:
+        case WorkerRegister():
+            worker.register(moment, sender, payload)
+        case WorkerBond():
+            worker.add_bond(moment, sender, payload)
+        case WorkerUpdate():
+            worker.update_terms(moment, sender, payload)
+        case WorkerExit():
+            worker.leave(moment, sender, payload)
         case _:
             assert_never(payload)
 
@@ -132,6 +156,27 @@ def _execute_part(
             job.verifier_reveal(moment, sender, payload)
         case SampleOpen():
             sampling.open_samples(moment, sender, payload)
+        case _:
+            assert_never(payload)
+
+
+def _execute_dispute(moment: Moment, transaction: Transaction, payload: DisputePayload) -> None:
+    """Carry out what concerns a dispute."""
+    sender = transaction.sender
+    carriage = gas(transaction) * moment.parameters.base_fee_min  # X60
+    match payload:
+        case DisputeClaim():
+            claims.claim(moment, sender, payload, carriage=carriage)
+        case DisputeOpen():
+            claims.open_claim(moment, sender, payload, carriage=carriage)
+        case DisputeTell():
+            hearing.tell(moment, sender, payload, carriage=carriage)
+        case DisputeLeaf():
+            hearing.open_leaf(moment, sender, payload, carriage=carriage)
+        case DisputeDefend():
+            hearing.defend(moment, sender, payload, carriage=carriage)
+        case DisputeBeyond():
+            hearing.prove(moment, sender, payload, carriage=carriage)
         case _:
             assert_never(payload)
 

@@ -207,6 +207,18 @@ class PayoutKind(enum.IntEnum):
     """Out of what others lost."""
     BURNED = 7
     """What remains of what others lost."""
+    COMPENSATION = 12
+    """To a client that had paid for a false result."""
+    DRAWN_FEE = 13
+    """To a worker drawn for a dispute: a canonical run, and what its transactions cost."""
+    CLAIM_COSTS = 14
+    """The same to others whose claim was right."""
+    BOUNTY = 15
+    """To the first who were right, and the drawn, out of what was slashed."""
+    BOND_RETURNED = 16
+    """Of a claim."""
+    RUN_COST = 17
+    """To the provider of an ill-conditioned job."""
     MADE_WHOLE = 20
     """To a client that had paid, out of what who withheld lost."""
     JACKPOT = 24

@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from ledger.limits import HEAVY_TX_BYTES_MAX, REVEAL_BYTES_MAX, TX_BYTES_MAX
+from ledger.market.dispute.payloads import DisputePayload
 from ledger.market.order_payloads import BatchAccept, BatchSubmit, CanaryOpen
 from ledger.market.withheld.payloads import WithheldPayload
 from ledger.parameters import Tier
@@ -264,6 +265,7 @@ Payload = (
     | SampleOpen
     | StakePayload
     | WithheldPayload
+    | DisputePayload
 )
 
 

@@ -83,13 +83,23 @@ class Reason(enum.IntEnum):
     LOWERING_UNKNOWN = 428  # no lowering with this id is registered
     LOWERING_EXISTS = 429  # this lowering is registered already
     CLASS_NOT_OFFERED = 430  # the lowering does not offer jobs of this class
+    DISPUTE_UNKNOWN = 440  # there is no dispute with this id
+    DISPUTE_WRONG_STAGE = 441  # the dispute is not in the stage for this
+    DISPUTE_NOT_ASKED = 442  # this side of the duel does not owe this now
+    CLAIMS_FULL = 443  # as many have claimed in this dispute as may
+    SUBJECT_INVALID = 444  # no dispute, or no judgement, can be about this
+    NO_CASE = 448  # what was shown is what our own run gives: there is nothing to claim
     REPLY_KEY_WANTED = 445  # the outputs are too large for the chain, and the job names no key to seal them to
     WRONG_SAMPLE = 446  # the leaves are not those that the beacon has picked
     WRONG_SEAL = 447  # what is delivered sealed is not as long as the outputs make it, or not asked for
-    NOTHING_OWED = 450  # nothing of this kind is owed to the sender by this holder now
-    ALREADY_FILED = 451  # the sender has asked for it, or for as much as it may, or it is on the chain
-    CHUNK_UNKNOWN = 452  # the content has no such chunks, or they are not in order
-    CHUNK_NOT_ASKED = 453  # nobody waits for this chunk
+    BATCH_UNKNOWN = 450  # no such batch
+    CANARY_MISMATCH = 451  # the job was not submitted as a canary of this provider
+    CANARY_OPENED = 452  # the canary is open already
+    CANARY_TOO_SOON = 453  # this provider has opened a canary a short while ago
+    NOTHING_OWED = 454  # nothing of this kind is owed to the sender by this holder now
+    ALREADY_FILED = 455  # the sender has asked for it, or for as much as it may, or it is on the chain
+    CHUNK_UNKNOWN = 456  # the content has no such chunks, or they are not in order
+    CHUNK_NOT_ASKED = 457  # nobody waits for this chunk
 
     # 5xx: models and inputs, found in the sandbox at admission
     MODEL_UNREADABLE = 501  # the file is no whole ONNX model

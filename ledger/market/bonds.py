@@ -41,7 +41,7 @@ def end(moment: Moment, job_id: bytes, job: Job, outcome: Outcome) -> Job:
     ended = ending(job, outcome, moment.parameters, owner=entry.model.publisher)
     assert sum(each.amount for each in ended.payouts) == job.escrow + sum(each.amount for each in ended.penalties)
     for payout in ended.payouts:
-        _pay(state, payout)
+        pay(state, payout)
     lost = {each.worker: each.amount for each in ended.penalties}
     for address, amount in lost.items():
         worker = _worker(state, address)
@@ -82,7 +82,7 @@ def dismiss(moment: Moment, job: Job, silent: list[Verifier]) -> Job:
         )
         state.put(worker_key(each.worker), freed)
     burned = Payout(kind=PayoutKind.BURNED, to=None, amount=sum(each.amount for each in penalties))
-    _pay(state, burned)
+    pay(state, burned)
     return change(
         job,
         payouts=[*job.payouts, *([burned] if burned.amount else [])],
@@ -116,7 +116,8 @@ def free_slots(state: State, job_id: bytes, job: Job) -> None:
         state.put(worker_key(each.worker), change(worker, verifying=worker.verifying - 1))
 
 
-def _pay(state: State, payout: Payout) -> None:
+def pay(state: State, payout: Payout) -> None:
+    """Credit an account or a pot."""
     if payout.kind is PayoutKind.BURNED:
         burn(state, payout.amount)
     elif payout.kind is PayoutKind.PROTOCOL_SHARE:

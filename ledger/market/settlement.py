@@ -40,10 +40,16 @@ def verifier_lock(parameters: Parameters) -> int:
 def ending(job: Job, outcome: Outcome, parameters: Parameters, *, owner: bytes) -> Ending:
     """Return how the job's money moves if it ends so; `owner` published the model."""
     match outcome:
-        case Outcome.SETTLED | Outcome.UNCHALLENGED | Outcome.CLEARED:
+        case Outcome.SETTLED | Outcome.UNCHALLENGED:
             return _settled(job, parameters, owner)
-        case Outcome.NOT_ACCEPTED | Outcome.NOT_DRAWN | Outcome.DECLINED:
-            return _refunded(job, penalties=[], paid=[])  # J44
+        case Outcome.CLEARED:
+            return _after_disputes(job, _price_parts(job, parameters, owner))  # X47
+        case Outcome.UNDECIDED | Outcome.ILL_CONDITIONED:
+            return _after_disputes(job, [_run_cost(job)] if outcome is Outcome.ILL_CONDITIONED else [])  # X46, X53
+        case (
+            Outcome.NOT_ACCEPTED | Outcome.NOT_DRAWN | Outcome.DECLINED | Outcome.CONVICTED | Outcome.GREY
+        ):  # J44; X48: verifiers are paid out of what was lost
+            return _refunded(job, penalties=[], paid=[])
         case Outcome.PROVIDER_SILENT_AFTER_ACCEPT | Outcome.PROVIDER_SILENT_AT_REVEAL:
             return _provider_silent(job, parameters)
         case Outcome.NO_VERIFIER_COMMITTED:
@@ -53,8 +59,6 @@ def ending(job: Job, outcome: Outcome, parameters: Parameters, *, owner: bytes) 
             if _agreed_to_reject(job):
                 silent = [each for each in silent if verdict_of(job, each) is None]
             return _refunded(job, penalties=lost_by_silence(silent, parameters), paid=accepted)  # J43
-        case Outcome.CONVICTED | Outcome.GREY | Outcome.UNDECIDED | Outcome.ILL_CONDITIONED:
-            return _refunded(job, penalties=[], paid=[])
         case Outcome.CANARY:
             return _canary(job, parameters)
         case Outcome.WITHHELD:
@@ -64,16 +68,35 @@ def ending(job: Job, outcome: Outcome, parameters: Parameters, *, owner: bytes) 
             assert_never(outcome)
 
 
-def _settled(job: Job, parameters: Parameters, owner: bytes) -> Ending:
-    """Pay everybody who did their part; the shares round down, to the provider's good (J40, J41)."""
+def _price_parts(job: Job, parameters: Parameters, owner: bytes) -> list[Payout]:
+    """Return what the price is parted into; the shares round down, to the provider's good (J40)."""
     assert job.provider is not None
     owner_share = mul_div_floor(job.price, parameters.owner_share_bps, BASIS)
     protocol_share = mul_div_floor(job.price, parameters.protocol_share_bps, BASIS)
-    payouts = [
+    return [
         Payout(kind=PayoutKind.PRICE, to=job.provider, amount=job.price - owner_share - protocol_share),
         Payout(kind=PayoutKind.OWNER_SHARE, to=owner, amount=owner_share),
         Payout(kind=PayoutKind.PROTOCOL_SHARE, to=None, amount=protocol_share),
     ]
+
+
+def _run_cost(job: Job) -> Payout:
+    """Return what the provider of an ill-conditioned job gets: what a verifier gets for a run, and not more than its price (X53)."""
+    return Payout(kind=PayoutKind.RUN_COST, to=job.provider, amount=min(job.verifier_fee, job.price))
+
+
+def _after_disputes(job: Job, payouts: list[Payout]) -> Ending:
+    """Pay the verifiers whose verdict no dispute has refuted; what others lose, the disputes have taken (X46, X47)."""
+    lost = [each.worker for each in job.penalties]
+    worked = [each for each in job.verifiers if verdict_of(job, each) is not None and each.worker not in lost]
+    fees = [Payout(kind=PayoutKind.VERIFIER_FEE, to=each.worker, amount=job.verifier_fee) for each in worked]
+    rest = job.escrow - sum(each.amount for each in [*payouts, *fees])
+    return _ending([*payouts, *fees, Payout(kind=PayoutKind.REFUND, to=job.client, amount=rest)], [])
+
+
+def _settled(job: Job, parameters: Parameters, owner: bytes) -> Ending:
+    """Pay everybody who did their part (J40, J41)."""
+    payouts = _price_parts(job, parameters, owner)
     accepted, silent = _parted(job)
     payouts += [Payout(kind=PayoutKind.VERIFIER_FEE, to=each.worker, amount=job.verifier_fee) for each in accepted]
     rest = job.escrow - sum(each.amount for each in payouts)
@@ -91,7 +114,8 @@ def _canary(job: Job, parameters: Parameters) -> Ending:
     payouts = [Payout(kind=PayoutKind.VERIFIER_FEE, to=each.worker, amount=job.verifier_fee) for each in finders]
     rest = job.escrow - sum(each.amount for each in payouts)
     payouts.append(Payout(kind=PayoutKind.REFUND, to=job.client, amount=rest))
-    penalties = lost_by_silence([each for each in job.verifiers if verdict_of(job, each) is None], parameters)
+    silent = [each for each in job.verifiers if verdict_of(job, each) is None]
+    penalties = [] if job.ruled is not None else lost_by_silence(silent, parameters)  # disputes take it themselves
     payouts.append(Payout(kind=PayoutKind.BURNED, to=None, amount=sum(each.amount for each in penalties)))
     return _ending(payouts, penalties)
 

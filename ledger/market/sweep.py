@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from ledger.limits import REDRAWS_MAX, SWEEP_JOBS_MAX
+from ledger.market.dispute import hearing
 from ledger.market.drawing import can_redraw, redraw
 from ledger.market.lifecycle import advance
 from ledger.market.withheld.filing import lapse
@@ -21,7 +22,9 @@ def sweep(moment: Moment) -> None:
                 redraws += _move_job(moment, identity, redraws)
             case DueKind.WITHHELD:
                 lapse(moment, identity)
-            case DueKind.DISPUTE | DueKind.BATCH:
+            case DueKind.DISPUTE:
+                hearing.lapse(moment, identity)
+            case DueKind.BATCH:
                 raise AssertionError(f"nothing writes deadlines of {kind.name} yet")
             case _:
                 assert_never(kind)

@@ -10,6 +10,7 @@ from ledger.chain import Chain, FinalBlock, start_chain
 from ledger.fees import PIECE_BYTES, gas_of
 from ledger.genesis import Charter, Genesis, GenesisAccount, GenesisValidator, GenesisWorker, charter_of
 from ledger.market.commitment import commitment
+from ledger.market.dispute.rows import disputes
 from ledger.market.order_payloads import BatchItem, BatchSubmit
 from ledger.market.withheld.records import Filing
 from ledger.onion import Onion, grow, reveal
@@ -462,7 +463,7 @@ def supply_of(state: State) -> int:
         + sum(worker.bond for _, worker in state.workers())
         + sum(grains for _, _, grains in state.unbonding())
         + sum(job.escrow for _, job in state.jobs())
-        + sum(dispute.escrow for _, dispute in state.disputes())
+        + sum(dispute.escrow for _, dispute in disputes(state))
         + sum(filing.carriage for _, filing in state.scan(Filing, WITHHELD))
         + sum(validator.stake for _, validator in state.scan(Validator, VALIDATOR))
         + sum(pool.stake for _, pool in state.scan(Pool, POOL))

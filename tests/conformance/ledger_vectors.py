@@ -9,7 +9,18 @@ from pathlib import Path
 
 from ledger.block import block_id
 from ledger.genesis import charter_of, genesis_block_id, genesis_header, initial_rows
+from ledger.market.dispute.payloads import (
+    WHOLE,
+    DisputeBeyond,
+    DisputeClaim,
+    DisputeDefend,
+    DisputeLeaf,
+    DisputeOpen,
+    DisputeTell,
+    tail_of,
+)
 from ledger.market.draw import pick, weights
+from ledger.market.order_payloads import BatchAccept, CanaryOpen
 from ledger.market.withheld.payloads import Stage, WithheldChunk, WithheldFile
 from ledger.onion import grow, reveal
 from ledger.stake.keys import prove
@@ -45,6 +56,8 @@ from testnet.kit import ledger_builders as kit
 from tests.ledger.played_history import SCRIPTS, digest_of, played
 from vm.lowering import classes_of
 from vm.manifest import Class
+from vm.program import Outline
+from vm.trace import Trace, run_of
 
 FILE = Path(__file__).parent / "vectors" / "ledger.json"
 
@@ -54,6 +67,18 @@ CHARTER = charter_of(kit.a_genesis())
 JOB = bytes(range(32))
 PROVEN = prove(kit.seed_of("client"), CHARTER.hash, kit.address("client"))
 VALUES = kit.values("worker 0")
+
+OUTLINE = Outline(
+    inputs=[kit.ROW],
+    outputs=[1],
+    cut=[1],
+    tail=JOB,
+    constants=0,
+    operations=1,
+    constants_root=JOB,
+    operations_root=JOB,
+)
+TRACE = Trace(vm_version=1, program=JOB, inputs=[JOB], first=run_of([JOB]), perturbed=run_of([JOB]), noise=[JOB])
 
 PAYLOADS: list[Payload] = [
     Transfer(to=kit.address("stranger"), amount=5),
@@ -65,6 +90,9 @@ PAYLOADS: list[Payload] = [
     kit.a_publication(),
     kit.a_submission(),
     kit.a_submission(provider=None),
+    kit.a_batch(b"one", b"two"),
+    BatchAccept(batch=JOB, items=[0, 2], price=10),
+    CanaryOpen(job=JOB, salt=JOB),
     JobAccept(job=JOB, price=10),
     JobCommit(job=JOB, commitment=JOB),
     VerifierCommit(job=JOB, commitment=JOB),
@@ -73,6 +101,14 @@ PAYLOADS: list[Payload] = [
     JobDecline(job=JOB, reason=Reason.RUN_TIME_LIMIT),
     WithheldFile(job=JOB, stage=Stage.INPUT, holder=bytes(20), chunks=[0, 2]),
     WithheldChunk(job=JOB, stage=Stage.INPUT, holder=bytes(20), chunk=2, data=b"a chunk", proof=[JOB]),
+    DisputeClaim(job=JOB, subject=WHOLE, commitment=JOB),
+    DisputeClaim(job=JOB, subject=tail_of(bytes(20)), commitment=JOB),
+    DisputeOpen(dispute=JOB, outline=OUTLINE, trace=TRACE, salt=JOB),
+    DisputeTell(dispute=JOB, root=JOB, roots=[JOB, JOB], value_type=kit.ROW),
+    DisputeTell(dispute=JOB, root=JOB, roots=[JOB], value_type=None),
+    DisputeLeaf(dispute=JOB, root=JOB, leaf=b"a leaf"),
+    DisputeDefend(dispute=JOB, root=JOB, proof=b"a proof"),
+    DisputeBeyond(dispute=JOB, party=bytes(20), proof=b"a proof"),
     LoweringPublish(lowering=kit.a_lowering(classes=classes_of([Class.EXACT]), cut=[], tolerance=None)),
     ValidatorRegister(key=PROVEN, peer=PROVEN, onion=JOB, commission=11, bond=12),
     ValidatorUpdate(key=PROVEN, peer=None, onion=JOB, commission=13),

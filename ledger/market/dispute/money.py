@@ -1,0 +1,250 @@
+"""What the disputes of a job cost whom (DESIGN 6.10d; X56 to X66): pure arithmetic over their records.
+
+Three kinds of purses: what failed claims lose, one for each dispute; what convicted parties lose; what parties in the
+grey zone forfeit. The client is made whole first, then come verifiers, then costs, then a bounty; the rest is burned.
+"""
+
+from dataclasses import dataclass, field
+
+from ledger.market.dispute.records import Claimant, Dispute, DisputeOutcome, Role
+from ledger.market.dispute.rivals import standing
+from ledger.market.dispute.verdicts import Fault, Ruling, worked
+from ledger.parameters import Parameters
+from ledger.records import Job, Outcome, Payout, PayoutKind, Penalty
+from primitives.units import BASIS, mul_div_floor
+
+RUN_MS_PER_FEE = 4_000
+"""A run may take four times its canonical gas (J7): so much for each second of it."""
+COSTS_IN_BOND = 3
+"""A claim's bond is three times what a dispute costs those who are right (DESIGN 6.10d)."""
+DRAWN_WORKERS = 3
+_PAID_BY_CLIENT = (PayoutKind.PRICE, PayoutKind.OWNER_SHARE, PayoutKind.PROTOCOL_SHARE, PayoutKind.VERIFIER_FEE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What one dispute's own money goes to: its claims' bonds, and what pays its costs."""
+
+    payouts: list[Payout]
+    penalties: list[Penalty]
+    """Of drawn workers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sums:
+    """How the money of a job's disputes moves: all payouts are all penalties and bonds together."""
+
+    payouts: list[Payout]
+    penalties: list[Penalty]
+    """Of the job's parties."""
+    shares: list[Share]
+
+
+def run_fee(job: Job) -> int:
+    """Return what a canonical run earns: a verifier's fee, and another for each second it takes, rounded up (X56)."""
+    return job.verifier_fee * (1 + -(-job.run_ms // RUN_MS_PER_FEE))
+
+
+def claim_bond(parameters: Parameters, job: Job) -> int:
+    """Return the bond of a claim: three times the drawn workers' fees and a duel's carriage (X12)."""
+    return COSTS_IN_BOND * (DRAWN_WORKERS * run_fee(job) + parameters.dispute_carriage)
+
+
+@dataclass
+class _Purse:
+    """Grains that wait to be paid out, and for what they went."""
+
+    left: int = 0
+    payouts: list[Payout] = field(default_factory=list)
+
+    def pay(self, kind: PayoutKind, to: bytes | None, amount: int) -> int:
+        """Pay as much of an amount as there is, and return what is still owed."""
+        paid = min(self.left, amount)
+        self.left -= paid
+        if paid:
+            self.payouts.append(Payout(kind=kind, to=to, amount=paid))
+        return amount - paid
+
+
+@dataclass(frozen=True)
+class _Bill:
+    """What one dispute owes those who were right."""
+
+    to: bytes
+    drawn: bool
+    amount: int
+
+
+def settle(
+    job: Job, disputes: list[Dispute], ruling: Ruling, parameters: Parameters, *, operators: dict[bytes, bytes]
+) -> Sums:
+    """Return how the money of a job's decided disputes moves; `operators` names everybody's (X56 to X66)."""
+    lost = _Lost(job, ruling, parameters)
+    purses = [_failed(job, dispute, parameters, lost) for dispute in disputes]
+    bills = [_bills(job, dispute, ruling) for dispute in disputes]
+    owed = [_pay_bills(purse, due) for purse, due in zip(purses, bills, strict=True)]
+    main = _Purse(left=lost.slashed)
+    fees = worked(job, ruling.faults) if ruling.outcome in (Outcome.CONVICTED, Outcome.GREY) else []
+    unpaid = fees if job.outcome is not Outcome.SETTLED else []
+    repaid = _repaid(job, ruling)
+    needed = repaid + len(unpaid) * job.verifier_fee + sum(each.amount for due in owed for each in due)
+    main.left += lost.forfeit(needed - lost.slashed)
+    main.pay(PayoutKind.COMPENSATION, job.client, repaid)  # X57
+    for verifier in unpaid:
+        main.pay(PayoutKind.VERIFIER_FEE_FROM_PENALTY, verifier.worker, job.verifier_fee)  # X58
+    rests = [_pay_bills(main, due) for due in owed]
+    _pay_bounty(main, lost, disputes, ruling, parameters, operators)
+    shares = [
+        _share(dispute, purse, due, parameters) for dispute, purse, due in zip(disputes, purses, rests, strict=True)
+    ]
+    silent = lost.silent
+    main.left += silent
+    main.pay(PayoutKind.BURNED, None, main.left)  # X66
+    return Sums(payouts=_joined(main.payouts), penalties=lost.penalties(), shares=shares)
+
+
+class _Lost:
+    """What the parties of a job lose, up to what it holds of their bonds."""
+
+    def __init__(self, job: Job, ruling: Ruling, parameters: Parameters) -> None:
+        assert job.provider is not None
+        self._held = {job.provider: job.provider_locked, **{each.worker: each.locked for each in job.verifiers}}
+        self._taken = dict.fromkeys(self._held, 0)
+        self._job, self._ruling = job, ruling
+        self.slashed = self.silent = 0
+        self.most: dict[bytes, int] = {}
+        for party, fault in ruling.faults.items():
+            if ruling.is_slashed(party):
+                self.slashed += self.take(party, self._held[party])  # X51, X52, X54
+            elif fault is Fault.SILENT:
+                self.silent += self.take(party, mul_div_floor(self._held[party], parameters.no_reveal_bps, BASIS))
+
+    def take(self, party: bytes, amount: int) -> int:
+        """Take what is there of an amount, and return it."""
+        taken = min(amount, self._held[party] - self._taken[party])
+        self._taken[party] += taken
+        return taken
+
+    def forfeit(self, needed: int) -> int:
+        """Take what parties in the grey zone forfeit, and return it (X55)."""
+        job, got = self._job, 0
+        for party, fault in self._ruling.faults.items():
+            if fault not in (Fault.GREY, Fault.CANARY):
+                continue
+            if fault is Fault.CANARY:
+                got += self.take(party, max(0, needed))  # J95
+            elif party == job.provider:
+                got += self.take(party, max(0, needed) + job.price * BASIS // job.audit_bps - job.price)
+            else:
+                got += self.take(party, job.verifier_fee)
+        return got
+
+    def penalties(self) -> list[Penalty]:
+        """Return what each party loses."""
+        return [Penalty(worker=party, amount=amount) for party, amount in self._taken.items() if amount]
+
+
+def _has_failed(dispute: Dispute, each: Claimant) -> bool:
+    """Tell whether a claim was not opened, or its trace was struck (X16, X35)."""
+    return each.trace is None or dispute.traces[each.trace].fall is not None
+
+
+def _failed(job: Job, dispute: Dispute, parameters: Parameters, lost: _Lost) -> _Purse:
+    """Return what the failed claims of a dispute lose (X59)."""
+    purse = _Purse()
+    for each in dispute.claims:
+        if not _has_failed(dispute, each):
+            continue
+        if each.role is Role.DRAWN:
+            purse.left += _drawn_loss(each, parameters)
+        elif each.bond:
+            purse.left += each.bond
+        else:
+            purse.left += lost.take(each.who, claim_bond(parameters, job))
+    return purse
+
+
+def _drawn_loss(each: Claimant, parameters: Parameters) -> int:
+    """Return what a drawn worker loses: all for a false trace, for silence what a silent verifier loses (X15)."""
+    return each.bond if each.trace is not None else mul_div_floor(each.bond, parameters.no_reveal_bps, BASIS)
+
+
+def _bills(job: Job, dispute: Dispute, ruling: Ruling) -> list[_Bill]:
+    """Return what those who claimed the trace that stands are owed: a run and their carriage (X60)."""
+    stands = standing(dispute)
+    right = [each for each in dispute.claims if stands and each.trace == stands[0]]
+    return [
+        _Bill(each.who, each.role is Role.DRAWN, run_fee(job) + each.carriage)
+        for each in right
+        if each.who not in ruling.faults
+    ]
+
+
+def _pay_bills(purse: _Purse, due: list[_Bill]) -> list[_Bill]:
+    """Pay as far as the purse reaches, the drawn first, and return what is left to pay."""
+    rest: list[_Bill] = []
+    for each in sorted(due, key=lambda bill: not bill.drawn):
+        kind = PayoutKind.DRAWN_FEE if each.drawn else PayoutKind.CLAIM_COSTS
+        left = purse.pay(kind, each.to, each.amount)
+        if left:
+            rest.append(_Bill(each.to, each.drawn, left))
+    return rest
+
+
+def _repaid(job: Job, ruling: Ruling) -> int:
+    """Return what a client gets back that has paid for a false result (X57)."""
+    if job.outcome is not Outcome.SETTLED or ruling.outcome not in (Outcome.CONVICTED, Outcome.GREY):
+        return 0
+    return sum(each.amount for each in job.payouts if each.kind in _PAID_BY_CLIENT)
+
+
+def _pay_bounty(
+    purse: _Purse,
+    lost: _Lost,
+    disputes: list[Dispute],
+    ruling: Ruling,
+    parameters: Parameters,
+    operators: dict[bytes, bytes],
+) -> None:
+    """Share a part of what was slashed among the first who were right and the drawn workers (X61, X62)."""
+    accused = [party for party in ruling.faults if ruling.is_slashed(party)]
+    theirs = [*accused, *(operators[party] for party in accused)]
+    sharers: dict[bytes, None] = {}
+    for dispute in disputes:
+        stands = standing(dispute)
+        if dispute.outcome is not DisputeOutcome.UPHELD or not accused:
+            continue
+        for each in dispute.claims:
+            early = each.role is Role.DRAWN or each.height == dispute.opened_height
+            if each.trace == stands[0] and early and each.who not in ruling.faults:
+                sharers[each.who] = None
+    entitled = [who for who in sharers if who not in theirs and operators[who] not in theirs]
+    if entitled:
+        pot = min(purse.left, mul_div_floor(lost.slashed, parameters.dispute_bounty_bps, BASIS))
+        for who in entitled:
+            purse.pay(PayoutKind.BOUNTY, who, pot // len(entitled))
+
+
+def _share(dispute: Dispute, purse: _Purse, due: list[_Bill], parameters: Parameters) -> Share:
+    """Return what a dispute's own money goes to: what is still owed to the drawn comes out of the first bond (X63)."""
+    opener = dispute.claims[0]
+    for each in dispute.claims:
+        if each.role is Role.DRAWN or _has_failed(dispute, each) or not each.bond:
+            continue
+        bond = _Purse(left=each.bond)
+        if each is opener:
+            _pay_bills(bond, [bill for bill in due if bill.drawn])
+        bond.pay(PayoutKind.BOND_RETURNED, each.who, bond.left)  # X64
+        purse.payouts += bond.payouts
+    purse.pay(PayoutKind.BURNED, None, purse.left)
+    drawn = [each for each in dispute.claims if each.role is Role.DRAWN and _has_failed(dispute, each)]
+    penalties = [Penalty(worker=each.who, amount=_drawn_loss(each, parameters)) for each in drawn]
+    return Share(payouts=_joined(purse.payouts), penalties=[each for each in penalties if each.amount])
+
+
+def _joined(payouts: list[Payout]) -> list[Payout]:
+    """Return payouts of one kind to one account as one."""
+    sums: dict[tuple[PayoutKind, bytes | None], int] = {}
+    for each in payouts:
+        sums[each.kind, each.to] = sums.get((each.kind, each.to), 0) + each.amount
+    return [Payout(kind=kind, to=to, amount=amount) for (kind, to), amount in sums.items()]
