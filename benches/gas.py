@@ -9,6 +9,7 @@ from ledger.apply import BlockRun
 from ledger.chain import start_chain
 from ledger.fees import KIND_GAS, gas
 from ledger.limits import WORKERS_MAX
+from ledger.market.order_payloads import BatchAccept
 from ledger.stake.keys import prove
 from ledger.transaction import (
     Delegate,
@@ -46,12 +47,14 @@ def run() -> Iterator[Figure]:
 
 
 def a_history() -> kit.World:
-    """Play blocks in which every kind of transaction but ValidatorUnjail succeeds once at least."""
+    """Play blocks in which nearly every kind of transaction succeeds once at least."""
     world = kit.a_world(kit.a_genesis(workers=WORKERS_MAX - 1))
     world.names = {kit.address(f"worker {at}"): f"worker {at}" for at in range(WORKERS_MAX)} | world.names
     kit.run_job(world)
     world.must("client", LoweringPublish(lowering=kit.a_lowering(vm_version=1, program_root=bytes(32))))
     world.must("client", Transfer(to=kit.address("stranger"), amount=5))
+    batch = world.must("client", kit.a_batch(b"one", b"two", provider="worker 1"))
+    world.must("worker 1", BatchAccept(batch=batch, items=[0, 1], price=1))
     named = world.must("client", kit.a_submission(provider="worker 1"))
     world.must("worker 1", JobDecline(job=named, reason=Reason.RUN_TIME_LIMIT))
     terms = {"peer": bytes(32), "capacity": 2, "ask": 7, "gas_ask": 0, "classes": 1, "max_model_bytes": 0}

@@ -71,10 +71,6 @@ NONE_ACCEPTS = Guard(
     words="no verdict is accept",
     holds=lambda job: all(verdict_of(job, each) is not Decision.ACCEPT for each in job.verifiers),
 )
-CANARY_CONVICTED = Guard(
-    words="it was opened as a canary, and its values are beyond",
-    holds=lambda job: job.canary_opened and job.ruled in (Outcome.CONVICTED, Outcome.GREY),
-)
 NAMED_DECLINED = Guard(
     words="the worker who declines is the one named", holds=lambda job: job.declined[-1].worker == job.named
 )
@@ -164,7 +160,7 @@ LIFE_CYCLE = tuple(
         (S.SETTLED, E.DUE, ALWAYS, S.PAST_CHALLENGE, RELEASE_BONDS),
         (S.DISPUTED, E.CLAIM, ALWAYS, S.DISPUTED, NOTHING),
         (S.DISPUTED, E.CANARY, ALWAYS, S.DISPUTED, NOTHING),
-        (S.DISPUTED, E.VERDICT, CANARY_CONVICTED, S.VOID, END_AS_CANARY),
+        (S.DISPUTED, E.VERDICT, _ruled(Outcome.CANARY), S.VOID, END_AS_CANARY),
         *(
             (S.DISPUTED, E.VERDICT, _ruled(outcome), S.VOID, _end(outcome))
             for outcome in (Outcome.CONVICTED, Outcome.GREY, Outcome.UNDECIDED, Outcome.ILL_CONDITIONED)

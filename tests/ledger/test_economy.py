@@ -7,7 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ledger import state as rows
+from ledger.market.batch import Batch
+from ledger.market.canary import Planter, canary_of
+from ledger.market.jackpot import Jackpots
 from ledger.market.lifecycle import FINAL_STATES, SLOT_STATES
+from ledger.market.order_payloads import BatchAccept, CanaryOpen
 from ledger.market.withheld.records import Filing, Line
 from ledger.parameters import Parameters
 from ledger.records import (
@@ -47,6 +51,7 @@ from ledger.transaction import (
     WorkerUpdate,
 )
 from primitives import codec
+from primitives.hashing import sha256
 from primitives.reasons import Reason
 from primitives.record import Record
 from primitives.units import KARAT
@@ -77,6 +82,9 @@ KINDS: dict[bytes, type[Record]] = {
     rows.ROLL: Marker,
     rows.LOWERING: LoweringEntry,
     rows.TRACK: Track,
+    rows.BATCH: Batch,
+    rows.CANARY: Planter,
+    rows.JACKPOT: Jackpots,
     rows.WITHHELD: Filing,
     rows.WITHHELD_OF_JOB: Marker,
     rows.WITHHELD_LINE: Line,
@@ -89,10 +97,14 @@ SHORT = Parameters(
     verify_ms=8_000,
     reveal_ms=6_000,
     check_ms=8_000,
+    contest_ms=6_000,
     challenge_ms=9_000,
+    canary_spacing_ms=5_000,
+    protocol_share_bps=5_000,
     unbonding_ms=5_000,
     worker_bond_min=KARAT,
 )
+SALT = sha256(b"of all canaries")
 PEOPLE = ["client", "publisher", *(f"worker {at}" for at in range(7))]
 people = st.sampled_from(PEOPLE)
 workers = st.sampled_from(PEOPLE[2:])
@@ -166,10 +178,31 @@ class Economy(RuleBasedStateMachine):
         """Go on with some job."""
         self.go_on(self.some_job(pick), absent, shift)
 
+    @rule(name=people, provider=st.none() | workers, price=prices, inputs=st.integers(1, 5))
+    def submit_batch(self, name: str, provider: str | None, price: int, inputs: int) -> None:
+        items = [bytes([at]) for at in range(inputs)]
+        self.send(name, kit.a_batch(*items, provider=provider, max_price=price))
+
+    @rule(name=workers, pick=st.integers(0, 9), items=st.lists(st.integers(0, 4), min_size=1, max_size=3))
+    def accept_batch(self, name: str, pick: int, items: list[int]) -> None:
+        job = self.world.state.job(self.some_job(pick))
+        batch = bytes(32) if job is None or job.batch is None else job.batch
+        self.send(name, BatchAccept(batch=batch, items=sorted(items), price=1))
+
+    @rule(name=workers, pick=st.integers(0, 9), is_provider=st.booleans())
+    def open_canary(self, name: str, pick: int, is_provider: bool) -> None:
+        job = self.world.state.job(self.some_job(pick))
+        if is_provider and job is not None and job.provider is not None:
+            name = self.world.name(job.provider)
+        self.send(name, CanaryOpen(job=self.some_job(pick), salt=SALT))
+
     @rule(name=people, provider=workers, price=prices, absent=absences, shift=shifts)
     def play_a_new_job(self, name: str, provider: str, price: int, absent: list[int], shift: float) -> None:
-        """Submit a job that can be provided, and take it some steps further."""
-        raw = self.world.sign(name, kit.a_submission(provider=provider, max_price=price))
+        """Submit a job that can be provided, and take it some steps further; its provider may call it a canary."""
+        canary = canary_of(
+            genesis=self.world.charter.hash, client=kit.address(name), provider=kit.address(provider), salt=SALT
+        )
+        raw = self.world.sign(name, change(kit.a_submission(provider=provider, max_price=price), canary=canary))
         self.world.block(raw)
         self.go_on(kit.transaction_id_of(self.world.charter, raw), absent, shift)
 
