@@ -44,11 +44,16 @@ def ending(job: Job, outcome: Outcome, parameters: Parameters, *, owner: bytes) 
             return _settled(job, parameters, owner)
         case Outcome.CLEARED:
             return _after_disputes(job, _price_parts(job, parameters, owner))  # X47
-        case Outcome.UNDECIDED | Outcome.ILL_CONDITIONED:
-            return _after_disputes(job, [_run_cost(job)] if outcome is Outcome.ILL_CONDITIONED else [])  # X46, X53
+        case Outcome.ILL_CONDITIONED:
+            return _after_disputes(job, [_run_cost(job)])  # X53
         case (
-            Outcome.NOT_ACCEPTED | Outcome.NOT_DRAWN | Outcome.DECLINED | Outcome.CONVICTED | Outcome.GREY
-        ):  # J44; X48: verifiers are paid out of what was lost
+            Outcome.NOT_ACCEPTED
+            | Outcome.NOT_DRAWN
+            | Outcome.DECLINED
+            | Outcome.CONVICTED
+            | Outcome.GREY
+            | Outcome.UNDECIDED
+        ):  # J44; X46; X48: verifiers are paid out of what was lost
             return _refunded(job, penalties=[], paid=[])
         case Outcome.PROVIDER_SILENT_AFTER_ACCEPT | Outcome.PROVIDER_SILENT_AT_REVEAL:
             return _provider_silent(job, parameters)
@@ -86,7 +91,7 @@ def _run_cost(job: Job) -> Payout:
 
 
 def _after_disputes(job: Job, payouts: list[Payout]) -> Ending:
-    """Pay the verifiers whose verdict no dispute has refuted; what others lose, the disputes have taken (X46, X47)."""
+    """Pay the verifiers whose verdict no dispute has refuted; what others lose, the disputes have taken (X47, X53)."""
     lost = [each.worker for each in job.penalties]
     worked = [each for each in job.verifiers if verdict_of(job, each) is not None and each.worker not in lost]
     fees = [Payout(kind=PayoutKind.VERIFIER_FEE, to=each.worker, amount=job.verifier_fee) for each in worked]
