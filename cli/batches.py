@@ -8,11 +8,13 @@ from pathlib import Path
 
 from cli.bundles import INPUT_FILE_BYTES_MAX, bundle_of_file, json_of_bundle
 from cli.client import POLL_S, Client
+from cli.delivery import OpenKey
 from cli.job_checks import Meant, meaning_of
 from cli.out import error_record
 from cli.wallet_keys import read_limited
 from ledger.market.order_payloads import BATCH_ITEMS_MAX, BatchItem, BatchSubmit
 from ledger.parameters import Tier
+from node.keys.envelopes import reply_key, reply_secret
 from node.keys.files import Key
 from node.rpc.json_value import Json, records
 from primitives.content import content_id
@@ -80,7 +82,7 @@ def ordered(
         max_price=terms.max_price,
         provider=provider,
         at_risk=terms.at_risk,
-        reply_key=None,
+        reply_key=reply_key(reply_secret(signer.seed, model)),  # K5
         items=[BatchItem(input=content_id(each.bundle), canary=secrets.token_bytes(HASH_BYTES)) for each in inputs],
     )
     signed = client.sign(signer, payload)
@@ -128,12 +130,14 @@ def wait_for_all(client: Client, batch: bytes, *, wait_s: float) -> dict[str, Js
         time.sleep(POLL_S)
 
 
-def outputs_of(client: Client, told: dict[str, Json]) -> Iterator[tuple[dict[str, Json], bytes | None]]:
+def outputs_of(
+    client: Client, told: dict[str, Json], open_key: OpenKey
+) -> Iterator[tuple[dict[str, Json], bytes | None]]:
     """Yield a line for each item, with its encoded output if it has one, else with why not."""
     for each in records(told["items"]):
         line: dict[str, Json] = {name: each[name] for name in ("item", "job", "state", "outcome")}
         try:
-            raw = client.output(client.job(bytes.fromhex(str(each["job"]))))
+            raw = client.output(client.job(bytes.fromhex(str(each["job"]))), open_key)
         except Refused as refused:
             yield {**line, "output": None, "error": error_record(refused)}, None
         else:

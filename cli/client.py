@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from cli.delivery import OpenKey, content_of, sealed_result
 from ledger.parameters import Tier
 from ledger.transaction import (
     Body,
@@ -16,11 +17,13 @@ from ledger.transaction import (
     Transfer,
     sign_transaction,
 )
+from node.keys.envelopes import reply_key, reply_secret
 from node.keys.files import Key
 from node.rpc.client import RpcClient
 from node.rpc.json_value import Json
 from primitives.address import parse_address
 from primitives.content import ContentId
+from primitives.hashing import HASH_BYTES
 from primitives.reasons import Fact, Reason, Refused
 from vm.lowering import Lowering
 from vm.manifest import Class, Model, Port, Provenance
@@ -160,6 +163,7 @@ class Client:
 
     def order(self, key: Key, order: Order) -> bytes:
         """Return the signed transaction that submits a job."""
+        canary = secrets.token_bytes(HASH_BYTES)
         payload = JobSubmit(
             model=order.model,
             lowering=order.lowering,
@@ -169,8 +173,8 @@ class Client:
             max_price=order.max_price,
             provider=order.provider,
             at_risk=0,
-            reply_key=None,
-            canary=secrets.token_bytes(32),
+            reply_key=reply_key(reply_secret(key.seed, canary)),  # K5
+            canary=canary,
         )
         return self.sign(key, payload)
 
@@ -202,14 +206,19 @@ class Client:
                 raise Refused(Reason.STILL_PENDING, job=job, state=str(told["state"]), waited_s=int(wait_s))
             time.sleep(POLL_S)
 
-    def output(self, told: dict[str, Json]) -> bytes:
-        """Return the output of a settled job, fetched by its content id. Raises Refused JOB_VOID for any other."""
+    def output(self, told: dict[str, Json], open_key: OpenKey | None = None) -> bytes:
+        """Return the encoded output of a job; `open_key` gives its client's key where it is sealed to that.
+
+        Raises Refused JOB_VOID for a job without one, and as `sealed_result` does.
+        """
         outputs = told["outputs"]
         if told["state"] == "void" or not isinstance(outputs, dict):
             raise Refused(Reason.JOB_VOID, job=str(told["id"]), seen=str(told["outcome"]), wanted="settled")
-        return self.rpc.get_blob(
-            ContentId(root=bytes.fromhex(str(outputs["root"])), length=int(str(outputs["length"])))
-        )
+        if told["sealed"] is None:
+            return self.rpc.get_blob(content_of(outputs))
+        if open_key is None:
+            raise Refused(Reason.KEY_UNKNOWN, job=str(told["id"]), wanted=f"the key of {told['client']}")
+        return sealed_result(self, told, open_key())
 
 
 def model_record(file: ContentId, *, inputs: list[Port], outputs: list[Port], licence: str, publisher: bytes) -> Model:

@@ -1,6 +1,7 @@
 """`assay job batch`: many runs of one model by one transaction."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -68,15 +69,21 @@ def result(
     cli: Cli,
     batch: BatchId,
     output: Annotated[Path | None, typer.Option("--output", help="Write them into this folder, encoded.")] = None,
+    key: KeyName = None,
+    password_file: PasswordFile = None,
 ) -> None:
     """Fetch the outputs: as JSON lines, one for each item, or into a folder; items without one say why."""
     from cli.batches import outputs_of
     from cli.client import Client
+    from cli.wallet_keys import open_key
 
     lines: list[Json] = []
     with cli.node() as node:
         client = Client(node)
-        for line, raw in outputs_of(client, client.rpc.table("batch.show", id=batch)):
+        network = client.network.prefix
+        told = client.rpc.table("batch.show", id=batch)
+        opener = cache(lambda: open_key(cli, key, password_file, network=network))
+        for line, raw in outputs_of(client, told, opener):
             if raw is not None and output is not None:
                 output.mkdir(parents=True, exist_ok=True)
                 path = output / f"{line['item']}.bundle"

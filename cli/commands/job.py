@@ -132,14 +132,18 @@ def result(
     cli: Cli,
     job: JobId,
     output: Annotated[Path | None, typer.Option("--output", help="Write it, encoded, here.")] = None,
+    key: KeyName = None,
+    password_file: PasswordFile = None,
 ) -> None:
-    """Fetch a settled job's output by its content root."""
+    """Fetch a job's output. Over 4 KiB it is sealed to the client, whose key opens it, and fetched from any party."""
     from cli.bundles import json_of_bundle
     from cli.client import Client
+    from cli.wallet_keys import open_key
 
     with cli.node() as node:
         client = Client(node)
-        raw = client.output(client.job(id_of(job)))
+        network = client.network.prefix
+        raw = client.output(client.job(id_of(job)), lambda: open_key(cli, key, password_file, network=network))
     if output is not None:
         output.write_bytes(raw)
         cli.out.result({"file": str(output), "bytes": len(raw)}, str(output))

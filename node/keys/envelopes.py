@@ -14,13 +14,14 @@ _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _DOMAIN = b"assay/delivery"
 
 
-def reply_secret(seed: bytes, canary: bytes) -> bytes:
-    """Return the secret reply key of one job, 32 bytes, from the seed of its client's key and its `canary` (K5).
+def reply_secret(seed: bytes, salt: bytes) -> bytes:
+    """Return the secret reply key of a job, 32 bytes, from the seed of its client's key and a salt (K5).
 
-    Both outlive a lost computer, the one in the user's backup and the other on the chain; and as each job has a key of
-    its own, to show it gives away that job's result and nothing else.
+    The salt is what the chain keeps of the job: its canary, or for an item of a batch the id of the model. Seed and
+    salt outlive a lost computer, the one in the user's backup and the other on the chain; and as each job has a key
+    of its own, to show it gives away no other result.
     """
-    return tagged("assay/reply-key", seed, canary)
+    return tagged("assay/reply-key", seed, salt)
 
 
 def reply_key(secret: bytes) -> bytes:

@@ -264,6 +264,7 @@ class ParametersShape(Shape):
     reveal_ms: int
     check_ms: int
     sample_ms: int
+    sample_leaves: int
     contest_ms: int
     challenge_ms: int
     audit_trust: int
@@ -321,6 +322,10 @@ class VerifierShape(Shape):
     outputs: Content | None
     verdict: str | None
     """accept or reject."""
+    opened: bool
+    """Has opened the leaves that were picked of its large values."""
+    sealed: Content | None
+    """The result as this verifier sealed it to the client, if it is large and was accepted."""
 
 
 class PayoutShape(Shape):
@@ -407,7 +412,24 @@ class JobShape(Shape):
     commit_height: int
     cut: Content | None
     outputs: Content | None
-    """The result, fetched by this id."""
+    """The result, fetched by this id unless it is sealed."""
+    large: bool
+    """Whether values are over 4 KiB: they are known by their ids, and parties open leaves of them."""
+    sealed: Content | None
+    """A large result, sealed to the reply key."""
+    reply_key: str | None
+    """X25519, to which a large result is sealed."""
+    canary: HexHash
+    batch: HexHash | None
+    """Of which it is an item."""
+    picked: HexHash | None
+    """The beacon that picked the leaves to open."""
+    opened: bool
+    """The provider has opened them."""
+    disputes: int
+    """That are open about it; `dispute.list` tells all."""
+    ruled: str | None
+    """What its disputes found; None before."""
     verifiers: list[VerifierShape]
     payouts: list[PayoutShape]
     penalties: list[PenaltyShape]

@@ -116,9 +116,18 @@ class Views:
             commit_height=job.commit_height,
             cut=_content_or_none(job.cut),
             outputs=_content_or_none(job.outputs),
+            large=job.large,
+            sealed=_content_or_none(job.sealed),
+            reply_key=_hex_or_none(job.reply_key),
+            canary=job.canary.hex(),
+            batch=_hex_or_none(job.batch),
+            picked=_hex_or_none(job.picked),
+            opened=job.opened,
+            disputes=job.disputes,
+            ruled=None if job.ruled is None else job.ruled.name.lower(),
             verifiers=[self._verifier(each) for each in job.verifiers],
-            payouts=[self._payout(each) for each in job.payouts],
-            penalties=[self._penalty(each) for each in job.penalties],
+            payouts=[self.payout(each) for each in job.payouts],
+            penalties=[self.penalty(each) for each in job.penalties],
             declined=[self._declined(each) for each in job.declined],
             history=[self._happened(each) for each in job.history],
         )
@@ -144,12 +153,16 @@ class Views:
             cut=_content_or_none(verifier.cut),
             outputs=_content_or_none(verifier.outputs),
             verdict=None if verifier.verdict is None else verifier.verdict.name.lower(),
+            opened=verifier.opened,
+            sealed=_content_or_none(verifier.sealed),
         )
 
-    def _payout(self, payout: Payout) -> PayoutShape:
+    def payout(self, payout: Payout) -> PayoutShape:
+        """Return a payout."""
         return PayoutShape(kind=payout.kind.name.lower(), to=self.address_or_none(payout.to), amount=str(payout.amount))
 
-    def _penalty(self, penalty: Penalty) -> PenaltyShape:
+    def penalty(self, penalty: Penalty) -> PenaltyShape:
+        """Return a penalty."""
         return PenaltyShape(worker=self.address(penalty.worker), amount=str(penalty.amount))
 
     def _declined(self, declined: Declined) -> DeclinedShape:
