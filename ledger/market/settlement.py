@@ -86,7 +86,7 @@ def _price_parts(job: Job, parameters: Parameters, owner: bytes) -> list[Payout]
 
 
 def _run_cost(job: Job) -> Payout:
-    """Return what the provider of an ill-conditioned job gets: what a verifier gets for a run, and not more than its price (X53)."""
+    """Return what the provider of an ill-conditioned job gets: as a verifier for a run, at most its price (X53)."""
     return Payout(kind=PayoutKind.RUN_COST, to=job.provider, amount=min(job.verifier_fee, job.price))
 
 
