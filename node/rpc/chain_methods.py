@@ -152,7 +152,14 @@ async def chain_state_root(services: Services, params: ByHeight) -> StateRoot:
 async def chain_params(services: Services, _: Nothing) -> ParametersShape:
     """Return the numbers that genesis fixed: fees, shares, bonds and deadlines."""
     numbers = msgspec.structs.asdict(services.chain.genesis.parameters)
-    amounts = ("base_fee_min", "validator_bond_min", "worker_bond_min", "verifier_fee")
+    amounts = (
+        "base_fee_min",
+        "validator_bond_min",
+        "worker_bond_min",
+        "verifier_fee",
+        "canary_jackpot",
+        "dispute_carriage",
+    )
     told = {name: str(value) if name in amounts else value for name, value in numbers.items()}
     tiers = {name: msgspec.structs.asdict(terms) for name, terms in msgspec.structs.asdict(numbers["tiers"]).items()}
     return msgspec.convert({**told, "tiers": tiers}, ParametersShape)

@@ -269,6 +269,16 @@ class ParametersShape(Shape):
     challenge_ms: int
     audit_trust: int
     audit_forced: int
+    withheld_ms: int
+    canary_jackpot: Amount
+    canary_epoch_bps: int
+    canary_spacing_ms: int
+    dispute_claim_ms: int
+    dispute_open_ms: int
+    dispute_step_ms: int
+    dispute_judge_ms: int
+    dispute_carriage: Amount
+    dispute_bounty_bps: int
     live_step_ms_max: int
     tiers: dict[str, TierShape]
     """What spot, standard, high and max mean."""
