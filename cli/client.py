@@ -34,8 +34,8 @@ FINAL_S = 60.0
 """How long a command waits for a transaction to be final unless told otherwise."""
 POLL_S = 0.1
 """Between two questions; a block takes about half a second."""
-ENDED = ("settled", "past_challenge", "void")
-"""States in which a job's money is paid out."""
+ENDED = ("settled", "unverified", "past_challenge", "void")
+"""States in which the client has its result, or never will; what is disputed later changes who is paid."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,9 @@ class Order:
     max_price: int
     class_: Class = Class.NATIVE
     provider: bytes | None = None
+    tier: Tier = Tier.HIGH
+    at_risk: int = 0
+    """What a false result may cost the client, grains."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,11 +171,11 @@ class Client:
             model=order.model,
             lowering=order.lowering,
             input=order.input,
-            tier=Tier.HIGH,
+            tier=order.tier,
             class_=order.class_,
             max_price=order.max_price,
             provider=order.provider,
-            at_risk=0,
+            at_risk=order.at_risk,
             reply_key=reply_key(reply_secret(key.seed, canary)),  # K5
             canary=canary,
         )

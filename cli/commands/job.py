@@ -15,6 +15,7 @@ from node.rpc.json_value import Json
 
 if TYPE_CHECKING:
     from cli.client import Client
+    from ledger.parameters import Tier
     from node.keys.files import Key
     from vm.manifest import Class
 
@@ -38,10 +39,16 @@ def submit(
     password_file: PasswordFile = None,
     wait_s: WaitS = 120.0,
     *,
+    tier: Annotated[
+        str, typer.Option("--tier", help="How thoroughly it is verified: spot, standard, high or max.")
+    ] = "high",
+    value_at_risk: Annotated[
+        str, typer.Option("--value-at-risk", help="What a false result may cost you, karat: raises the bond.")
+    ] = "0",
     class_: Annotated[
         str | None, typer.Option("--class", help="native, or exact: bit for bit; by default native if served.")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is settled or void.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until there is a result, or never will be.")] = False,
     unchecked: Unchecked = False,
 ) -> None:
     """Order one run of a model on an input; the price is held until independent machines have re-run it."""
@@ -56,7 +63,15 @@ def submit(
         client = Client(node)
         signer = open_key(cli, key, password_file, network=client.network.prefix)
         worker = client.address(provider) if provider else None
-        wanted = _Wanted(model=id_of(model), bundle=bundle, price=price, worker=worker, class_=class_of(class_))
+        wanted = _Wanted(
+            model=id_of(model),
+            bundle=bundle,
+            price=price,
+            worker=worker,
+            class_=class_of(class_),
+            tier=tier_of(tier),
+            at_risk=parse_karat(value_at_risk),
+        )
         signed = _order(client, signer, wanted, checked=not unchecked)
         job = client.submit(signed)
         client.final(job)
@@ -76,6 +91,8 @@ class _Wanted:
     price: int
     worker: bytes | None
     class_: "Class | None"
+    tier: "Tier"
+    at_risk: int
 
 
 def _order(client: "Client", signer: "Key", wanted: _Wanted, *, checked: bool) -> bytes:
@@ -93,6 +110,8 @@ def _order(client: "Client", signer: "Key", wanted: _Wanted, *, checked: bool) -
         input=content_id(wanted.bundle),
         max_price=wanted.price,
         provider=wanted.worker,
+        tier=wanted.tier,
+        at_risk=wanted.at_risk,
     )
     signed = client.order(signer, order)
     if checked:
@@ -114,9 +133,20 @@ def class_of(name: str | None) -> "Class | None":
     return found
 
 
+def tier_of(name: str) -> "Tier":
+    """Return the tier of this name. Raises Refused REQUEST_INVALID."""
+    from ledger.parameters import Tier
+    from primitives.reasons import Reason, Refused
+
+    found = {each.name.lower(): each for each in Tier}.get(name)
+    if found is None:
+        raise Refused(Reason.REQUEST_INVALID, what="--tier", seen=name, wanted="spot, standard, high or max")
+    return found
+
+
 @verb(app)
 def watch(cli: Cli, job: JobId, wait_s: WaitS = 600.0) -> None:
-    """Follow a job until it is settled or void."""
+    """Follow a job until its client has a result, or never will."""
     from cli.client import Client
 
     with cli.node() as node:
@@ -207,6 +237,15 @@ def _reason(declined: dict[str, Json]) -> str:
     return f"AS-{declined['reason']} {declined['reason_name'] or ''}".replace("_", " ").rstrip()
 
 
+_NEXT = {
+    "unverified": "the beacon did not draw it: paid when its challenge window ends, unless somebody disputes it",
+    "contested": "a verifier rejects the result, and has to open a claim or lose",
+    "disputed": "claims about the result are heard; `assay dispute list` tells where they stand",
+    "sampling": "each party opens leaves of its large values that the beacon picks",
+}
+"""What is awaited where the state's name does not tell it."""
+
+
 def _summary(told: dict[str, Json]) -> list[str]:
     """Return who did what and what it cost, as people read it."""
     declined, verifiers, payouts = told["declined"], told["verifiers"], told["payouts"]
@@ -216,10 +255,13 @@ def _summary(told: dict[str, Json]) -> list[str]:
     pairs: list[tuple[str, object]] = [
         ("job", told["id"]),
         ("class", told["class"]),
+        ("tier", f"{told['tier']}: {told['k']} verifiers, drawn with {int(str(told['audit_bps'])) / 100:g} %"),
         ("state", told["state"]),
         ("outcome", told["outcome"]),
         ("provider", told["provider"]),
     ]
+    if str(told["state"]) in _NEXT:
+        pairs.append(("next", _NEXT[str(told["state"])]))
     pairs += [("declined", f"{each['worker']}  {_reason(each)}") for each in declined if isinstance(each, dict)]
     if told["outcome"] == "not_accepted" and not declined:
         pairs.append(("why", "no worker was free that takes such a model for this price; a higher --max-price may do"))

@@ -332,6 +332,8 @@ class VerifierShape(Shape):
     outputs: Content | None
     verdict: str | None
     """accept or reject."""
+    holds: bool
+    """Attests that it holds the whole output."""
     opened: bool
     """Has opened the leaves that were picked of its large values."""
     sealed: Content | None
@@ -403,10 +405,22 @@ class JobShape(Shape):
     lowering: HexHash
     input: Content
     tier: str
+    k: int
+    """How many verify it, if it is drawn."""
+    audit_bps: int
+    """The chance with which the beacon draws it, in ten-thousandths."""
+    chosen: bool
+    """The beacon has drawn it for verification."""
+    redrawn: bool
+    """Silent verifiers have been replaced."""
     class_: str = msgspec.field(name="class")
     run_ms: int
     """What a run may take, on top of the deadlines that it falls into."""
     max_price: Amount
+    at_risk: Amount
+    """What the client declares a false result may cost it."""
+    bond_multiple: int
+    """The provider locks so many times price and value at risk, and k verifier fees."""
     verifier_fee: Amount
     named: AddressText | None
     """Who alone may provide."""
