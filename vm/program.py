@@ -161,7 +161,7 @@ INEXACT = CONTRACTIONS | FLOAT_FOLDS | ELEMENTARY
 TAIL_LEAF_BYTES = 128
 """Of the bits that say which operations are in the tail: a thousand of them in a leaf, seven hashes beside it."""
 NOISE_BITS = 21
-"""The second run scales inexact results by 1 ± 2⁻²¹ (DESIGN 7)."""
+"""The second run scales inexact results by about 1 ± 2⁻²¹ (G82)."""
 NOISE_BITS_FLOAT16 = 10
 """So small a part of a float16 would be lost again: there it is 2⁻¹⁰."""
 ROUNDED_FLOAT16 = frozenset({Op.ADD, Op.SUB, Op.MUL, Op.DIV, Op.SQRT})
@@ -307,7 +307,7 @@ def convolution(operation: Operation) -> Convolution:
 
 
 def noise_bits(operation: Operation, operand: DType) -> int:
-    """Return b if the second run scales the operation's results by 1 ± 2⁻ᵇ, or 0. `operand` is its first's type."""
+    """Return b if the second run scales the operation's results by 1 ± m · 2⁻ᵇ, or 0. `operand` is its first's type."""
     dtype, op = operation.result.dtype, operation.op
     if dtype not in FLOATS:
         return 0

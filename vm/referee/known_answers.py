@@ -12,7 +12,7 @@ from vm.tensor import DType, TensorType
 _SINGLE = [0x00000001, 0x00800000, 0x3F800001, 0x7F7FFFFF, 0xFF800000, 0x7FC00000, 0xC2F60000, 0x3DCCCCCD]
 """Bit patterns: subnormal, least normal, 1 + ulp, largest, -inf, NaN, -123, 0.1."""
 _OPS = (Op.ADD, Op.SUB, Op.MUL, Op.DIV, Op.MIN, Op.LESS, Op.SQRT, Op.ROUND, Op.EXP, Op.TANH)
-_ANSWER = "26f425fee75d7a20aaccc741817f0bfdf07df627133deab4016cbb07a0a14a7c"
+_ANSWER = "d461d3a9ec72b0a0212dc494807c22b4d1b7f2d08c412e14ee20e1e1b09e96e4"
 
 
 def answer() -> str:

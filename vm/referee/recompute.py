@@ -182,15 +182,15 @@ def _key(value: float) -> tuple[bool, float]:
 
 
 def _scaled(value: Array, number: int, element: int, bits: int) -> Array:
-    """Return an element times 1 ± 2^-bits, in float64 and rounded once: the second run's (G82)."""
-    step = 1.0 / (1 << bits)
-    factor = np.float64(1.0 - step if _falls(number, element) else 1.0 + step)
-    return mended((value.astype(np.float64) * factor).astype(value.dtype))
+    """Return an element times the second run's factor for it, in float64 and rounded once (G82)."""
+    return mended((value.astype(np.float64) * _factor(number, element, bits)).astype(value.dtype))
 
 
-def _falls(number: int, element: int) -> bool:
-    """Return the sign that splitmix64 draws for an element of operation `number` (G82)."""
+def _factor(number: int, element: int, bits: int) -> Array:
+    """Return the factor that splitmix64 draws for an element of operation `number` (G82)."""
     mixed = ((number << 40 ^ element) + 0x9E3779B97F4A7C15) % 2**64
     mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 % 2**64
     mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB % 2**64
-    return bool((mixed ^ mixed >> 31) >> 63)
+    mixed ^= mixed >> 31
+    step = (2**15 + (mixed >> 47) % 2**16) / 2 ** (16 + bits)
+    return np.asarray(1.0 - step if mixed >> 63 else 1.0 + step)

@@ -3,7 +3,7 @@ import pytest
 
 from vm.canonical.arrays import Array
 from vm.canonical.interpreter import Trapped, apply, run
-from vm.canonical.perturbed import signs
+from vm.canonical.perturbed import factors
 from vm.program import Op, Operation, Program, TrapCode
 from vm.tensor import DType, TensorType
 
@@ -85,26 +85,35 @@ def test_g2_no_result_has_a_negative_zero_or_a_second_nan() -> None:
     assert apply(operation(Op.SUB, [0, 1]), 0, [infinite, infinite]).tobytes() == b"\x00\x00\xc0\x7f" * 4
 
 
-def splitmix(number: int, index: int) -> int:
-    mask = (1 << 64) - 1
-    z = ((number << 40 ^ index) + 0x9E3779B97F4A7C15) & mask
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & mask
-    z = (z ^ z >> 27) * 0x94D049BB133111EB & mask
-    return (z ^ z >> 31) >> 63
+def drawn(number: int, index: int, bits: int) -> float:
+    """Return the factor for one element, in Python's integers."""
+    mixed = ((number << 40 ^ index) + 0x9E3779B97F4A7C15) % 2**64
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB % 2**64
+    mixed ^= mixed >> 31
+    part = (mixed >> 47) % 2**16 / 2**16
+    return 1 + (-1 if mixed >> 63 else 1) * (0.5 + part) * 2.0**-bits
 
 
 @pytest.mark.parametrize("number", [0, 1, 99_999])
-def test_g82_signs_are_those_of_splitmix64(number: int) -> None:
-    found = signs(number, 1000)
-    assert found.tolist() == [bool(splitmix(number, index)) for index in range(1000)]
-    assert 400 < int(found.sum()) < 600
+def test_g82_factors_are_those_of_splitmix64(number: int) -> None:
+    found = factors(number, 1000, 21)
+    assert found.tolist() == [drawn(number, index, 21) for index in range(1000)]
+    assert found[900:].tolist() == factors(number, 100, 21, 900).tolist()
+    assert 400 < int((found < 1).sum()) < 600
+
+
+def test_g82_hardly_any_two_results_are_scaled_alike() -> None:
+    apart = abs(factors(1, 10_000, 21) - factors(2, 10_000, 21)) * 2**21
+    assert (apart < 1 / 64).mean() < 0.02
+    assert apart.max() < 3
 
 
 def test_g82_only_what_depends_on_order_and_method_is_scaled() -> None:
     x = np.linspace(0.5, 4, 4).astype(np.float32)
     for op, bits in ((Op.EXP, 21), (Op.SQRT, 0), (Op.NEG, 0)):
         plain, second = (apply(operation(op, [0]), 7, [x], perturbed=each) for each in (False, True))
-        wanted = plain.astype(np.float64) * np.where(signs(7, 4), 1 - 2.0**-bits, 1 + 2.0**-bits) if bits else plain
+        wanted = plain.astype(np.float64) * factors(7, 4, bits) if bits else plain
         assert second.tobytes() == wanted.astype(np.float32).tobytes()
 
 
@@ -117,8 +126,7 @@ def test_g82_in_float16_every_rounding_is_scaled() -> None:
         (operation(Op.ADD, [0, 1], half), [x, x]),
     ):
         plain, second = (apply(told, 3, operands, perturbed=each) for each in (False, True))
-        factors = np.where(signs(3, 4), 1 - 2.0**-10, 1 + 2.0**-10)
-        assert second.tobytes() == (plain * factors).astype(np.float16).tobytes()
+        assert second.tobytes() == (plain * factors(3, 4, 10)).astype(np.float16).tobytes()
         assert (plain != second).any()
     whole = operation(Op.CAST, [0], half)
     assert apply(whole, 3, [np.arange(4)], perturbed=True).tolist() == [0, 1, 2, 3]
@@ -137,5 +145,4 @@ def test_g81_the_second_run_folds_in_float32_one_by_one() -> None:
     x = np.array([2.0**24, 1.0, 1.0, 1.0])
     told = operation(Op.REDUCE_SUM, [0], TensorType(dtype=DType.FLOAT64, shape=[]))
     assert apply(told, 0, [x]) == 2.0**24 + 3
-    factor = 1 - 2.0**-21 if signs(0, 1)[0] else 1 + 2.0**-21
-    assert apply(told, 0, [x], perturbed=True) == 2.0**24 * factor
+    assert apply(told, 0, [x], perturbed=True) == 2.0**24 * factors(0, 1, 21)[0]

@@ -87,6 +87,27 @@ def _twice_the_same(seed: int = 51) -> bytes:
     return graph.model()
 
 
+def _pairs(seed: int = 52, column: int = 9) -> bytes:
+    """Return a product to one element of which 1,500 times a difference is added that is 0 but for fused additions.
+
+    Sums of two products are the same in either order, so the second run sees such a difference by its factors alone.
+    """
+    noise, graph, width = Noise(seed), Graph(), 64
+    x, w = graph.input("x", [1, WIDTH]), noise.normal(2, width)
+    ends = [graph.node("Gather", x, graph.weight(np.array(order)), axis=1) for order in ([0, 1], [1, 0])]
+    left, right = (
+        graph.node("MatMul", end, graph.weight(each)) for end, each in zip(ends, (w, w[::-1].copy()), strict=True)
+    )
+    pick = np.zeros((width, OUT), np.float32)
+    pick[column, 0] = 1500
+    planted = graph.node("MatMul", graph.node("Sub", left, right), graph.weight(pick))
+    plain = graph.node("MatMul", x, graph.weight(noise.weights(WIDTH, OUT, fan_in=WIDTH)))
+    y = graph.node("Add", plain, planted)
+    square = graph.node("MatMul", y, graph.weight(noise.weights(OUT, OUT, fan_in=OUT)), gives="cut")
+    graph.output(graph.node("Softmax", square, gives="y"), [1, OUT])
+    return graph.model()
+
+
 def _outlier(weights: Array) -> None:
     weights[:, 0] *= 1e8
 
@@ -155,6 +176,7 @@ def crafted() -> list[Case]:
         case("spread-over-2-to-the-80", partial(_between, _plain, plant=_spread), _row()),
         case("cancelled", partial(_between, _cancelled), _row()),
         case("cancelled-products", _twice_the_same, _row()),
+        case("cancelled-pairs", _pairs, _row()),
         case("difference-of-tanh", partial(_between, _difference), _row()),
         case("sine-of-a-million", partial(_between, _exploded), _row()),
         case("steep-sigmoid", partial(_between, _steep), _row()),

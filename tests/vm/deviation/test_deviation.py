@@ -37,10 +37,12 @@ def test_honest_machines_are_near_and_impostors_far(case: Case) -> None:
 @pytest.mark.parametrize("name", STRANGE)
 def test_masks_outliers_and_numbers_of_every_size_part_nobody_who_is_honest(name: str) -> None:
     subject = Subject(MADE[name])
-    assert not any(subject.ill_conditioned())
-    assert max(subject.in_sigma(subject.native(settings()))) <= PAID_SIGMA
-    runs = subject.native(settings(), model=with_weights(MADE[name].model, in_bf16))
-    assert min(subject.in_sigma(runs)) > SLASHED_SIGMA
+    judged = [at for at, bad in enumerate(subject.ill_conditioned()) if not bad]
+    assert len(judged) >= 9  # of ten inputs
+    honest = subject.in_sigma(subject.native(settings()))
+    assert max(honest[at] for at in judged) <= PAID_SIGMA
+    off = subject.in_sigma(subject.native(settings(), model=with_weights(MADE[name].model, in_bf16)))
+    assert min(off[at] for at in judged) > SLASHED_SIGMA
 
 
 @pytest.mark.parametrize("name", ILL)
