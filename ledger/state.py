@@ -7,7 +7,6 @@ from typing import Protocol, TypeVar, cast
 import msgspec
 
 from ledger.limits import STATE_ROW_BYTES_MAX
-from ledger.market.withheld.records import Filing, Line
 from ledger.records import (
     Account,
     Amount,
@@ -146,16 +145,6 @@ def sample_key(job_id: bytes) -> bytes:
 def revealed_key(job_id: bytes) -> bytes:
     """Return the key of the provider's bundles."""
     return REVEALED + job_id
-
-
-def withheld_key(filing: bytes) -> bytes:
-    """Return the key of a filing."""
-    return WITHHELD + filing
-
-
-def withheld_of_job_key(job_id: bytes, filing: bytes) -> bytes:
-    """Return the key of the row that says that a filing is about a job."""
-    return WITHHELD_OF_JOB + job_id + filing
 
 
 def validator_key(address: bytes) -> bytes:
@@ -414,21 +403,6 @@ class State:
         """Return stake that is being unbonded (block time, address, grains), the earliest first."""
         return ((_number_in(key), key[9:], row.grains) for key, row in self.scan(Amount, UNBONDING, limit=limit))
 
-    def filing(self, identity: bytes) -> Filing | None:
-        """Return a filing about content that is withheld."""
-        return self.find(Filing, withheld_key(identity))
-
-    def filings_of(self, job_id: bytes) -> Iterator[tuple[bytes, Filing]]:
-        """Return the filings about a job (id and row), by id."""
-        for key, _ in self.scan(Marker, WITHHELD_OF_JOB + job_id):
-            row = self.filing(key[33:])
-            assert row is not None
-            yield key[33:], row
-
-    def withheld_line(self) -> Line:
-        """Return who waits for block space for an answer."""
-        return self.find(Line, WITHHELD_LINE) or _NO_LINE
-
     def validator(self, address: bytes) -> Validator | None:
         """Return a validator by its address."""
         return self.find(Validator, validator_key(address))
@@ -508,7 +482,6 @@ class State:
 
 
 _NO_ACCOUNT = Account(nonce=0, balance=0)
-_NO_LINE = Line(asked=[], waiting=[])
 _NO_TRACK = Track(settled=0, trusted=0, rejected=0, convicted=0, grey=0, forced=0)
 
 

@@ -8,9 +8,9 @@ import trio
 
 from ledger.block import Block
 from ledger.market.withheld.chunks import check_chunk, chunk_count, show_chunks
-from ledger.market.withheld.open import open_filings
 from ledger.market.withheld.payloads import FILING_CHUNKS_MAX, Stage, WithheldChunk, WithheldFile
 from ledger.market.withheld.records import Filing, FilingState, filing_id
+from ledger.market.withheld.rows import filings_of, find_filing, open_filings
 from ledger.transaction import open_transaction
 from node.compute.blocks import BlockSignal
 from node.compute.sender import Sender
@@ -60,9 +60,9 @@ class Withholding:
         if isinstance(missed, bytes):
             return missed
         identity = filing_id(job=job_id, stage=stage, holder=holder, filer=self._sender.address)
-        if self._chain.state().filing(identity) is None:
+        if find_filing(self._chain.state(), identity) is None:
             await self._file(WithheldFile(job=job_id, stage=stage, holder=holder, chunks=picked(content)))
-        while (filing := self._chain.state().filing(identity)) is not None and filing.state in OPEN:
+        while (filing := find_filing(self._chain.state(), identity)) is not None and filing.state in OPEN:
             await self._blocks.wait()
         raw = self._read(job_id, content)
         if raw is None:
@@ -97,7 +97,7 @@ class Withholding:
         """Return content whose chunks all stand in final blocks, or None (D41)."""
         heights = {
             shown.chunk: shown.height
-            for _, filing in self._chain.state().filings_of(job_id)
+            for _, filing in filings_of(self._chain.state(), job_id)
             if filing.content == content
             for shown in filing.produced
         }

@@ -14,6 +14,7 @@ from ledger.market.withheld.payloads import (
     WithheldPayload,
 )
 from ledger.market.withheld.records import Filing, FilingEvent, FilingState, Produced, filing_id
+from ledger.market.withheld.rows import filings_of, find_filing, known_filing
 from ledger.moment import Moment, credit, debit
 from ledger.state import State, change
 from primitives.content import ContentId
@@ -29,7 +30,7 @@ def file(moment: Moment, sender: bytes, payload: WithheldFile) -> None:
     """
     content = owed(moment.state, payload.job, payload.stage, payload.holder, sender)
     identity = filing_id(job=payload.job, stage=payload.stage, holder=payload.holder, filer=sender)
-    if moment.state.filing(identity) is not None:
+    if find_filing(moment.state, identity) is not None:
         raise Refused(Reason.ALREADY_FILED, job=payload.job, stage=payload.stage.name.lower())  # H12
     _check_chunks(moment, sender, payload, content)
     held = sum(carriage(moment.parameters, content, chunk) for chunk in payload.chunks)
@@ -60,7 +61,7 @@ def _check_chunks(moment: Moment, sender: bytes, payload: WithheldFile, content:
     if chunks != sorted(set(chunks)) or chunks[-1] >= count:
         raise Refused(Reason.CHUNK_UNKNOWN, seen=chunks[-1], wanted=f"ascending, below {count}")
     named = len(chunks)
-    for _, other in moment.state.filings_of(payload.job):
+    for _, other in filings_of(moment.state, payload.job):
         if other.filer == sender and other.state in OPEN_STATES:
             named += len(other.chunks)
         if other.content == content:
@@ -93,7 +94,7 @@ def awaiting(state: State, payload: WithheldChunk) -> list[tuple[bytes, Filing]]
     """Return the filings that ask for a chunk, the earliest first."""
     found = [
         (identity, filing)
-        for identity, filing in state.filings_of(payload.job)
+        for identity, filing in filings_of(state, payload.job)
         if (filing.stage, filing.holder) == (payload.stage, payload.holder)
         and filing.state in OPEN_STATES
         and payload.chunk in filing.missing
@@ -112,7 +113,7 @@ def place(state: State, sender: bytes, payload: WithheldPayload) -> bytes | None
             case WithheldFile():
                 owed(state, payload.job, payload.stage, payload.holder, sender)
                 identity = filing_id(job=payload.job, stage=payload.stage, holder=payload.holder, filer=sender)
-                return None if state.filing(identity) is not None else payload.job + sender + stage
+                return None if find_filing(state, identity) is not None else payload.job + sender + stage
             case WithheldChunk():
                 asked = [each for _, each in awaiting(state, payload) if each.state is FilingState.ASKED]
                 if payload.holder != sender or not asked:
@@ -127,6 +128,4 @@ def place(state: State, sender: bytes, payload: WithheldPayload) -> bytes | None
 
 def lapse(moment: Moment, identity: bytes) -> None:
     """End the holder's time (H22)."""
-    filing = moment.state.filing(identity)
-    assert filing is not None  # filings stay in the state
-    lifecycle.advance(moment, identity, filing, FilingEvent.DUE)
+    lifecycle.advance(moment, identity, known_filing(moment.state, identity), FilingEvent.DUE)

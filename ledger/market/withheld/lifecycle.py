@@ -8,9 +8,10 @@ from ledger.market.withheld.clock import stop_until
 from ledger.market.withheld.holder import at_stake, convict
 from ledger.market.withheld.payloads import FILING_CHUNKS_MAX
 from ledger.market.withheld.records import ASKED_CHUNKS_MAX, WAITING_MAX, Filing, FilingEvent, FilingState, Line
+from ledger.market.withheld.rows import filing_key, filing_of_job_key, known_filing, line_of
 from ledger.moment import Moment, credit
 from ledger.records import Due, DueKind, Job, Marker
-from ledger.state import WITHHELD_LINE, change, deadline_key, withheld_key, withheld_of_job_key
+from ledger.state import WITHHELD_LINE, change, deadline_key
 from primitives.reasons import Reason, Refused
 
 
@@ -84,15 +85,15 @@ def stand_in_line(moment: Moment, filing_id: bytes, filing: Filing) -> None:
 
     Raises Refused BUSY if too many wait.
     """
-    line = moment.state.withheld_line()
+    line = line_of(moment.state)
     if len(line.waiting) >= WAITING_MAX:
         raise Refused(Reason.BUSY, what="filings that wait", seen=len(line.waiting), wanted=f"fewer than {WAITING_MAX}")
-    moment.state.put(withheld_key(filing_id), filing)
-    moment.state.put(withheld_of_job_key(filing.job, filing_id), Marker())
+    moment.state.put(filing_key(filing_id), filing)
+    moment.state.put(filing_of_job_key(filing.job, filing_id), Marker())
     ahead = _chunks(moment, line.asked) + _chunks(moment, line.waiting)
     moment.state.put(WITHHELD_LINE, change(line, waiting=[*line.waiting, filing_id]))
     _ask_next(moment)
-    if _known(moment, filing_id).state is FilingState.WAITING:
+    if known_filing(moment.state, filing_id).state is FilingState.WAITING:
         stop_until(moment, filing.job, moment.live_ms + _longest_wait_ms(moment, ahead))
 
 
@@ -105,10 +106,10 @@ def _longest_wait_ms(moment: Moment, ahead: int) -> int:
 
 def _ask_next(moment: Moment) -> None:
     """Ask the holders of the filings that wait, in order, while there is block space (H14)."""
-    line = moment.state.withheld_line()
+    line = line_of(moment.state)
     while line.waiting:
         first = line.waiting[0]
-        filing = _known(moment, first)
+        filing = known_filing(moment.state, first)
         if _chunks(moment, line.asked) + len(filing.chunks) > ASKED_CHUNKS_MAX:
             return
         line = Line(asked=[*line.asked, first], waiting=line.waiting[1:])
@@ -127,7 +128,7 @@ def advance(moment: Moment, filing_id: bytes, filing: Filing, event: FilingEvent
     if row.next in FINAL_STATES and filing.due_live_ms is not None:
         moment.state.put(deadline_key(filing.due_live_ms, filing_id), None)
         after = change(after, due_live_ms=None)
-    moment.state.put(withheld_key(filing_id), after)
+    moment.state.put(filing_key(filing_id), after)
     _tell(moment, filing_id, after, event)
     if event is FilingEvent.ASK and after.due_live_ms is not None:
         moment.state.put(deadline_key(after.due_live_ms, filing_id), Due(kind=DueKind.WITHHELD))
@@ -138,7 +139,7 @@ def advance(moment: Moment, filing_id: bytes, filing: Filing, event: FilingEvent
 
 def _leave_line(moment: Moment, filing_id: bytes) -> None:
     """Give the filing's place to who waits."""
-    line = moment.state.withheld_line()
+    line = line_of(moment.state)
     asked, waiting = ([each for each in ids if each != filing_id] for ids in (line.asked, line.waiting))
     moment.state.put(WITHHELD_LINE, Line(asked=asked, waiting=waiting))
     _ask_next(moment)
@@ -146,7 +147,7 @@ def _leave_line(moment: Moment, filing_id: bytes) -> None:
 
 def _chunks(moment: Moment, filings: list[bytes]) -> int:
     """Return how many chunks filings name together."""
-    return sum(len(_known(moment, each).chunks) for each in filings)
+    return sum(len(known_filing(moment.state, each).chunks) for each in filings)
 
 
 def _tell(moment: Moment, filing_id: bytes, filing: Filing, event: FilingEvent) -> None:
@@ -157,9 +158,3 @@ def _tell(moment: Moment, filing_id: bytes, filing: Filing, event: FilingEvent) 
         moment.events.append(WithheldAnswered(filing=filing_id, job=filing.job, filer=filing.filer))
     elif filing.state is FilingState.LAPSED:
         moment.events.append(WithheldLapsed(filing=filing_id, job=filing.job, holder=filing.holder, lost=filing.lost))
-
-
-def _known(moment: Moment, filing_id: bytes) -> Filing:
-    filing = moment.state.filing(filing_id)
-    assert filing is not None  # filings stay in the state
-    return filing

@@ -6,6 +6,7 @@ import pytest
 
 from ledger.market.withheld.payloads import CHUNK_BYTES, FILING_CHUNKS_MAX, Stage
 from ledger.market.withheld.records import FilingState
+from ledger.market.withheld.rows import filings_of
 from ledger.records import JobState, Outcome
 from node.compute.withholding import picked, piece_in
 from primitives.content import content_id
@@ -31,7 +32,7 @@ def isolate(cluster: Cluster, *, with_model: bool = True) -> None:
 
 def filed(cluster: Cluster, job_id: bytes) -> dict[Stage, list[FilingState]]:
     found: dict[Stage, list[FilingState]] = {}
-    for _, filing in cluster.chain.state().filings_of(job_id):
+    for _, filing in filings_of(cluster.chain.state(), job_id):
         found.setdefault(filing.stage, []).append(filing.state)
     return found
 
@@ -80,8 +81,8 @@ async def test_a_verifier_that_was_killed_goes_on_where_its_filing_stands(cluste
         job_id = await cluster.submit()
         await cluster.reached(job_id, JobState.ACCEPTED)
         isolate(cluster)
-        await cluster.until(lambda: any(cluster.chain.state().filings_of(job_id)))
-        filer = next(iter(cluster.chain.state().filings_of(job_id)))[1].filer
+        await cluster.until(lambda: any(filings_of(cluster.chain.state(), job_id)))
+        filer = next(iter(filings_of(cluster.chain.state(), job_id)))[1].filer
         await cluster.restart(nursery, cluster.chain.world.name(filer))
         job = await cluster.ended(job_id)
     assert job.outcome is Outcome.SETTLED
@@ -95,7 +96,7 @@ async def test_a_provider_that_was_killed_shows_what_it_owes_after_its_restart(c
         await cluster.reached(job_id, JobState.COMMITTED)
         isolate(cluster)
         await cluster.stop("worker 0")
-        await cluster.until(lambda: any(cluster.chain.state().filings_of(job_id)))
+        await cluster.until(lambda: any(filings_of(cluster.chain.state(), job_id)))
         await cluster.start(nursery, "worker 0")
         job = await cluster.ended(job_id)
     assert job.outcome is Outcome.SETTLED  # D42

@@ -6,6 +6,7 @@ from ledger.events import Event
 from ledger.market.withheld.chunks import show_chunks
 from ledger.market.withheld.payloads import CHUNK_BYTES, Stage, WithheldChunk, WithheldFile
 from ledger.market.withheld.records import Filing, FilingState, filing_id
+from ledger.market.withheld.rows import known_filing
 from ledger.moment import Moment
 from ledger.records import Job, JobState
 from ledger.state import State, change, job_key
@@ -51,9 +52,7 @@ def id_of(job_id: bytes, stage: Stage, filer: str, *, holder: str = PROVIDER) ->
 
 def filing_of(state: State, job_id: bytes, stage: Stage, filer: str, *, holder: str = PROVIDER) -> Filing:
     """Return somebody's filing."""
-    found = state.filing(id_of(job_id, stage, filer, holder=holder))
-    assert found is not None
-    return found
+    return known_filing(state, id_of(job_id, stage, filer, holder=holder))
 
 
 def state_of(world: World, job_id: bytes, stage: Stage, filer: str) -> FilingState:

@@ -8,6 +8,7 @@ from ledger.limits import KEPT_CHUNKS_MAX
 from ledger.market.withheld.money import carriage
 from ledger.market.withheld.payloads import Stage
 from ledger.market.withheld.records import ASKED_CHUNKS_MAX, FilingState
+from ledger.market.withheld.rows import line_of
 from ledger.parameters import Parameters
 from ledger.records import JobState, Outcome
 from ledger.transaction import Payload, Transfer, VerifierCommit, open_transaction
@@ -62,7 +63,7 @@ def test_who_answers_is_paid_the_carriage_and_the_job_goes_on(world: World, stag
     assert world.balance(filer) == before[0] - paid_for(stage) - fee(world, filer, asks)
     assert world.balance(PROVIDER) == before[1] + paid_for(stage) - fee(world, PROVIDER, shows)
     assert world.job(job_id).state is JobState.VERIFYING
-    assert world.state.withheld_line().asked == []
+    assert line_of(world.state).asked == []
 
 
 @STAGES
@@ -137,7 +138,7 @@ def test_two_filings_that_are_not_answered_cost_one_bond(world: World) -> None:
     assert state_of(world, job_id, Stage.INPUT, first) is FilingState.LAPSED
     assert state_of(world, job_id, Stage.MODEL, second) is FilingState.MOOT
     assert world.worker(PROVIDER).bond == kit.WORKER_BOND - LOCK
-    assert world.state.withheld_line().asked == []
+    assert line_of(world.state).asked == []
     assert kit.supply_of(world.state) == world.state.totals().supply
 
 

@@ -7,6 +7,7 @@ from ledger.market.withheld import filing
 from ledger.market.withheld.money import carriage
 from ledger.market.withheld.payloads import FILING_CHUNKS_MAX, Stage
 from ledger.market.withheld.records import ASKED_CHUNKS_MAX, WAITING_MAX, FilingState
+from ledger.market.withheld.rows import line_of
 from ledger.moment import Moment
 from ledger.parameters import Parameters
 from ledger.records import JobState, Outcome, PayoutKind
@@ -180,8 +181,8 @@ def test_holders_are_asked_in_turn_for_what_blocks_have_room_for(world: World) -
         shown = a_chunk(crowd.jobs[-1], Stage.OUTPUT, raw=LARGE, chunk=chunk)
         filing.produce(crowd.moment, kit.address(PROVIDER), shown)
     assert crowd.states()[-1] is FilingState.ANSWERED
-    assert crowd.moment.state.withheld_line().waiting == []
-    assert len(crowd.moment.state.withheld_line().asked) == room
+    assert line_of(crowd.moment.state).waiting == []
+    assert len(line_of(crowd.moment.state).asked) == room
 
 
 def test_the_line_has_an_end(world: World) -> None:

@@ -1,0 +1,48 @@
+"""The rows of the state about filings: where they stand, and who waits for an answer now (H14)."""
+
+from collections.abc import Iterator
+
+from ledger.market.withheld.records import Filing, Line
+from ledger.records import Marker
+from ledger.state import WITHHELD, WITHHELD_LINE, WITHHELD_OF_JOB, State
+
+_EMPTY = Line(asked=[], waiting=[])
+
+
+def filing_key(identity: bytes) -> bytes:
+    """Return the key of a filing."""
+    return WITHHELD + identity
+
+
+def filing_of_job_key(job_id: bytes, identity: bytes) -> bytes:
+    """Return the key of the row that says that a filing is about a job."""
+    return WITHHELD_OF_JOB + job_id + identity
+
+
+def find_filing(state: State, identity: bytes) -> Filing | None:
+    """Return a filing."""
+    return state.find(Filing, filing_key(identity))
+
+
+def known_filing(state: State, identity: bytes) -> Filing:
+    """Return a filing that was made: it stays in the state."""
+    filing = find_filing(state, identity)
+    assert filing is not None
+    return filing
+
+
+def filings_of(state: State, job_id: bytes) -> Iterator[tuple[bytes, Filing]]:
+    """Return the filings about a job (id and row), by id."""
+    for key, _ in state.scan(Marker, WITHHELD_OF_JOB + job_id):
+        yield key[33:], known_filing(state, key[33:])
+
+
+def line_of(state: State) -> Line:
+    """Return which filings are open."""
+    return state.find(Line, WITHHELD_LINE) or _EMPTY
+
+
+def open_filings(state: State) -> list[tuple[bytes, Filing]]:
+    """Return the filings that are not ended (id and row), those whose holder's clock runs first."""
+    line = line_of(state)
+    return [(identity, known_filing(state, identity)) for identity in (*line.asked, *line.waiting)]
