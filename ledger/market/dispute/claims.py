@@ -228,6 +228,8 @@ def _check_form(moment: Moment, dispute: Dispute, payload: DisputeOpen) -> None:
         raise Refused(Reason.MALFORMED, what="program of a trace", seen=trace.program, wanted=lowering.program_root)
     second = job.class_ is Class.NATIVE and dispute.subject.kind is SubjectKind.WHOLE
     check_trace(trace, payload.outline, second=second)
+    if second and len(payload.outline.cut) != len(lowering.cut):  # a lowering's record is its publisher's word
+        raise Refused(Reason.MALFORMED, what="cut", seen=len(payload.outline.cut), wanted=len(lowering.cut))
     runs = [trace.first] if trace.perturbed is None else [trace.first, trace.perturbed]
     if any((run.count == 0) != (payload.outline.operations == 0) for run in runs):
         raise Refused(Reason.MALFORMED, what="run of a trace", seen=0, wanted="one digest at least")
