@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from ledger.genesis import Charter
+from ledger.parameters import Tier
 from ledger.records import Job, JobState
 from ledger.state import State
 from ledger.transaction import (
@@ -37,8 +38,9 @@ PATIENCE_MS = 30_000
 class Market:
     """Plays everybody, each by their own key, honestly. One job, from publication to its end."""
 
-    def __init__(self, charter: Charter, submit: Callable[[bytes], None]) -> None:
+    def __init__(self, charter: Charter, submit: Callable[[bytes], None], tier: Tier = Tier.HIGH) -> None:
         self._charter = charter
+        self._tier = tier
         self._submit = submit
         self._names = {address(name): name for name in [f"worker {index}" for index in range(WORKERS)]}
         self._tried: dict[tuple[str, str], int] = {}
@@ -62,7 +64,7 @@ class Market:
         if state.model(model_id(a_model())) is None:
             yield "publisher", a_publication()
         elif found is None:
-            yield "client", a_submission(provider=PROVIDER)
+            yield "client", a_submission(provider=PROVIDER, tier=self._tier)
         else:
             yield from self._duties(*found)
 

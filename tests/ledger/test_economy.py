@@ -13,7 +13,7 @@ from ledger.market.jackpot import Jackpots
 from ledger.market.lifecycle import FINAL_STATES, SLOT_STATES
 from ledger.market.order_payloads import BatchAccept, CanaryOpen
 from ledger.market.withheld.records import Filing, Line
-from ledger.parameters import Parameters
+from ledger.parameters import Parameters, Tier, Tiers, TierTerms
 from ledger.records import (
     Account,
     Amount,
@@ -103,6 +103,8 @@ SHORT = Parameters(
     protocol_share_bps=5_000,
     unbonding_ms=5_000,
     worker_bond_min=KARAT,
+    audit_trust=1,
+    tiers=Tiers(spot=TierTerms(q_bps=2_000, k=1, bond_multiple=3)),
 )
 SALT = sha256(b"of all canaries")
 PEOPLE = ["client", "publisher", *(f"worker {at}" for at in range(7))]
@@ -110,6 +112,7 @@ people = st.sampled_from(PEOPLE)
 workers = st.sampled_from(PEOPLE[2:])
 amounts = st.sampled_from([0, 1, KARAT // 3, 5 * KARAT, 90 * KARAT, 2_000 * KARAT])
 prices = st.sampled_from([KARAT // 100, KARAT // 3, 5 * KARAT])
+tiers = st.sampled_from([Tier.SPOT, Tier.STANDARD, Tier.HIGH])
 shifts = st.sampled_from([0.0, 0.0, 0.5])
 absences = st.lists(st.sampled_from([0, 0, 0, 1, 2, 3]), min_size=2, max_size=10)
 moments = st.sampled_from([1, 900, 1_000, 2_500, 86_400_000])
@@ -161,9 +164,9 @@ class Economy(RuleBasedStateMachine):
     def publish(self, name: str, file: bytes) -> None:
         self.send(name, change(kit.a_publication(), model=kit.a_model(name, file=file)))
 
-    @rule(name=people, provider=st.none() | workers, price=amounts)
-    def submit(self, name: str, provider: str | None, price: int) -> None:
-        self.send(name, kit.a_submission(provider=provider, max_price=price))
+    @rule(name=people, provider=st.none() | workers, price=amounts, tier=st.sampled_from(Tier), at_risk=amounts)
+    def submit(self, name: str, provider: str | None, price: int, tier: Tier, at_risk: int) -> None:
+        self.send(name, kit.a_submission(provider=provider, max_price=price, tier=tier, at_risk=at_risk))
 
     @rule(name=workers, pick=st.integers(0, 9), price=amounts)
     def accept(self, name: str, pick: int, price: int) -> None:
@@ -196,13 +199,14 @@ class Economy(RuleBasedStateMachine):
             name = self.world.name(job.provider)
         self.send(name, CanaryOpen(job=self.some_job(pick), salt=SALT))
 
-    @rule(name=people, provider=workers, price=prices, absent=absences, shift=shifts)
-    def play_a_new_job(self, name: str, provider: str, price: int, absent: list[int], shift: float) -> None:
+    @rule(name=people, provider=workers, price=prices, tier=tiers, absent=absences, shift=shifts)
+    def play_a_new_job(self, name: str, provider: str, price: int, tier: Tier, absent: list[int], shift: float) -> None:
         """Submit a job that can be provided, and take it some steps further; its provider may call it a canary."""
         canary = canary_of(
             genesis=self.world.charter.hash, client=kit.address(name), provider=kit.address(provider), salt=SALT
         )
-        raw = self.world.sign(name, change(kit.a_submission(provider=provider, max_price=price), canary=canary))
+        asked = kit.a_submission(provider=provider, max_price=price, tier=tier)
+        raw = self.world.sign(name, change(asked, canary=canary))
         self.world.block(raw)
         self.go_on(kit.transaction_id_of(self.world.charter, raw), absent, shift)
 

@@ -7,7 +7,7 @@ import pytest
 
 from consensus.core import Core
 from consensus.timing import Timing
-from ledger.parameters import Parameters
+from ledger.parameters import Parameters, Tier
 from ledger.records import Job, JobState, Outcome
 from ledger.state import State
 from testnet.faults import Faults
@@ -32,13 +32,13 @@ def patient_core(**given: object) -> Core:
 class JobTown:
     """A network of four with a market on it."""
 
-    def __init__(self, seed: int, faults: Faults, *, patient: bool) -> None:
+    def __init__(self, seed: int, faults: Faults, *, patient: bool, tier: Tier = Tier.HIGH) -> None:
         manifest = Manifest(name="jobs", delta_ms=150, idle_ms=100, faults=faults, parameters=LONG_EPOCHS)
         charter = ledger_charter(4, waiting=0, stakes=(), parameters=LONG_EPOCHS)
         ground = ledger_ground(charter, 4, waiting=0, heard=lambda *_: None)
         self.sim = Simulation(manifest, seed, core=patient_core if patient else Core, ground=ground)
         self.ledgers = [ledger_of(node) for node in self.sim.nodes]
-        self.market = Market(charter, self.submit)
+        self.market = Market(charter, self.submit, tier)
 
     def submit(self, raw: bytes) -> None:
         """Hand a transaction to everybody."""
@@ -96,10 +96,10 @@ def test_two_of_four_stop_for_a_day_and_a_job_in_flight_settles_without_a_penalt
     assert len({each.header.state_root for each in town.ledgers}) == 1
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_job_settles_while_validators_crash(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "tier"), [(0, Tier.HIGH), (1, Tier.SPOT)])
+def test_a_job_settles_while_validators_crash(seed: int, tier: Tier) -> None:
     faults = Faults(loss=0.02, crashes=5, torn=5)
-    town = JobTown(seed, faults, patient=False)
+    town = JobTown(seed, faults, patient=False, tier=tier)
     town.sim.start()
     town.sim.weather.schedule()
     settled = partial(town.stands, JobState.SETTLED)
