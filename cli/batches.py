@@ -37,7 +37,7 @@ class Input:
 class Terms:
     """What holds for every item."""
 
-    tier: str
+    tier: Tier
     class_: Class | None
     max_price: int
     at_risk: int
@@ -77,7 +77,7 @@ def ordered(
     payload = BatchSubmit(
         model=model,
         lowering=meant.lowering,
-        tier=_tier(terms.tier),
+        tier=terms.tier,
         class_=meant.class_,
         max_price=terms.max_price,
         provider=provider,
@@ -107,13 +107,6 @@ def _one_meaning(client: Client, model: bytes, inputs: list[Input], class_: Clas
         first = meant
     assert first is not None
     return first
-
-
-def _tier(name: str) -> Tier:
-    found = {each.name.lower(): each for each in Tier}.get(name)
-    if found is None:
-        raise Refused(Reason.REQUEST_INVALID, what="--tier", seen=name, wanted="spot, standard, high or max")
-    return found
 
 
 def wait_for_all(client: Client, batch: bytes, *, wait_s: float) -> dict[str, Json]:

@@ -61,6 +61,8 @@ class Order:
     tier: Tier = Tier.HIGH
     at_risk: int = 0
     """What a false result may cost the client, grains."""
+    canary: bytes | None = None
+    """The commitment to a canary, 32 bytes; None: no canary (J90)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +168,7 @@ class Client:
 
     def order(self, key: Key, order: Order) -> bytes:
         """Return the signed transaction that submits a job."""
-        canary = secrets.token_bytes(HASH_BYTES)
+        canary = order.canary or secrets.token_bytes(HASH_BYTES)
         payload = JobSubmit(
             model=order.model,
             lowering=order.lowering,

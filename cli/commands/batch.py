@@ -39,12 +39,11 @@ def submit(
     """Order one run of a model on each input; all of them are submitted, or none."""
     from cli.batches import Terms, ordered, read_inputs, wait_for_all
     from cli.client import Client
-    from cli.commands.job import class_of, id_of
+    from cli.commands.job import class_of, id_of, tier_of
     from cli.wallet_keys import open_key
 
-    terms = Terms(
-        tier=tier, class_=class_of(class_), max_price=parse_karat(max_price), at_risk=parse_karat(value_at_risk)
-    )
+    price, at_risk = parse_karat(max_price), parse_karat(value_at_risk)
+    terms = Terms(tier=tier_of(tier), class_=class_of(class_), max_price=price, at_risk=at_risk)
     found = read_inputs(inputs)
     with cli.node() as node:
         client = Client(node)

@@ -4,7 +4,7 @@ from ledger.market.lifecycle import advance, expect
 from ledger.market.order_payloads import CanaryOpen
 from ledger.moment import Moment
 from ledger.records import JobEvent
-from ledger.state import CANARY, change
+from ledger.state import CANARY, State, change
 from primitives.hashing import tagged
 from primitives.reasons import Reason, Refused
 from primitives.record import Record
@@ -23,6 +23,11 @@ class Planter(Record):
 def planter_key(provider: bytes) -> bytes:
     """Return the key of a provider's canaries."""
     return CANARY + provider
+
+
+def find_planter(state: State, provider: bytes) -> Planter | None:
+    """Return what the chain remembers of a provider's canaries."""
+    return state.find(Planter, planter_key(provider))
 
 
 def canary_of(*, genesis: bytes, client: bytes, provider: bytes, salt: bytes) -> bytes:
@@ -50,7 +55,7 @@ def open_canary(moment: Moment, sender: bytes, payload: CanaryOpen) -> None:
     found = canary_of(genesis=moment.charter.hash, client=job.client, provider=sender, salt=payload.salt)
     if found != job.canary:
         raise Refused(Reason.CANARY_MISMATCH, seen=found, wanted=job.canary)
-    before = state.find(Planter, planter_key(sender))
+    before = find_planter(state, sender)
     if before is not None and moment.live_ms < before.live_ms + moment.parameters.canary_spacing_ms:
         again = before.live_ms + moment.parameters.canary_spacing_ms
         raise Refused(Reason.CANARY_TOO_SOON, seen=moment.live_ms, wanted=again)  # J92
