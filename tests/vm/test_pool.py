@@ -13,10 +13,13 @@ from primitives.reasons import Reason, Refused
 from tests.vm.build import bundle, classifier, magika_model, model, node, tensor, value, values
 from tests.vm.processes import children, until_busy, until_dead
 from vm.compare import compare_bundles
+from vm.dispute_protocol import BytesTold, OutputsAsked, TraceAsked, TraceTold, WorstAsked, WorstTold
 from vm.manifest import MODEL_BYTES_MAX, Class, Ratio
+from vm.noise import HONEST_SIGMA, THOUSANDTHS
 from vm.pool import JOBS_MAX, PoolConfig, Subject, check_once, open_pool, run_once
 from vm.sandbox_protocol import Optimisation
 from vm.tensor import Bundle, DType, NamedTensor, decode_small_bundle, tensor_root
+from vm.trace import check_trace
 
 pytestmark = pytest.mark.e2e
 
@@ -85,6 +88,25 @@ async def test_more_models_than_a_sandbox_keeps_are_fetched_again() -> None:
             assert store.fetched == 5 * (turn + 1)
         await pool.execute(store.subject(bytes([4]) * 32), JOB)
         assert store.fetched == 10
+
+
+async def test_questions_of_a_dispute_are_answered_by_a_sandbox() -> None:
+    """V137."""
+    store = Store()
+    async with open_pool(CONFIG) as pool:
+        told = await pool.ask(store.subject(), JOB, TraceAsked(), TraceTold)
+        check_trace(told.trace, told.outline, second=True)
+        ran = await pool.execute(store.subject(), JOB)
+        worst = await pool.ask(store.subject(), JOB, WorstAsked(cut=ran.cut), WorstTold)
+        assert worst.thousandths <= HONEST_SIGMA * THOUSANDTHS
+        tail = await pool.ask(store.subject(), JOB, TraceAsked(), TraceTold, cut=ran.cut)
+        check_trace(tail.trace, tail.outline, second=False)
+        started = children()
+        with pytest.raises(Refused, match="bundle"):
+            await pool.ask(store.subject(), JOB, TraceAsked(), TraceTold, cut=b"none")
+        assert await pool.ask(store.subject(), JOB, OutputsAsked(outputs=ran.outputs), BytesTold, cut=ran.cut)
+        assert children() == started
+        assert store.fetched == 1
 
 
 async def test_a_wrong_input_costs_no_sandbox() -> None:

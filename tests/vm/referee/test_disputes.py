@@ -8,6 +8,7 @@ from primitives import codec
 from primitives.reasons import Refused
 from tests.vm.referee.jobs import (
     a_job,
+    a_job_that_traps_last,
     bundled,
     canonical_cut,
     cut_of,
@@ -250,3 +251,31 @@ def test_a_bundle_whose_frame_is_broken_is_none() -> None:
     assert judge_beyond(WHOLE.trace, honest, party(sound, sound)) == Blame()
     with pytest.raises(Refused):
         judge_beyond(WHOLE.trace, found.proof, party(sound, sound))
+
+
+def test_who_tells_no_noise_shows_that_a_run_ends_in_a_trap() -> None:
+    """V131: at the end of the runs only that side defends itself."""
+    job = a_job_that_traps_last()
+    runs = runs_of(job)
+    assert runs.trace.noise == []
+    assert runs.trace.first.count == len(job.program.operations)
+    check_trace(runs.trace, runs.papers.outline, second=True)
+    proof = defence(runs, EndPlace(), inputs_of(job), None)
+    assert proof is not None
+    assert judge_defence(runs.trace, decode_defence(codec.encode(proof)), EndPlace(), grounds(job))
+    noisy = msgspec.structs.replace(runs.trace, noise=[bytes(32)])
+    with pytest.raises(Refused):
+        judge_defence(noisy, proof, EndPlace(), grounds(job))
+    assert defence(WHOLE, EndPlace(), inputs_of(JOB), None) is None
+
+
+def test_outputs_of_a_run_that_traps_are_wrong_whatever_they_are() -> None:
+    """V136."""
+    job = a_job_that_traps_last()
+    cut = canonical_cut(job)
+    tail = runs_of(job, cut=cut)
+    outputs = outputs_of([np.zeros(1, np.float32)])
+    proof = outputs_differ(tail, outputs)
+    assert proof is not None
+    told = decode_beyond(codec.encode(proof))
+    assert judge_beyond(tail.trace, told, party(cut_of(cut), outputs)) == Blame(output=True)
