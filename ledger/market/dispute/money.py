@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ledger.market.dispute.records import Claimant, Dispute, DisputeOutcome, Role
 from ledger.market.dispute.rivals import standing
 from ledger.market.dispute.verdicts import Fault, Ruling, worked
+from ledger.market.withheld.money import spent
 from ledger.parameters import Parameters
 from ledger.records import Job, Outcome, Payout, PayoutKind, Penalty
 from primitives.units import BASIS, mul_div_floor
@@ -18,7 +19,6 @@ RUN_MS_PER_FEE = 4_000
 COSTS_IN_BOND = 3
 """A claim's bond is three times what a dispute costs those who are right (DESIGN 6.10d)."""
 DRAWN_WORKERS = 3
-_PAID_BY_CLIENT = (PayoutKind.PRICE, PayoutKind.OWNER_SHARE, PayoutKind.PROTOCOL_SHARE, PayoutKind.VERIFIER_FEE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +195,7 @@ def _repaid(job: Job, ruling: Ruling) -> int:
     """Return what a client gets back that has paid for a false result (X57)."""
     if job.outcome is not Outcome.SETTLED or ruling.outcome not in (Outcome.CONVICTED, Outcome.GREY):
         return 0
-    return sum(each.amount for each in job.payouts if each.kind in _PAID_BY_CLIENT)
+    return spent(job)
 
 
 def _pay_bounty(

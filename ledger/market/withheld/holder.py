@@ -1,5 +1,7 @@
 """Who holds what is owed, what it has at stake, and how it loses that (H30)."""
 
+from ledger.market.dispute.records import DisputeStage, Role
+from ledger.market.dispute.rows import dispute_key, disputes_of
 from ledger.market.lifecycle import advance
 from ledger.market.withheld.money import spent
 from ledger.market.withheld.records import Filing
@@ -24,6 +26,7 @@ def convict(moment: Moment, filing: Filing) -> int:
         advance(moment, filing.job, job, JobEvent.WITHHOLD, who=filing.holder)
     else:
         _take(moment, filing, job, lost)
+        _discharge(moment, filing)
     return lost
 
 
@@ -49,3 +52,18 @@ def _take(moment: Moment, filing: Filing, job: Job, lost: int) -> None:
         penalties=[*job.penalties, Penalty(worker=filing.holder, amount=lost)],
     )
     state.put(job_key(filing.job), after)
+
+
+def _discharge(moment: Moment, filing: Filing) -> None:
+    """Let a worker that was drawn for a dispute go, with its bond: it can't run what it does not get (H31)."""
+    state = moment.state
+    for identity, dispute in disputes_of(state, filing.job):
+        mine = [each for each in dispute.claims if each.who == filing.filer and each.role is Role.DRAWN]
+        if dispute.stage is not DisputeStage.CLAIMING or not mine or mine[0].commitment is not None:
+            continue
+        worker = state.worker(filing.filer)
+        assert worker is not None  # it can't leave while a dispute holds its bond (L52)
+        freed = change(worker, locked=worker.locked - mine[0].bond, verifying=worker.verifying - 1)
+        state.put(worker_key(filing.filer), freed)
+        others = [each for each in dispute.claims if each.who != filing.filer]
+        state.put(dispute_key(identity), change(dispute, claims=others))

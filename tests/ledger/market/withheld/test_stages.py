@@ -111,7 +111,7 @@ def test_values_at_the_cut_are_owed_to_who_compares_them_where_they_are_large(wo
     with pytest.raises(Refused) as small:
         filing.file(moment, kit.address(filer), asks)
     assert small.value.reason is Reason.NOTHING_OWED  # H4
-    put_job(moment, job_id, cut=LARGE_ID)
+    put_job(moment, job_id, cut=LARGE_ID, outputs=LARGE_ID)
     filing.file(moment, kit.address(filer), asks)
     sweep(later(moment, PARAMETERS.withheld_ms))
     assert moment.state.job(job_id).outcome is Outcome.WITHHELD  # type: ignore[union-attr]  # it exists
