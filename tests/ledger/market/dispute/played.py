@@ -187,6 +187,7 @@ def a_job_played(
     class_: Class = Class.NATIVE,
     tier: Tier = Tier.HIGH,
     at_risk: int = 0,
+    canary: bytes = bytes(32),
 ) -> bytes:
     """Return a job of which all parties have revealed; verifiers hold the right values unless they are given others."""
     wanted = change(
@@ -194,6 +195,7 @@ def a_job_played(
         model=model_id(MODEL),
         lowering=lowering_id(LOWERING),
         input=CONTENT.held.content,
+        canary=canary,
     )
     job_id = world.must("client", wanted)
     mine = packed(provider, PROVIDER, class_)
