@@ -4,7 +4,23 @@ import sys
 
 import typer
 
-from cli.commands import chain, db, doctor, job, keys, model, node, peers, receipt, simulate, testnet, validator, wallet
+from cli.commands import (
+    chain,
+    db,
+    dispute,
+    doctor,
+    job,
+    keys,
+    model,
+    node,
+    peers,
+    receipt,
+    simulate,
+    testnet,
+    validator,
+    wallet,
+    worker,
+)
 from cli.exit import Exit
 from cli.verb import Cli, verb
 
@@ -19,7 +35,7 @@ app = typer.Typer(
 node.add_to(app)
 doctor.add_to(app)
 simulate.add_to(testnet.app)
-for noun in (keys, wallet, validator, model, job, receipt, chain, peers, testnet, db):
+for noun in (keys, wallet, validator, worker, model, job, dispute, receipt, chain, peers, testnet, db):
     app.add_typer(noun.app)
 
 

@@ -73,11 +73,15 @@ class Cli:
 
         return RpcClient(self.rpc_url)
 
-    def admin(self) -> "AdminClient":
-        """Return a client of the node of this home, for what only its owner may do. Raises Refused NODE_UNREACHABLE."""
+    def admin(self, *, call_s: float | None = None) -> "AdminClient":
+        """Return a client of the node of this home, for what only its owner may do; `call_s` bounds each answer.
+
+        Raises Refused NODE_UNREACHABLE.
+        """
         from node.rpc.admin_socket import AdminClient
 
-        return AdminClient(self.home / ADMIN_SOCKET)
+        socket = self.home / ADMIN_SOCKET
+        return AdminClient(socket) if call_s is None else AdminClient(socket, call_s=call_s)
 
 
 def _ended(out: Out, refusal: Refused) -> typer.Exit:

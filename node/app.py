@@ -127,7 +127,7 @@ class _Node:
             seed=self.identity.worker_seed,
             peer=public_key_of(self.identity.network_seed),
             compute=self.config.compute,
-            journal=self.home.work,
+            home=self.home,
             engine_wrap=engine_wrap,
         ) as self.working:
             yield
@@ -160,6 +160,8 @@ class _Node:
             progress=self.part.progress,
             peers=self.network,
             check=None if self.working is None else self.working.check,
+            disputes=None if self.working is None else self.working.disputes,
+            canaries=None if self.working is None else self.working.canaries,
             failures=tuple if self.working is None else self.working.failures,
         )
 

@@ -96,6 +96,15 @@ class ComputeSection(_Section):
     threads: Annotated[int, Meta(ge=1, le=256, description="Threads of one run.")] = 1
     optimisation: Annotated[bool, Meta(description="Let ONNX Runtime optimise graphs.")] = True
     wall_limit_s: Annotated[int, Meta(ge=1, le=3_600, description="Seconds after which a run is killed.")] = 60
+    audit_bps: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="Of 10,000 jobs that nobody was drawn to verify, how many to re-run unasked, and to challenge "
+            "with a bond if they are false. Each costs two canonical runs, and earns a share of what a liar loses.",
+        ),
+    ] = 0
     memory_limit_bytes: Annotated[int, Meta(ge=64 << 20, le=2**40, description="Address space of a sandbox.")] = 2 << 30
 
 

@@ -43,6 +43,16 @@ class Home:
         return self.root / "data" / "blobs"
 
     @property
+    def claims(self) -> Path:
+        """What a claimant must not forget: traces that it has committed to and not opened yet."""
+        return self.root / "data" / "claims"
+
+    @property
+    def canaries(self) -> Path:
+        """The salt of the canary that the worker has in hand."""
+        return self.root / "data" / "canaries"
+
+    @property
     def work(self) -> Path:
         """What a worker must not forget: salts and results of jobs under way."""
         return self.root / "data" / "work"
@@ -69,7 +79,7 @@ class Home:
 
     def make(self) -> None:
         """Create the directories that are absent; keys are for their owner's eyes only."""
-        for folder in (self.keys, self.state.parent, self.blobs, self.work):
+        for folder in (self.keys, self.state.parent, self.blobs, self.work, self.claims):
             folder.mkdir(parents=True, exist_ok=True)
         self.keys.chmod(0o700)
 

@@ -3,20 +3,28 @@
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import trio
 
+from node.compute.canaries.box import CanaryBox
+from node.compute.canaries.service import Canaries, CanaryPorts
+from node.compute.canaries.straying import Straying
+from node.compute.disputes.examine import Examiner
+from node.compute.disputes.journal import ClaimJournal
+from node.compute.disputes.service import DisputePorts, Disputes
 from node.compute.engine import SandboxEngine
 from node.compute.worker import JobFailure, Worker, WorkerPorts, WorkerTerms
 from node.config import ComputeSection
-from node.ports import Blobs, ChainView, Engine
+from node.home import Home
+from node.ports import Blobs, ChainView, Machine
+from primitives.address import address_of
+from primitives.ed25519 import public_key_of
 from primitives.reasons import Refused
 from vm.manifest import MODEL_BYTES_MAX
 from vm.pool import Pool, PoolConfig, open_pool
 from vm.sandbox_protocol import Checked, Optimisation
 
-EngineWrap = Callable[[Engine], Engine]
+EngineWrap = Callable[[Machine], Machine]
 """What testnet.kit puts around a worker's engine; the product has none."""
 
 RETRY_S = 10.0
@@ -28,11 +36,13 @@ _log = logging.getLogger("assay.worker")
 class Working:
     """A worker in its place."""
 
-    def __init__(self, worker: Worker, pool: Pool) -> None:
+    def __init__(self, worker: Worker, disputes: Disputes, canaries: Canaries, pool: Pool) -> None:
         self.layers: tuple[str, ...] = ()
         """What holds a sandbox back on this machine; empty until the first one has said so."""
         self.deviating: tuple[str, ...] | None = None
         """Known-answer tests that this machine fails, None until a sandbox has told; unless empty, it takes no jobs."""
+        self.disputes = disputes
+        self.canaries = canaries
         self._worker = worker
         self._pool = pool
 
@@ -55,7 +65,10 @@ class Working:
         if self.deviating:
             _log.error("this machine fails known-answer tests and takes no jobs: %s", ", ".join(self.deviating))
             return
-        await self._worker.run()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._worker.run)
+            nursery.start_soon(self.disputes.run)
+            nursery.start_soon(self.canaries.run)
 
     async def _learn(self) -> None:
         """Wait until a sandbox has told what holds it and what this machine computes."""
@@ -78,10 +91,10 @@ async def open_working(
     seed: bytes,
     peer: bytes,
     compute: ComputeSection,
-    journal: Path,
+    home: Home,
     engine_wrap: EngineWrap | None,
 ) -> AsyncIterator[Working]:
-    """Give a worker with the account of `seed` (32 bytes) on the node with network key `peer`."""
+    """Give a worker with the account of `seed` (32 bytes) on the node with network key `peer`; `home` is its own."""
     sandboxes = PoolConfig(
         size=compute.pool_size,
         threads=compute.threads,
@@ -101,5 +114,12 @@ async def open_working(
     async with open_pool(sandboxes) as pool:
         product = SandboxEngine(pool)
         engine = product if engine_wrap is None else engine_wrap(product)
-        ports = WorkerPorts(chain=chain, blobs=blobs, engine=engine, rehearsal=product)
-        yield Working(Worker(ports, terms, journal), pool)
+        box = CanaryBox(home.canaries)
+        straying = Straying(engine, box, chain, address_of(public_key_of(seed)))
+        ports = WorkerPorts(chain=chain, blobs=blobs, engine=straying, rehearsal=product)
+        worker = Worker(ports, terms, home.work)
+        examiner = Examiner(chain, blobs, worker.tasks, engine)
+        dispute_ports = DisputePorts(chain=chain, examiner=examiner, sender=worker.sender, blocks=worker.blocks)
+        disputes = Disputes(dispute_ports, ClaimJournal(home.claims), audit_bps=compute.audit_bps)
+        confessor = Canaries(CanaryPorts(chain=chain, sender=worker.sender, disputes=disputes), box)
+        yield Working(worker, disputes, confessor, pool)

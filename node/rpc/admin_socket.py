@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from node.rpc.client import RpcClient
+from node.rpc.client import CALL_S, RpcClient
 from primitives.reasons import Reason, Refused
 
 PATH_BYTES_MAX = 100
@@ -47,10 +47,10 @@ class _SocketConnection(http.client.HTTPConnection):
 class AdminClient(RpcClient):
     """A node, asked by the owner of its home."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, call_s: float = CALL_S) -> None:
         """Raise Refused NODE_UNREACHABLE if no node has its socket there."""
         if not path.exists():
             raise Refused(Reason.NODE_UNREACHABLE, home=str(path.parent), said="no node runs in this home")
-        super().__init__("http://localhost:1")
+        super().__init__("http://localhost:1", call_s=call_s)
         self.url = str(path)
         self._connection = _SocketConnection(path, timeout=self._call_s)

@@ -36,7 +36,7 @@ ROWS_AT_ONCE = 256
 async def model_list(services: Services, params: Page) -> ModelList:
     """Return published models, by id."""
     prefix = services.chain.genesis.prefix
-    page, more = await _page(services.chain.state().models(), params.cursor, params.limit)
+    page, more = await page_of(services.chain.state().models(), params.cursor, params.limit)
     found = [Views(prefix).model(model_id, entry) for model_id, entry in page]
     return ModelList(models=found, next=found[-1].id if more else None)
 
@@ -67,7 +67,7 @@ async def model_lowerings(services: Services, params: LoweringPage) -> LoweringL
         if params.shapes in (None, [type_.shape for type_ in each.lowering.inputs])
         and publisher in (None, each.publisher)
     )
-    page, more = await _page(wanted, params.cursor, params.limit)
+    page, more = await page_of(wanted, params.cursor, params.limit)
     found = [Views(prefix).lowering(each, entry.model) for _, each in page]
     return LoweringList(lowerings=found, next=found[-1].id if more else None)
 
@@ -85,7 +85,7 @@ async def job_list(services: Services, params: JobPage) -> JobList:
     prefix = services.chain.genesis.prefix
     client = None if params.client is None else parse_address(params.client, prefix)
     jobs = ((job_id, job) for job_id, job in services.chain.state().jobs() if client in (None, job.client))
-    page, more = await _page(jobs, params.cursor, params.limit)
+    page, more = await page_of(jobs, params.cursor, params.limit)
     found = [Views(prefix).job_summary(job_id, job) for job_id, job in page]
     return JobList(jobs=found, next=found[-1].id if more else None)
 
@@ -103,7 +103,7 @@ async def worker_list(services: Services, params: WorkerPage) -> WorkerList:
     """Return registered workers, by address."""
     prefix = services.chain.genesis.prefix
     cursor = None if params.cursor is None else parse_address(params.cursor, prefix).hex()
-    page, more = await _page(services.chain.state().workers(), cursor, params.limit)
+    page, more = await page_of(services.chain.state().workers(), cursor, params.limit)
     found = [Views(prefix).worker(address, worker) for address, worker in page]
     return WorkerList(workers=found, next=found[-1].address if more else None)
 
@@ -130,7 +130,9 @@ async def worker_failures(services: Services, _: Nothing) -> FailureList:
     )
 
 
-async def _page(rows: Iterator[tuple[bytes, T]], cursor: str | None, limit: int) -> tuple[list[tuple[bytes, T]], bool]:
+async def page_of(
+    rows: Iterator[tuple[bytes, T]], cursor: str | None, limit: int
+) -> tuple[list[tuple[bytes, T]], bool]:
     """Return the first `limit` rows behind `cursor` (hexadecimal), and whether more follow."""
     behind = b"" if cursor is None else bytes.fromhex(cursor)
     found: list[tuple[bytes, T]] = []

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ledger.genesis import Charter
+from node.compute.canaries.service import Canaries
+from node.compute.disputes.service import Disputes
 from node.compute.worker import JobFailure
 from node.mempool.pool import Pool
 from node.p2p.ipc import PeerAddress, Peers
@@ -77,5 +79,9 @@ class Services:
     """Judges a model file for inputs of some shapes in this node's sandbox; None on a node that is no worker."""
     peers: PeerControl | None = None
     """The node's network."""
+    disputes: Disputes | None = None
+    """What this node's account does about disputes; None on a node that is no worker."""
+    canaries: Canaries | None = None
+    """What this node's worker does about its own canary; None on a node that is no worker."""
     failures: Callable[[], Iterable[JobFailure]] = tuple
     """What this node's worker could not do lately; nothing on a node that is no worker."""

@@ -6,6 +6,7 @@ import msgspec
 
 from node.rpc import (
     batch_methods,
+    canary_methods,
     chain_methods,
     dispute_methods,
     market_methods,
@@ -47,6 +48,7 @@ METHODS: tuple[Method, ...] = (
     *quote_methods.METHODS,
     *receipt_methods.METHODS,
     *batch_methods.METHODS,
+    *canary_methods.METHODS,
     Method(name="rpc.discover", params=Nothing, result=Discovery, answer=rpc_discover),
 )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from node.app import run_program
 from node.home import Home
-from node.ports import Engine
+from node.ports import Machine
 from testnet.kit.liars.behaviours import BEHAVIOURS
 
 
@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     behaviour: str = options.behaviour
 
-    def wrap(engine: Engine) -> Engine:
+    def wrap(engine: Machine) -> Machine:
         return BEHAVIOURS[behaviour](engine, options.home)
 
     return run_program(Home(options.home), engine_wrap=wrap)

@@ -3,10 +3,11 @@
 import struct
 
 from ledger.records import ModelEntry
-from node.ports import Role, Task, TaskResult
+from node.ports import Role, Task, TaskResult, Told
 from primitives.hashing import sha256
 from primitives.reasons import Reason, Refused
 from testnet.kit.ledger_builders import CUT_NAME, NO_CUT, OUTPUT_NAME, OUTPUTS, a_bundle
+from vm.dispute_protocol import Asked
 from vm.manifest import Class
 from vm.tensor import decode_small_bundle
 
@@ -46,6 +47,11 @@ class PlainEngine:
         (values,) = decode_small_bundle(cut).tensors
         row = struct.unpack(f"<{OUTPUTS}f", values.tensor.data)
         return a_bundle(OUTPUT_NAME, [each / sum(row) for each in row])
+
+    async def ask(self, task: Task, asked: Asked, told: type[Told], *, cut: bytes | None = None) -> Told:
+        """Refuse: without a model there is nothing to run canonically."""
+        del asked, told, cut
+        raise Refused(Reason.RUN_ENGINE_ERROR, job=task.job, wanted="a model")
 
     async def run(self, task: Task) -> TaskResult:
         """Return the values for the task's input."""

@@ -34,7 +34,10 @@ async def test_a_machine_that_fails_a_known_answer_takes_no_jobs_and_says_which(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """D16."""
-    working = Working(Cluster(tmp_path).worker("worker 0"), Told(("matmul by hand",)))
+    cluster = Cluster(tmp_path)
+    worker = cluster.worker("worker 0")
+    told = Told(("matmul by hand",))
+    working = Working(worker, cluster.disputes("worker 0", worker), cluster.canaries("worker 0", worker), told)
     with trio.fail_after(10):
         await working.run()
     assert (working.deviating, working.layers) == (("matmul by hand",), ("seccomp",))
@@ -47,7 +50,9 @@ async def test_a_machine_that_computes_right_takes_jobs_once_a_sandbox_starts(
     """D16."""
     del autojump_clock
     cluster = Cluster(tmp_path)
-    working = Working(cluster.worker("worker 0"), Told((), failures=3))
+    worker = cluster.worker("worker 0")
+    told = Told((), failures=3)
+    working = Working(worker, cluster.disputes("worker 0", worker), cluster.canaries("worker 0", worker), told)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(working.run)
         await trio.sleep(1_000)

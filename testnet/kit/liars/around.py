@@ -4,8 +4,9 @@ import math
 import struct
 from collections.abc import Callable, Sequence
 
-from node.ports import Engine, Role, Task, TaskResult
+from node.ports import Machine, Role, Task, TaskResult, Told
 from primitives.codec import encode
+from vm.dispute_protocol import Asked
 from vm.scale import SPREAD, TYPICAL
 from vm.tensor import FLOATS, ITEM_BYTES, Bundle, DType, NamedTensor, Tensor, decode_bundle
 
@@ -44,9 +45,9 @@ def scale_of(numbers: Sequence[float]) -> float:
 
 
 class Around:
-    """An engine around the product's, whose tails it leaves as they are."""
+    """An engine around the product's, of which it leaves as it is what is not said otherwise."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Machine) -> None:
         self._engine = engine
 
     async def run(self, task: Task) -> TaskResult:
@@ -57,10 +58,14 @@ class Around:
         """Return the outputs that follow from values at the cut."""
         return await self._engine.tail(task, cut)
 
+    async def ask(self, task: Task, asked: Asked, told: type[Told], *, cut: bytes | None = None) -> Told:
+        """Return the answer to a dispute's question."""
+        return await self._engine.ask(task, asked, told, cut=cut)
+
 
 class InOneRole(Around):
     """An engine that lies in one of the two roles, and is honest in the other."""
 
-    def __init__(self, engine: Engine, role: Role = Role.PROVIDE) -> None:
+    def __init__(self, engine: Machine, role: Role = Role.PROVIDE) -> None:
         super().__init__(engine)
         self._role = role

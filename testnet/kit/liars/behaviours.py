@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from node.ports import Engine
+from node.ports import Machine, Role
 from testnet.kit.liars.copying import Copying, search_through
 from testnet.kit.liars.puppet import Puppet
-from testnet.kit.liars.silence import NeverReveals, SilentAfterCommit, Slow, Speechless
+from testnet.kit.liars.silence import Slow, Speechless, Unrevealing
 from testnet.kit.liars.values import Liar, Noisy, NudgeCut, OtherInput, SwapTopTwo
 
-BEHAVIOURS: dict[str, Callable[[Engine, Path], Engine]] = {
+BEHAVIOURS: dict[str, Callable[[Machine, Path], Machine]] = {
     "other-input": lambda engine, _: OtherInput(engine),
     "swap-top-two": lambda engine, _: SwapTopTwo(engine),
     "nudge-cut": lambda engine, _: NudgeCut(engine),
@@ -17,8 +17,8 @@ BEHAVIOURS: dict[str, Callable[[Engine, Path], Engine]] = {
     "noisy": lambda engine, _: Noisy(engine),
     "copying": lambda engine, home: Copying(engine, search_through(home)),
     "silent-after-accept": lambda engine, _: Speechless(engine),
-    "silent-after-commit": lambda engine, _: SilentAfterCommit(engine),
-    "never-reveals": lambda engine, _: NeverReveals(engine),
+    "silent-after-commit": lambda engine, _: Unrevealing(engine),
+    "never-reveals": lambda engine, _: Unrevealing(engine, Role.VERIFY),
     "slow": lambda engine, _: Slow(engine),
     "puppet": Puppet,
 }

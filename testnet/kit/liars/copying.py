@@ -7,7 +7,7 @@ from pathlib import Path
 import trio
 
 from node.home import Home
-from node.ports import Engine, Role, Task, TaskResult
+from node.ports import Machine, Role, Task, TaskResult
 from node.rpc.client import RpcClient
 from primitives.content import ContentId
 from primitives.reasons import Reason, Refused
@@ -23,7 +23,7 @@ class Copying(Around):
     The chain shows a salted commitment alone, and no node serves the output before its reveal is final.
     """
 
-    def __init__(self, engine: Engine, find: Callable[[bytes], bytes | None]) -> None:
+    def __init__(self, engine: Machine, find: Callable[[bytes], bytes | None]) -> None:
         """`find` looks for the output of a job wherever it can, and returns it or None; it may block."""
         super().__init__(engine)
         self._find = find

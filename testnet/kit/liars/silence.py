@@ -2,7 +2,7 @@
 
 import trio
 
-from node.ports import Role, Task, TaskResult
+from node.ports import Task, TaskResult
 from primitives.codec import encode
 from testnet.kit.liars.around import Around, InOneRole
 from vm.tensor import Bundle
@@ -11,22 +11,13 @@ SLOW_S = 4.0
 """Longer than it takes to see that a run has begun, shorter than every deadline of a test network."""
 
 
-class SilentAfterCommit(Around):
-    """As a provider it commits to values that no block lets it reveal, so it is silent after its commit."""
+class Unrevealing(InOneRole):
+    """In one role it commits to values that no block lets it reveal, so it is silent after its commit."""
 
     async def run(self, task: Task) -> TaskResult:
-        """Run the task and, as a provider, spoil the result."""
+        """Run the task and, in its role, spoil the result."""
         result = await self._engine.run(task)
-        return _unrevealable(result) if task.role is Role.PROVIDE else result
-
-
-class NeverReveals(Around):
-    """As a verifier it commits to values that no block lets it reveal."""
-
-    async def run(self, task: Task) -> TaskResult:
-        """Run the task and, as a verifier, spoil the result."""
-        result = await self._engine.run(task)
-        return _unrevealable(result) if task.role is Role.VERIFY else result
+        return _unrevealable(result) if task.role is self._role else result
 
 
 def _unrevealable(result: TaskResult) -> TaskResult:

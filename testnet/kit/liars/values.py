@@ -1,6 +1,6 @@
 """Providers that lie about their values, and one that is honest on another machine."""
 
-from node.ports import Engine, Role, Task, TaskResult
+from node.ports import Machine, Role, Task, TaskResult
 from primitives.codec import encode
 from primitives.hashing import sha256
 from testnet.kit.liars.around import Around, InOneRole, changed, scale_of
@@ -86,10 +86,10 @@ def _nudged(numbers: list[float], tolerance: Ratio) -> list[float]:
 class Liar(Around):
     """As a provider it tells the three lies in turn, one for each job; as a verifier it is honest."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Machine) -> None:
         super().__init__(engine)
-        self._lies: tuple[Engine, ...] = (OtherInput(engine), SwapTopTwo(engine), NudgeCut(engine))
-        self._told: dict[bytes, Engine] = {}
+        self._lies: tuple[Machine, ...] = (OtherInput(engine), SwapTopTwo(engine), NudgeCut(engine))
+        self._told: dict[bytes, Machine] = {}
 
     async def run(self, task: Task) -> TaskResult:
         """Run the task, or tell the job's lie: the same one if it is asked again."""

@@ -9,6 +9,11 @@ import trio.testing
 
 from ledger.records import Job, JobState
 from ledger.transaction import JobSubmit
+from node.compute.canaries.box import CanaryBox
+from node.compute.canaries.service import Canaries, CanaryPorts
+from node.compute.disputes.examine import Examiner
+from node.compute.disputes.journal import ClaimJournal
+from node.compute.disputes.service import DisputePorts, Disputes
 from node.compute.worker import Worker, WorkerPorts, WorkerTerms
 from node.ports import Engine
 from primitives.content import ContentId
@@ -64,6 +69,17 @@ class Cluster:
             max_model_bytes=256 * 1024 * 1024,
         )
         return Worker(ports, terms, self.folder / name)
+
+    def disputes(self, name: str, worker: Worker) -> Disputes:
+        """Return what a worker does about disputes; its engine has no model to run canonically."""
+        examiner = Examiner(self.chain, self.blobs[name], worker.tasks, self.plain[name])
+        ports = DisputePorts(chain=self.chain, examiner=examiner, sender=worker.sender, blocks=worker.blocks)
+        return Disputes(ports, ClaimJournal(self.folder / f"{name} claims"))
+
+    def canaries(self, name: str, worker: Worker) -> Canaries:
+        """Return what a worker does about its own canary."""
+        ports = CanaryPorts(chain=self.chain, sender=worker.sender, disputes=self.disputes(name, worker))
+        return Canaries(ports, CanaryBox(self.folder / f"{name} canary"))
 
     async def start(self, nursery: trio.Nursery, *names: str) -> None:
         for name in names:

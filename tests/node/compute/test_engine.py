@@ -21,7 +21,7 @@ from vm.tensor import decode_small_bundle
 
 pytestmark = pytest.mark.e2e
 
-INPUT = bundle(x=tensor([1, 2, 3, 4], [1, 4]))
+INPUT = bundle(x=tensor([1, 2, 3, 4, 4, -3, 2, 1], [2, 4]))
 
 
 class Published:
@@ -114,7 +114,7 @@ async def test_the_outputs_follow_from_the_cut_whoever_computed_it() -> None:
         engine = SandboxEngine(pool)
         result = await engine.run(told.task())
         assert await engine.tail(told.task(), result.cut) == result.outputs
-        other = bundle(m=tensor([9, 1, 1], [1, 3]))
+        other = bundle(m=tensor([9, 1, 1, 9, 1, 1], [2, 3]))
         assert await engine.tail(told.task(), other) != result.outputs
 
 

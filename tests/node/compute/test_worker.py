@@ -23,7 +23,7 @@ from testnet.kit.ledger_builders import (
     supply_of,
 )
 from testnet.kit.liars.copying import Copying
-from testnet.kit.liars.silence import NeverReveals, SilentAfterCommit, Speechless
+from testnet.kit.liars.silence import Speechless, Unrevealing
 from testnet.kit.liars.values import Liar, Noisy
 from testnet.kit.plain_engine import FAILING_INPUT, PlainEngine, honest_result
 from tests.node.compute.cluster import INPUT, WORKERS, Cluster, running
@@ -295,11 +295,11 @@ async def test_noise_gives_other_roots_and_is_accepted(cluster: Cluster) -> None
     ("silent", "outcome"),
     [
         (Speechless, Outcome.PROVIDER_SILENT_AFTER_ACCEPT),
-        (SilentAfterCommit, Outcome.PROVIDER_SILENT_AT_REVEAL),
+        (Unrevealing, Outcome.PROVIDER_SILENT_AT_REVEAL),
     ],
 )
 async def test_a_silent_provider_costs_itself_and_not_the_client(
-    cluster: Cluster, silent: type[Speechless | SilentAfterCommit], outcome: Outcome
+    cluster: Cluster, silent: type[Speechless | Unrevealing], outcome: Outcome
 ) -> None:
     cluster.engines["worker 0"] = silent(cluster.plain["worker 0"])
     async with running(cluster):
@@ -308,7 +308,7 @@ async def test_a_silent_provider_costs_itself_and_not_the_client(
 
 
 async def test_a_job_settles_without_the_verifier_that_never_reveals(cluster: Cluster) -> None:
-    cluster.engines["worker 1"] = NeverReveals(cluster.plain["worker 1"])
+    cluster.engines["worker 1"] = Unrevealing(cluster.plain["worker 1"], Role.VERIFY)
     async with running(cluster):
         seen = []
         for _ in range(4):

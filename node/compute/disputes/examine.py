@@ -1,0 +1,78 @@
+"""What one's own canonical runs say of what the parties of a job have shown (D23)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ledger.market.dispute.payloads import WHOLE, Subject, SubjectKind, tail_of
+from ledger.records import Job
+from node.compute.disputes.shown import shown
+from node.compute.tasks import Tasks
+from node.ports import Advocate, Blobs, ChainView, Role, Told
+from vm.dispute_protocol import Asked, BytesTold, OutputsAsked, WorstAsked, WorstTold
+from vm.manifest import Class
+from vm.noise import PAID_SIGMA, THOUSANDTHS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What was found of one party."""
+
+    party: bytes
+    """Address, 20 bytes."""
+    thousandths: int
+    """How far its values at the cut are off, of σ; 0 in class exact."""
+    outputs_differ: bool
+    """From what follows from its own values at the cut; in class exact from the job's."""
+
+    def subject(self, class_: Class) -> Subject | None:
+        """Return what a claim against the party is about; None if there is no case."""
+        if self.thousandths > PAID_SIGMA * THOUSANDTHS or (self.outputs_differ and class_ is Class.EXACT):
+            return WHOLE
+        return tail_of(self.party) if self.outputs_differ else None
+
+
+class Examiner:
+    """Asks the sandbox about jobs, with all that it needs for that."""
+
+    def __init__(self, chain: ChainView, blobs: Blobs, tasks: Tasks, advocate: Advocate) -> None:
+        self._chain = chain
+        self._blobs = blobs
+        self._tasks = tasks
+        self._advocate = advocate
+
+    async def ask(self, job_id: bytes, subject: Subject, asked: Asked, told: type[Told]) -> Told:
+        """Return the answer to a question about a job's canonical runs, or a party's tail. Raises Refused."""
+        cut = None
+        if subject.kind is SubjectKind.TAIL:
+            assert subject.party is not None
+            cut = (await shown(self._chain, self._blobs, self._job(job_id), subject.party)).cut
+        return await self._advocate.ask(await self._tasks.of(job_id, Role.DISPUTE), asked, told, cut=cut)
+
+    async def look(self, job_id: bytes, parties: Sequence[bytes]) -> list[Found]:
+        """Return what is found of each of some parties (addresses) of a job that have shown values. Raises Refused."""
+        found = []
+        for party in parties:
+            worst, _ = await self.worst(job_id, party)
+            found.append(
+                Found(party=party, thousandths=worst, outputs_differ=await self.outputs(job_id, party) is not None)
+            )
+        return found
+
+    async def worst(self, job_id: bytes, party: bytes) -> tuple[int, bytes | None]:
+        """Return how far a party's values at the cut are off, in thousandths of σ, and what proves it."""
+        if self._job(job_id).class_ is Class.EXACT:
+            return 0, None
+        cut = (await shown(self._chain, self._blobs, self._job(job_id), party)).cut
+        told = await self.ask(job_id, WHOLE, WorstAsked(cut=cut), WorstTold)
+        return told.thousandths, told.proof
+
+    async def outputs(self, job_id: bytes, party: bytes) -> bytes | None:
+        """Return what proves that a party's outputs are not what they must be, None if they are."""
+        subject = WHOLE if self._job(job_id).class_ is Class.EXACT else tail_of(party)
+        values = await shown(self._chain, self._blobs, self._job(job_id), party)
+        return (await self.ask(job_id, subject, OutputsAsked(outputs=values.outputs), BytesTold)).raw
+
+    def _job(self, job_id: bytes) -> Job:
+        job = self._chain.state().job(job_id)
+        assert job is not None  # final jobs stay in the state
+        return job

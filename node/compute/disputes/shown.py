@@ -1,0 +1,73 @@
+"""What the parties of a job have revealed, as a dispute needs it: from this node's content, final blocks, or peers."""
+
+from dataclasses import dataclass
+
+from ledger.block import Block
+from ledger.records import Job, JobEvent, Verifier
+from ledger.transaction import ProviderReveal, VerifierReveal, open_transaction
+from node.p2p.peer_id import peer_id_of
+from node.ports import Blobs, ChainView
+from primitives.content import ContentId, content_id
+from primitives.reasons import Reason, Refused
+
+REVEALS = (JobEvent.PROVIDER_REVEAL, JobEvent.VERIFIER_REVEAL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A party's values: encoded bundles."""
+
+    cut: bytes
+    outputs: bytes
+
+
+async def shown(chain: ChainView, blobs: Blobs, job: Job, party: bytes) -> Shown:
+    """Return what a party (20-byte address) of a job revealed. Raises Refused CONTENT_NOT_FOUND (D22).
+
+    The small values stand in a final block; the others are served by whoever revealed them.
+    """
+    told = _told(job, party)
+    if told is None:
+        raise Refused(Reason.CONTENT_NOT_FOUND, what="values that were revealed", party=party)
+    raw = _in_blocks(chain, job, party)
+    worker = chain.state().worker(party)
+    hints = [] if worker is None else [peer_id_of(worker.peer)]
+    cut, outputs = [raw.get(each.root) or await blobs.fetch(each, hints=hints) for each in told]
+    return Shown(cut=cut, outputs=outputs)
+
+
+def _told(job: Job, party: bytes) -> tuple[ContentId, ContentId] | None:
+    """Return the ids of the cut and the outputs that a party revealed."""
+    part: Job | Verifier | None = job
+    if party != job.provider:
+        part = next((each for each in job.verifiers if each.worker == party), None)
+    if part is None or part.cut is None or part.outputs is None:
+        return None
+    return part.cut, part.outputs
+
+
+def _in_blocks(chain: ChainView, job: Job, party: bytes) -> dict[bytes, bytes]:
+    """Return the bundles that stand in the final block of a party's reveal, by root; none if it is not kept here."""
+    heights = [each.height for each in job.history if each.event in REVEALS and each.who == party]
+    found: dict[bytes, bytes] = {}
+    for height in heights:
+        kept = chain.block(height)
+        if kept is not None:
+            for raw in _revealed(kept[0], chain.genesis_hash, party):
+                found[content_id(raw).root] = raw
+    return found
+
+
+def _revealed(block: Block, genesis_hash: bytes, party: bytes) -> list[bytes]:
+    """Return the bundles that a party shows whole in a final block, of whichever job."""
+    found: list[bytes] = []
+    for raw in block.transactions:
+        transaction = open_transaction(raw, genesis_hash, verified=lambda _: True)  # it is final
+        match transaction.body.payload:
+            case ProviderReveal(cut=cut, outputs=outputs) if transaction.sender == party:
+                found += [each for each in (cut, outputs) if isinstance(each, bytes)]
+            case VerifierReveal(cut=cut, outputs=outputs) if transaction.sender == party:
+                found += [each for each in (cut, outputs) if isinstance(each, bytes)]
+            case _:
+                pass
+    return found

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from node.compute.disputes.journal import Claimed, ClaimJournal
+from vm.program import Outline
+from vm.tensor import DType, TensorType
+from vm.trace import Run, Trace
+
+DISPUTE = b"d" * 32
+TRACE = Trace(
+    vm_version=1,
+    program=b"p" * 32,
+    inputs=[b"i" * 32] * 32,
+    first=Run(count=7, root=b"f" * 32),
+    perturbed=Run(count=7, root=b"s" * 32),
+    noise=[b"n" * 32] * 32,
+)
+OUTLINE = Outline(
+    inputs=[TensorType(dtype=DType.FLOAT32, shape=[2**31 - 1] * 8)] * 32,
+    outputs=[1] * 32,
+    cut=[2] * 32,
+    tail=b"t" * 32,
+    constants=3,
+    operations=7,
+    constants_root=b"c" * 32,
+    operations_root=b"o" * 32,
+)
+CLAIMED = Claimed(dispute=DISPUTE, outline=OUTLINE, trace=TRACE, salt=b"s" * 32)
+
+
+def test_the_longest_claim_is_found_again_after_a_restart(tmp_path: Path) -> None:
+    """D21."""
+    ClaimJournal(tmp_path).keep(CLAIMED)
+    journal = ClaimJournal(tmp_path)
+    assert journal.find(DISPUTE) == CLAIMED
+    assert journal.find(b"e" * 32) is None
+    assert journal.disputes() == [DISPUTE]
+
+
+def test_nobody_else_on_the_machine_reads_a_claim_that_is_not_opened_yet(tmp_path: Path) -> None:
+    ClaimJournal(tmp_path / "claims")
+    assert (tmp_path / "claims").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_claim_is_forgotten_once(tmp_path: Path) -> None:
+    journal = ClaimJournal(tmp_path)
+    journal.keep(CLAIMED)
+    journal.forget(DISPUTE)
+    journal.forget(DISPUTE)
+    assert journal.disputes() == []
+
+
+@pytest.mark.parametrize("left", [0, 1, 40])
+def test_a_damaged_claim_counts_as_absent(tmp_path: Path, left: int) -> None:
+    journal = ClaimJournal(tmp_path)
+    journal.keep(CLAIMED)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:left])
+    assert journal.find(DISPUTE) is None
