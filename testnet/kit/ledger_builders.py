@@ -17,7 +17,7 @@ from ledger.onion import Onion, grow, reveal
 from ledger.parameters import K_MAX, Parameters, Tier
 from ledger.records import Account, Job, JobState, Worker
 from ledger.stake.records import Evidence, Pool, Validator
-from ledger.state import ACCOUNT, POOL, VALIDATOR, WITHHELD, MemoryReader, State, change
+from ledger.state import ACCOUNT, POOL, VALIDATOR, WITHHELD, MemoryReader, State, change, track_key
 from ledger.transaction import (
     Body,
     Decision,
@@ -332,6 +332,12 @@ class World:
         job = self.state.job(job_id)
         assert job is not None
         return job
+
+    def trust(self, name: str, jobs: int) -> None:
+        """Give a provider the record of so many jobs that were verified and settled."""
+        old = change(self.state.track(address(name)), settled=jobs, trusted=jobs)
+        self.reader.write({track_key(address(name)): codec.encode(old)})
+        self.state.rebase(self.reader)
 
     def worker(self, name: str) -> Worker:
         """Return a worker that is registered."""

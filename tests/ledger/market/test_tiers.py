@@ -4,10 +4,8 @@ import pytest
 
 from ledger.market.draw import chooses
 from ledger.parameters import Parameters, Tier, Tiers, TierTerms, accepts_needed
-from ledger.records import Job, JobEvent, JobState, Outcome, Track
-from ledger.state import track_key
+from ledger.records import Job, JobEvent, JobState, Outcome
 from ledger.transaction import JobAccept, JobCommit, ProviderReveal, VerifierCommit, WorkerExit, WorkerUpdate
-from primitives import codec
 from primitives.hashing import sha256
 from primitives.reasons import Reason
 from primitives.units import KARAT
@@ -25,13 +23,6 @@ def a_world(*, workers: int = 10, parameters: Parameters | None = None) -> World
     world = kit.a_world(kit.a_genesis(workers=workers, parameters=parameters or Parameters()))
     kit.publish(world)
     return world
-
-
-def trusted(world: World, name: str, jobs: int) -> None:
-    """Give a provider a record."""
-    old = Track(settled=jobs, trusted=jobs, rejected=0, convicted=0, grey=0, forced=0)
-    world.reader.write({track_key(kit.address(name)): codec.encode(old)})
-    world.state.rebase(world.reader)
 
 
 def committed(world: World, tier: Tier, *, at_risk: int = 0) -> bytes:
@@ -80,7 +71,7 @@ def test_the_beacon_chooses_about_as_many_jobs_as_the_rate_says_j51() -> None:
 
 def test_a_job_that_is_not_drawn_is_paid_when_its_window_ends_and_bonds_stay_locked_till_then_j55() -> None:
     world = a_world(parameters=RARELY)
-    trusted(world, "worker 0", 10**9)
+    world.trust("worker 0", 10**9)
     before = world.balance("worker 0")
     job_id = committed(world, Tier.SPOT)
     assert world.job(job_id).audit_bps == 1

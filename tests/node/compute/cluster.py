@@ -7,6 +7,7 @@ from pathlib import Path
 import trio
 import trio.testing
 
+from ledger.parameters import Parameters, Tier
 from ledger.records import Job, JobState
 from ledger.transaction import JobSubmit
 from node.compute.canaries.box import CanaryBox
@@ -40,10 +41,12 @@ INPUT = b"the input of a job"
 class Cluster:
     """Five workers, a client that holds model and input, and the chain between them."""
 
-    def __init__(self, folder: Path, *, registered: int = 5) -> None:
-        self.chain = FakeChain(a_world(a_genesis(workers=registered, accounts=("client", "publisher", "worker 5"))))
+    def __init__(self, folder: Path, *, registered: int = 5, parameters: Parameters | None = None) -> None:
+        people = ["client", "publisher", *(["worker 5"] if registered <= 5 else [])]  # it may come later
+        genesis = a_genesis(workers=registered, accounts=people, parameters=parameters or Parameters())
+        self.chain = FakeChain(a_world(genesis))
         self.client = FakeBlobs()
-        self.blobs = {f"worker {at}": FakeBlobs() for at in range(6)}
+        self.blobs = {f"worker {at}": FakeBlobs() for at in range(max(6, registered))}
         for blobs in self.blobs.values():
             blobs.others = [self.client, *(each for each in self.blobs.values() if each is not blobs)]
         self.engines: dict[str, Engine] = {}
@@ -106,9 +109,10 @@ class Cluster:
         max_price: int = KARAT,
         raw: bytes = INPUT,
         class_: Class = Class.NATIVE,
+        tier: Tier = Tier.HIGH,
     ) -> bytes:
         content = await self.client.put(raw)
-        wanted = a_submission(provider=provider, max_price=max_price, class_=class_)
+        wanted = a_submission(provider=provider, max_price=max_price, class_=class_, tier=tier)
         return await self.send(wanted, content)
 
     async def send(self, wanted: JobSubmit, content: ContentId) -> bytes:
