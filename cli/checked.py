@@ -8,6 +8,7 @@ import msgspec
 from cli.out import facts, table
 from node.rpc.json_value import Json
 from node.rpc.model_shapes import CalibrationShape, FaultShape, MeaningShape, ModelVerdict, PortShape
+from vm.tensor import SMALL_VALUES_BYTES_MAX
 
 BILLION = 10**9
 THOUSAND = 1_000
@@ -58,12 +59,17 @@ def _operator_of(fault: FaultShape) -> list[str]:
     return str(fault.facts.get("operator", "")).split() + str(fault.facts.get("node", "")).split()[1:2]
 
 
+def _shown(size: int) -> str:
+    """Return so many bytes of values, with how they go on chain (V123)."""
+    return f"{size:,} bytes " + ("whole" if size <= SMALL_VALUES_BYTES_MAX else "by their root")
+
+
 def _of_meaning(meaning: MeaningShape, tolerance: str | None) -> list[tuple[str, object]]:
     cost, worst = meaning.cost, meaning.worst
     pairs: list[tuple[str, object]] = [("for", _port(each)) for each in meaning.inputs]
     pairs += [("cut", f"{_port(each)}") for each in meaning.cut]
     pairs += [
-        ("on chain", f"{meaning.cut_bytes:,} bytes of cut, {meaning.output_bytes:,} of output; 4,096 each at most"),
+        ("values", f"{_shown(meaning.cut_bytes)} at the cut, {_shown(meaning.output_bytes)} of output"),
         ("program", f"{meaning.operations:,} operations, {meaning.tail_operations:,} of them in the tail"),
     ]
     if tolerance is not None:
