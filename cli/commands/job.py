@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.commands import batch, dispute, quote
+from cli.commands import batch, dispute, quote, withheld
 from cli.money import karat, parse_karat
 from cli.options import KeyName, Limit, PasswordFile, Unchecked, WaitS
 from cli.out import facts, table
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(name="job", help="Jobs: order a run, follow it, fetch its result.", no_args_is_help=True)
 quote.add_to(app)
 dispute.add_to(app)
+withheld.add_to(app)
 app.add_typer(batch.app)
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]

@@ -17,6 +17,7 @@ from node.rpc import (
     receipt_methods,
     sync_methods,
     validator_methods,
+    withheld_methods,
 )
 from node.rpc.method import Method, Nothing, Shape
 from node.rpc.services import Services
@@ -49,6 +50,7 @@ METHODS: tuple[Method, ...] = (
     *receipt_methods.METHODS,
     *batch_methods.METHODS,
     *canary_methods.METHODS,
+    *withheld_methods.METHODS,
     Method(name="rpc.discover", params=Nothing, result=Discovery, answer=rpc_discover),
 )
 

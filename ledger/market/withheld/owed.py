@@ -73,8 +73,9 @@ def _cut(job: Job, disputes: list[Dispute], holder: bytes, filer: bytes) -> Cont
 
 def _output(job: Job, disputes: list[Dispute], holder: bytes, filer: bytes) -> ContentId | None:
     """Return the output that a party owes: sealed to the client (H5), in the open to who judges it (H8)."""
-    if job.client == filer and job.provider == holder and job.state in (JobState.SETTLED, JobState.UNVERIFIED):
-        return job.sealed
+    if job.client == filer and job.state in (JobState.SETTLED, JobState.UNVERIFIED):
+        mine = _part(job, holder)
+        return job.sealed if job.provider == holder else None if mine is None else mine.sealed
     shown = revealed_of(job, holder)
     return _if_large(shown[1]) if shown is not None and any(_judges(each, filer) for each in disputes) else None
 
