@@ -42,6 +42,7 @@ from vm.tensor import (
     Bundle,
     bytes_of,
     decode_bundle,
+    element_count,
 )
 from vm.tiles import check_tiles
 
@@ -54,6 +55,8 @@ PEAK_BYTES_MAX = 1 << 30
 
 INPUT_BYTES_MAX = BUNDLE_BYTES_MAX - SMALL_BUNDLE_BYTES_MAX
 """Of values: names and shapes take less than the rest."""
+CUT_VALUES_MIN = 5
+"""Of fewer, chance brings those of other weights near in some jobs (ADR 0023)."""
 _HINDRANCES = (Reason.TOO_COSTLY, Reason.INPUT_TOO_LARGE)
 """What stands against any run."""
 _SIZES = (Reason.OUTPUT_TOO_LARGE, Reason.CUT_REFUSED, Reason.TILE_TOO_LARGE)
@@ -182,9 +185,25 @@ def _judge(derived: Derived, told: Meaning, found: _Found) -> None:
         found.add(
             _too_large(Reason.OUTPUT_TOO_LARGE, "outputs", told.output_bytes, change, wanted=OUTPUT_VALUES_BYTES_MAX)
         )
+    _judge_cut(derived, told, found)
+    for refused in hindrances(derived):
+        found.add(refused, exact=False)
+
+
+def _judge_cut(derived: Derived, told: Meaning, found: _Found) -> None:
+    """Note what the values at the cut say against class native."""
     if not derived.cut:
         why = "no product of matrices: the whole model is computed canonically"
         found.add(Refused(Reason.NOT_NATIVE, why=why, change="serve it in class exact"), exact=False)
+    elements = sum(element_count(derived.program.type_of(value).shape) for value in derived.program.cut)
+    if derived.cut and elements < CUT_VALUES_MIN:  # V116
+        refused = Refused(
+            Reason.NOT_NATIVE,
+            seen=f"{elements} values at the cut",
+            wanted=f"at least {CUT_VALUES_MIN}",
+            change="serve it in class exact, or let it answer for several inputs at once",
+        )
+        found.add(refused, exact=False)
     if len(derived.cut) > BUNDLE_TENSORS_MAX:
         refused = Refused(
             Reason.CUT_REFUSED, what="values at the cut", seen=len(derived.cut), wanted=BUNDLE_TENSORS_MAX
@@ -204,8 +223,6 @@ def _judge(derived: Derived, told: Meaning, found: _Found) -> None:
                 Reason.NOT_NATIVE, seen=seen, wanted="floats at the cut", change="serve it in class exact"
             )
             found.add(refused, exact=False)
-    for refused in hindrances(derived):
-        found.add(refused, exact=False)
 
 
 def _judge_cost(told: Meaning, found: _Found) -> None:

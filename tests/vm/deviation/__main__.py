@@ -39,7 +39,7 @@ def main() -> int:
         try:
             subject = Subject(case, library)
             if not subject.is_native:
-                campaign.declined(case.name, "no float value at the cut: class exact alone")
+                campaign.declined(case.name, "too few float values at the cut: class exact alone")
                 continue
             campaign.here(subject)
             campaign.impostors(subject, library)

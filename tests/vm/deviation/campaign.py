@@ -10,7 +10,6 @@ from tests.vm.deviation.emulated import hand_over, result, run_emulated
 from tests.vm.deviation.impostors import ROUNDINGS, with_weights
 from tests.vm.deviation.subject import INFINITE, Runs, Subject, all_settings, changed, digest, settings
 from vm.canonical.fast_library import Library
-from vm.cut import VALUES_MIN
 from vm.noise import HONEST_SIGMA, PAID_SIGMA, SLASHED_SIGMA
 from vm.sandbox_protocol import Optimisation
 
@@ -19,7 +18,7 @@ MORE_INPUTS = 100
 SMALL_BYTES = 400_000
 """Files up to this size do."""
 SHARE_PAID = 20
-"""No more than one in so many impostors may be paid, of crafted models and of those with a handful of values."""
+"""No more than one in so many impostors of a crafted model may be paid; of others each is to be slashed."""
 DECIDED = ("fp16", "bf16", "int8", "pruned", "smaller", "another input")
 """Kinds of impostors of which each is to be slashed."""
 
@@ -203,7 +202,7 @@ def problems(rows: list[Row], *, emulated: bool, is_crafted: bool = False) -> li
                 continue
             if found.paid * SHARE_PAID > found.cases:
                 wrong.append(f"{row.name}: {kind} at {found.least:.1f} σ, {found.paid} of {found.cases} would be paid")
-            elif not is_crafted and row.values >= VALUES_MIN and found.paid + found.doubtful:
+            elif not is_crafted and found.paid + found.doubtful:
                 wrong.append(f"{row.name}: {kind} at {found.least:.1f} σ, within {SLASHED_SIGMA}")
     if emulated and 2 * sum(row.parted for row in measured) < len(measured):
         wrong.append(f"only {sum(row.parted for row in measured)} of {len(measured)} models gave different bits")

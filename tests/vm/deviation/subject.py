@@ -16,11 +16,12 @@ from vm.lowering import TOLERANCE_LEAST
 from vm.manifest import Ratio
 from vm.noise import FLOOR, IN_SIGMA_MAX, THOUSANDTHS, Noise, billionths, ill_conditioned
 from vm.sandbox.calibration import tolerance_of
+from vm.sandbox.checking import CUT_VALUES_MIN
 from vm.sandbox.meaning import derive
 from vm.sandbox.native import Native
 from vm.sandbox.prepared import noises_of
 from vm.sandbox_protocol import Optimisation, Settings
-from vm.tensor import FLOATS, TensorType
+from vm.tensor import FLOATS, TensorType, element_count
 
 Runs = Sequence[Sequence[Array]]
 """For each input the values at the cut."""
@@ -54,8 +55,9 @@ class Subject:
 
     @property
     def is_native(self) -> bool:
-        """Tell whether what is at the cut can be compared: named values, all of them floats."""
-        return bool(self.types) and all(self.derived.cut) and all(type_.dtype in FLOATS for type_ in self.types)
+        """Tell whether what is at the cut can be compared: named values, all of them floats, and not too few (V116)."""
+        few = sum(element_count(type_.shape) for type_ in self.types) < CUT_VALUES_MIN
+        return not few and all(self.derived.cut) and all(type_.dtype in FLOATS for type_ in self.types)
 
     def arrays(self, feeds: Feeds) -> list[Array]:
         """Return an input as the program takes it."""

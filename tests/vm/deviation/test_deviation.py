@@ -82,7 +82,7 @@ def test_a_campaign_names_what_must_not_be() -> None:
     far = Row("far", honest={"here": HONEST_SIGMA + 1.0}, bits={"here": "a"})
     assert problems([far], emulated=False) == [f"far: an honest machine at {HONEST_SIGMA + 1}.0 σ"]
     assert problems([far], emulated=False, is_crafted=True) == []
-    near = Row("near", values=16, impostors={"fp16": Impostor(cases=100, least=60.0, paid=0, doubtful=1)})
+    near = Row("near", impostors={"fp16": Impostor(cases=100, least=60.0, paid=0, doubtful=1)})
     assert problems([near], emulated=False) == [f"near: fp16 at 60.0 σ, within {SLASHED_SIGMA}"]
     assert problems([near], emulated=False, is_crafted=True) == []
     same = Row("same", bits={"a": "x", "b": "x"})
@@ -91,7 +91,7 @@ def test_a_campaign_names_what_must_not_be() -> None:
 
 def test_a_campaign_goes_on_where_it_stopped(tmp_path: Path) -> None:
     state = tmp_path / "state" / "rows.json"
-    campaign, subject = Campaign(state), Subject(by_name("regression"))
+    campaign, subject = Campaign(state), Subject(by_name("mlp"))
     campaign.here(subject)
     campaign.impostors(subject, None)
     again = Campaign(state)
