@@ -1,4 +1,4 @@
-"""Claims: who may make one and what it costs, the draw of fresh workers, and how claims are opened (X10 to X19)."""
+"""Claims: who may make one and what it costs, the draw of fresh workers, and how claims are opened (X10 to X18)."""
 
 from ledger.events import DisputeClaimed, DisputeDrawn, DisputeOpened, DisputeTraced
 from ledger.limits import DRAWS_MAX

@@ -216,7 +216,7 @@ def _told(duel: Duel) -> tuple[list[bytes], list[bytes]]:
 
 
 def _after_run(duel: Duel) -> Duel:
-    """Go into the first part that differs; where one run goes on behind the other, into the last they share (X34)."""
+    """Go into the first part that differs; where one run goes on behind the other, into the last they share (X31)."""
     left, right = _told(duel)
     last = min(len(left), len(right)) - 1
     found = first_difference(left, right)
@@ -227,7 +227,7 @@ def _after_run(duel: Duel) -> Duel:
 
 
 def _at_operation(duel: Duel, leaves: tuple[bytes, bytes]) -> Duel:
-    """Ask for the values that two digests stand for, or for what shows that there is none (X35)."""
+    """Ask for the values that two digests stand for, or for what shows that there is none (X36)."""
     number, perturbed = duel.number, duel.part is Part.PERTURBED
     value = ResultPlace(perturbed=perturbed, number=number, element=0)
     trap = TrapPlace(perturbed=perturbed, number=number)

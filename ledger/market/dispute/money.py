@@ -171,8 +171,10 @@ def _drawn_loss(each: Claimant, parameters: Parameters) -> int:
 
 def _bills(job: Job, dispute: Dispute, ruling: Ruling) -> list[_Bill]:
     """Return what those who claimed the trace that stands are owed: a run and their carriage (X60)."""
-    stands = standing(dispute)
-    right = [each for each in dispute.claims if stands and each.trace == stands[0]]
+    if dispute.outcome is not DisputeOutcome.UPHELD:
+        return []
+    [stands] = standing(dispute)
+    right = [each for each in dispute.claims if each.trace == stands]
     return [
         _Bill(each.who, each.role is Role.DRAWN, run_fee(job) + each.carriage)
         for each in right

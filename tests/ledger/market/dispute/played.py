@@ -280,13 +280,13 @@ class Court:
     def fight(self) -> None:
         """Have everybody do in all duels what they can, until those are over."""
         while self.dispute.stage is DisputeStage.DUEL:
-            moves = [move for move in map(self._move, self.claims) if move is not None]
+            moves = [move for move in map(self.move, self.claims) if move is not None]
             if not moves:
                 self.world.block()
             for name, payload in moves:
                 self.world.do(name, payload)
 
-    def _move(self, name: str) -> tuple[str, DisputePayload] | None:
+    def move(self, name: str) -> tuple[str, DisputePayload] | None:
         """Return what somebody can do now for a trace that a duel asks."""
         fought = self.dispute.duel
         if fought is None or name in self.silent:

@@ -1,0 +1,260 @@
+"""What decided disputes come to, and where every grain goes (X44 to X66)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.market.dispute.money import claim_bond, run_fee
+from ledger.market.dispute.payloads import WHOLE, tail_of
+from ledger.market.dispute.records import DisputeOutcome
+from ledger.market.dispute.verdicts import Fault
+from ledger.market.settlement import verifier_lock
+from ledger.records import Outcome, PayoutKind
+from ledger.state import change
+from ledger.transaction import Decision
+from primitives.units import KARAT
+from tests.ledger.market.dispute.crafted import (
+    CHALLENGER,
+    CLIENT,
+    DRAWN,
+    NUMBERS,
+    PROVIDER,
+    RIGHT,
+    RIVAL,
+    VERIFIERS,
+    WRONG,
+    Case,
+    a_job,
+    nets,
+    ruled,
+)
+from vm.manifest import Class
+
+YES, NO = Decision.ACCEPT, Decision.REJECT
+FEE = NUMBERS.verifier_fee
+LOCK = verifier_lock(NUMBERS)
+SILENCE = LOCK // 10
+FAR, NEAR, HONEST = {PROVIDER: 64_001}, {PROVIDER: 64_000}, {PROVIDER: 16_000}
+
+
+def test_beyond_64_sigma_is_slashed_within_16_is_paid_and_between_forfeits_x51_x55() -> None:
+    job = a_job(YES, YES, YES)
+    assert nets(job, Case(thousandths=FAR))[0] is Outcome.CONVICTED
+    outcome, found = nets(job, Case(thousandths=NEAR))
+    assert outcome is Outcome.GREY
+    assert (found[CLIENT], found[PROVIDER]) == (0, -3 * FEE - 4 * FEE)  # verifiers, and four canonical runs
+    outcome, found = nets(job, Case(thousandths=HONEST))
+    assert outcome is Outcome.CLEARED
+    assert found[PROVIDER] == KARAT * 93 // 100
+
+
+def test_a_convict_loses_all_that_the_job_holds_and_the_client_gets_all_back_x48_x57() -> None:
+    for paid in (False, True):
+        job = a_job(YES, YES, YES, paid=paid)
+        outcome, found = nets(job, Case(thousandths=FAR))
+        assert outcome is Outcome.CONVICTED
+        assert found[CLIENT] == 0
+        earned = KARAT * 93 // 100 if paid else 0
+        assert found[PROVIDER] == earned - job.provider_locked
+        assert all(found[each] == (FEE if paid else 0) - LOCK for each in VERIFIERS)  # X54
+
+
+def test_the_first_who_were_right_and_the_drawn_share_at_most_30_per_cent_x61() -> None:
+    job = a_job(YES, YES, NO)
+    case = Case(challengers={CHALLENGER: RIGHT, RIVAL: RIGHT}, thousandths=FAR)
+    ruling, sums = ruled(job, case)
+    slashed = job.provider_locked + 2 * LOCK
+    bounties = [each for each in sums.payouts if each.kind is PayoutKind.BOUNTY]
+    assert [each.amount for each in bounties] == [slashed * 3 // 10 // 5] * 5
+    assert ruling.faults == {PROVIDER: Fault.BEYOND, VERIFIERS[0]: Fault.FALSE_ACCEPT, VERIFIERS[1]: Fault.FALSE_ACCEPT}
+
+
+def test_a_later_claim_is_paid_its_costs_and_no_bounty_x60_x61() -> None:
+    job = a_job(YES, YES, NO)
+    both = {CHALLENGER: RIGHT, RIVAL: RIGHT}
+    _, found = nets(job, Case(challengers=both, thousandths=FAR, carriage=5, heights={RIVAL: 8}))
+    assert found[RIVAL] == run_fee(job) + 5
+    assert found[CHALLENGER] > found[RIVAL]
+
+
+def test_no_bounty_goes_to_who_shares_an_operator_with_the_accused_x62() -> None:
+    job = a_job(YES, YES, NO)
+    plain = nets(job, Case(thousandths=FAR))[1]
+    own = nets(job, Case(thousandths=FAR), operators={CHALLENGER: PROVIDER})[1]
+    shared = nets(job, Case(thousandths=FAR), operators={CHALLENGER: RIVAL, PROVIDER: RIVAL})[1]
+    assert plain[CHALLENGER] > own[CHALLENGER] == shared[CHALLENGER] == run_fee(job)
+
+
+@pytest.mark.parametrize("paid", [False, True])
+def test_a_claim_that_nobody_confirms_slashes_nobody_and_bonds_return_x46_x64(paid: bool) -> None:
+    job = a_job(YES, YES, YES, paid=paid)
+    case = Case(drawn=[], thousandths=FAR)
+    assert case.decided(job).outcome is DisputeOutcome.UNCONFIRMED
+    outcome, found = nets(job, case)
+    assert outcome is (Outcome.CLEARED if paid else Outcome.UNDECIDED)
+    assert found[CHALLENGER] == 0
+    assert found.get(PROVIDER, 0) == (KARAT * 93 // 100 if paid else 0)
+    assert found.get(VERIFIERS[0], 0) == (FEE if paid else 0)
+
+
+def test_who_beats_a_stranger_of_his_own_confirms_nothing_x45() -> None:
+    """A liar who opens two claims and lets one beat the other has convicted nobody."""
+    job = a_job(YES, YES, YES)
+    case = Case(challengers={CHALLENGER: RIGHT, RIVAL: WRONG}, drawn=[], fallen={WRONG: RIGHT}, thousandths=FAR)
+    assert case.decided(job).outcome is DisputeOutcome.UPHELD
+    assert ruled(job, case)[0].outcome is Outcome.UNDECIDED
+
+
+@pytest.mark.parametrize("loser", ["provider", "drawn"])
+def test_who_beats_the_accused_or_a_drawn_worker_may_convict_x45(loser: str) -> None:
+    job = a_job(YES, YES, YES)
+    parties = {PROVIDER: WRONG} if loser == "provider" else {}
+    drawn = [WRONG] if loser == "drawn" else []
+    case = Case(parties=parties, drawn=drawn, fallen={WRONG: RIGHT}, thousandths=FAR)
+    assert ruled(job, case)[0].outcome is Outcome.CONVICTED
+
+
+def test_where_no_trace_stands_the_job_is_void_and_every_claim_fails_x46() -> None:
+    job = a_job(YES, YES, NO)
+    case = Case(challengers={CHALLENGER: RIGHT, RIVAL: WRONG}, drawn=[], fallen={RIGHT: None, WRONG: None})
+    outcome, found = nets(job, case)
+    bond = claim_bond(NUMBERS, job)
+    assert outcome is Outcome.UNDECIDED
+    assert (found[CHALLENGER], found[RIVAL], found[CLIENT], found[b""]) == (-bond, -bond, 0, 2 * bond)
+
+
+def test_a_reject_of_what_is_within_8_sigma_is_slashed_and_of_more_is_not_x54() -> None:
+    for thousandths, fault in ((8_000, Fault.FALSE_REJECT), (8_001, None)):
+        ruling, _ = ruled(a_job(YES, YES, NO), Case(thousandths={PROVIDER: thousandths}))
+        assert ruling.outcome is Outcome.CLEARED
+        assert ruling.faults.get(VERIFIERS[2]) is fault
+    _, found = nets(a_job(YES, YES, NO), Case(thousandths={PROVIDER: 8_001}))
+    assert found[VERIFIERS[2]] == FEE
+
+
+def test_a_reject_is_no_false_verdict_where_the_label_is_wrong_though_the_values_are_right_x52() -> None:
+    job = a_job(YES, YES, NO)
+    ruling, _ = ruled(job, Case(), Case(subject=tail_of(PROVIDER), outputs=[PROVIDER]))
+    assert ruling.outcome is Outcome.CONVICTED
+    assert VERIFIERS[2] not in ruling.faults
+    doubted, _ = ruled(job, Case(), Case(subject=tail_of(PROVIDER), outputs=[PROVIDER], drawn=[]))
+    assert doubted.outcome is Outcome.UNDECIDED
+    assert doubted.faults == {}
+
+
+def test_verifiers_are_judged_by_their_own_values_too_x51_x52_x55() -> None:
+    job = a_job(YES, YES, YES)
+    first, second, third = VERIFIERS
+    ruling, _ = ruled(
+        job, Case(thousandths={first: 70_000, second: 20_000}), Case(subject=tail_of(third), outputs=[third])
+    )
+    assert ruling.outcome is Outcome.CLEARED
+    assert ruling.faults == {first: Fault.BEYOND, second: Fault.GREY, third: Fault.WRONG_OUTPUT}
+    _, found = nets(job, Case(thousandths={first: 70_000, second: 20_000}))
+    assert (found[first], found[second], found[third]) == (-LOCK, -FEE, FEE)
+    assert found[PROVIDER] == KARAT * 93 // 100
+
+
+def test_the_grey_zone_costs_what_a_lower_audit_rate_would_have_gained_x55() -> None:
+    fair = nets(a_job(price=KARAT), Case(thousandths=NEAR))[1][PROVIDER]
+    seldom = nets(a_job(price=KARAT, audit=5_000), Case(thousandths=NEAR))[1][PROVIDER]
+    assert fair - seldom == KARAT
+
+
+def test_a_job_found_grey_after_it_was_paid_gives_the_client_its_money_back_x55_x57() -> None:
+    job = a_job(YES, YES, YES, paid=True)
+    outcome, found = nets(job, Case(thousandths=NEAR))
+    assert outcome is Outcome.GREY
+    assert found[CLIENT] == 0
+
+
+def test_an_ill_conditioned_job_slashes_nobody_and_pays_for_the_runs_x53() -> None:
+    outcome, found = nets(a_job(YES, YES, NO), Case(ill_conditioned=True, thousandths=FAR))
+    assert outcome is Outcome.ILL_CONDITIONED
+    assert (found[CLIENT], found[PROVIDER]) == (-4 * FEE, FEE)
+    assert [found[each] for each in VERIFIERS] == [FEE] * 3
+    paid = a_job(YES, YES, NO, paid=True)
+    assert ruled(paid, Case(ill_conditioned=True, thousandths=FAR))[0].outcome is Outcome.CLEARED
+
+
+def test_a_confessed_canary_convicts_no_provider_and_judges_who_accepted_it_x49() -> None:
+    job = change(a_job(YES, YES, NO), canary_opened=True)
+    ruling, _ = ruled(job, Case(thousandths=FAR))
+    assert ruling.outcome is Outcome.CANARY
+    assert not ruling.is_slashed(PROVIDER)
+    assert [ruling.faults.get(each) for each in VERIFIERS] == [Fault.FALSE_ACCEPT, Fault.FALSE_ACCEPT, None]
+
+
+def test_in_class_exact_any_output_that_differs_is_beyond_x51() -> None:
+    ruling, _ = ruled(a_job(YES, YES, NO, class_=Class.EXACT), Case(outputs=[PROVIDER]))
+    assert ruling.outcome is Outcome.CONVICTED
+    assert ruling.faults[PROVIDER] is Fault.BEYOND
+
+
+def test_a_failed_bond_pays_who_was_right_before_it_burns_x59_x63() -> None:
+    job = a_job(YES, YES, YES, paid=True)
+    bond = claim_bond(NUMBERS, job)
+    liar = Case(challengers={CHALLENGER: WRONG, RIVAL: RIGHT}, fallen={WRONG: RIGHT}, carriage=7)
+    _, found = nets(job, liar)
+    assert (found[CHALLENGER], found[RIVAL], found[DRAWN[0]]) == (-bond, FEE + 7, FEE + 7)
+    # Where nobody has failed or is at fault, who opened it pays the drawn.
+    _, found = nets(job, Case(carriage=7))
+    assert (found[CHALLENGER], found[DRAWN[0]]) == (-3 * (FEE + 7), FEE + 7)
+
+
+def test_drawn_workers_lose_as_silent_verifiers_for_silence_and_all_for_a_false_trace_x15() -> None:
+    job = a_job(YES, YES, YES, paid=True)
+    _, found = nets(job, Case(drawn=[RIGHT, None, WRONG], fallen={WRONG: RIGHT}))
+    assert [found[each] for each in DRAWN] == [FEE, -SILENCE, -LOCK]
+
+
+def test_a_partys_false_claim_is_answered_for_by_what_the_job_holds_x12() -> None:
+    job = a_job(YES, YES, YES, paid=True)
+    bond = claim_bond(NUMBERS, job)
+    _, found = nets(job, Case(parties={PROVIDER: WRONG, VERIFIERS[0]: WRONG}, fallen={WRONG: RIGHT}))
+    assert found[PROVIDER] == KARAT * 93 // 100 - bond
+    assert found[VERIFIERS[0]] == FEE - LOCK
+
+
+def test_a_silent_verifier_of_a_disputed_job_loses_what_silence_costs_j43() -> None:
+    _, found = nets(a_job(YES, NO, None), Case(thousandths=FAR))
+    assert found[VERIFIERS[2]] == -SILENCE
+
+
+some_trace = st.one_of(st.none(), st.integers(0, 2))
+far = st.sampled_from([0, 8_001, 20_000, 70_000])
+
+
+@st.composite
+def cases(draw: st.DrawFn, subjects: list[bytes | None]) -> Case:
+    party = draw(st.sampled_from(subjects))
+    fallen = {at: draw(st.sampled_from([None, 0, 1, 2])) for at in draw(st.sets(st.integers(0, 2), min_size=2))}
+    return Case(
+        subject=WHOLE if party is None else tail_of(party),
+        challengers={CHALLENGER: draw(some_trace), RIVAL: draw(some_trace)},
+        parties={PROVIDER: draw(some_trace), VERIFIERS[0]: draw(some_trace)} if draw(st.booleans()) else {},
+        drawn=draw(st.lists(some_trace, max_size=3)),
+        fallen=fallen,
+        thousandths={each: draw(far) for each in (PROVIDER, *VERIFIERS)},
+        outputs=[each for each in (PROVIDER, *VERIFIERS) if draw(st.booleans()) and party == each],
+        ill_conditioned=draw(st.booleans()) and draw(st.booleans()),
+        carriage=draw(st.integers(0, KARAT)),
+    )
+
+
+@given(data=st.data(), paid=st.booleans(), audit=st.integers(1, 10_000))
+def test_whatever_was_claimed_and_proved_no_grain_is_made_or_lost_x66(
+    data: st.DataObject, paid: bool, audit: int
+) -> None:
+    verdicts = data.draw(st.lists(st.sampled_from([YES, NO, None]), min_size=3, max_size=3))
+    job = a_job(*verdicts, paid=paid, audit=audit)
+    told = [data.draw(cases([None]))]
+    if data.draw(st.booleans()):
+        told.append(data.draw(cases([PROVIDER, VERIFIERS[1]])))
+    _, found = nets(job, *told)
+    ruling, sums = ruled(job, *told)
+    held = {PROVIDER: job.provider_locked, **{each.worker: each.locked for each in job.verifiers}}
+    assert all(0 < each.amount <= held[each.worker] for each in sums.penalties)
+    assert found[CLIENT] >= -(job.price + 3 * FEE)
+    if ruling.outcome in (Outcome.CONVICTED, Outcome.GREY) and not ruling.is_slashed(CLIENT):
+        assert found[CLIENT] == 0 or ruling.outcome is Outcome.GREY
