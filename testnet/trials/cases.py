@@ -20,7 +20,7 @@ HONEST, LIAR = "worker0", "worker9"
 MANIFEST = Manifest(
     workers=[Worker(behaviour="puppet") for _ in range(WORKERS)],
     parameters=Parameters(
-        contest_ms=40 * SECOND_MS,
+        contest_ms=60 * SECOND_MS,
         challenge_ms=90 * SECOND_MS,
         withheld_ms=20 * SECOND_MS,
         dispute_claim_ms=30 * SECOND_MS,
@@ -135,6 +135,15 @@ def _mute(stage: Stage, outcome: Outcome) -> None:
     trial.judge(Expected(state="past_challenge", ruled="cleared", slashed=set(), loses={liar}))
 
 
+def _lazy_verifier(stage: Stage, outcome: Outcome) -> None:
+    # A verifier copies what its provider leaks to it. The job is a canary: what it copies is false on purpose.
+    trial = Trial(stage, outcome)
+    job = trial.plant(provider=HONEST)
+    lazy = stage.drawn(job)[0]
+    stage.play(job, "verify", {lazy: "lazy"})
+    trial.judge(Expected(state="void", ruled="canary", slashed={lazy}))
+
+
 def _undrawn(stage: Stage, trial: Trial, provider: str, provide: dict[str, str]) -> str:
     """Return a job that was not drawn, of a provider that has earned some trust."""
     for _ in range(WARM_UP):
@@ -168,6 +177,7 @@ CASES = (
     Case(name="grey-zone", words="values in the grey zone forfeit, and slash nobody", play=_grey_zone),
     Case(name="wrong-label", words="right values at the cut with a wrong label are slashed", play=_wrong_label),
     Case(name="false-rivals", words="two rival claims, both false, are both struck", play=_false_rivals),
+    Case(name="lazy-verifier", words="a lazy verifier is caught by a canary", play=_lazy_verifier),
     Case(name="mute", words="a claimant that is silent in a duel is struck", play=_mute),
     Case(name="unopposed", words="an unopposed false claim without a drawn worker slashes nobody", play=_unopposed),
 )

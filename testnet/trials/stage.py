@@ -89,6 +89,13 @@ class Stage:
         self.play(told["id"], "provide", play or {})
         return str(told["id"])
 
+    def plant(self, *, provider: str, key: str = "dev1") -> str:
+        """Order a canary of a worker, and return the job's id."""
+        words = ["worker", "canary", self.model, "--input", str(self._input_file()), "--max-price", "0.1"]
+        told = self.assay(*words, "--worker-home", str(self.directory / provider), "--key", key)
+        self.play(told["job"], "provide", {})
+        return str(told["job"])
+
     def play(self, job: str, role: str, cast: Cast) -> None:
         """Say what workers play in a role for a job; who is not named is honest."""
         order(self.directory, bytes.fromhex(job), role, cast)

@@ -51,6 +51,13 @@ class Trial:
         self._job = self._outcome.job = self._stage.submit(provider=provider, tier=tier, key=key, play=provide)
         return self._job
 
+    def plant(self, *, provider: str, key: str = "dev1") -> str:
+        """Have a worker's operator order a canary, note who holds what before it, and return its id."""
+        self._outcome.before = self._stage.holdings()
+        self._client = key
+        self._job = self._outcome.job = self._stage.plant(provider=provider, key=key)
+        return self._job
+
     def strangers(self, count: int) -> list[str]:
         """Return workers that have no part in the job."""
         told = self._stage.job(self._job)

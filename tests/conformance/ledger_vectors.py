@@ -21,8 +21,10 @@ from ledger.market.dispute.payloads import (
 )
 from ledger.market.draw import pick, weights
 from ledger.market.order_payloads import BatchAccept, CanaryOpen
+from ledger.market.receipt import encode_receipt
 from ledger.market.withheld.payloads import Stage, WithheldChunk, WithheldFile
 from ledger.onion import grow, reveal
+from ledger.stake.epochs import set_hash
 from ledger.stake.keys import prove
 from ledger.state import change
 from ledger.transaction import (
@@ -34,6 +36,7 @@ from ledger.transaction import (
     LoweringPublish,
     Payload,
     ProviderReveal,
+    SampleOpen,
     Transfer,
     Undelegate,
     ValidatorExit,
@@ -53,6 +56,7 @@ from ledger.tree import tree_of
 from primitives import codec
 from primitives.reasons import Reason
 from testnet.kit import ledger_builders as kit
+from testnet.kit.receipt_builders import a_receipt
 from tests.ledger.played_history import SCRIPTS, digest_of, played
 from vm.lowering import classes_of
 from vm.manifest import Class
@@ -93,6 +97,7 @@ PAYLOADS: list[Payload] = [
     kit.a_batch(b"one", b"two"),
     BatchAccept(batch=JOB, items=[0, 2], price=10),
     CanaryOpen(job=JOB, salt=JOB),
+    SampleOpen(job=JOB, cut=[], outputs=[]),
     JobAccept(job=JOB, price=10),
     JobCommit(job=JOB, commitment=JOB),
     VerifierCommit(job=JOB, commitment=JOB),
@@ -201,6 +206,24 @@ def _history() -> list[Vector]:
     ]
 
 
+def _receipts() -> list[Vector]:
+    """Return the whole file of a job that nobody accepted, and the hash of that of a job that was settled."""
+    world = kit.a_world()
+    found: list[Vector] = []
+    for script in (kit.Script(accepts=False), kit.Script()):
+        receipt = a_receipt(world, kit.run_job(world, script))
+        file = encode_receipt(receipt)
+        vector: Vector = {
+            "job": receipt.job.hex(),
+            "genesis": world.charter.hash.hex(),
+            "validators": set_hash(receipt.proven.validators).hex(),
+            "transactions": len(receipt.transactions),
+            "sha256 of file": hashlib.sha256(file).hexdigest(),
+        }
+        found.append(vector if script.accepts else {**vector, "file": file.hex()})
+    return found
+
+
 def build() -> dict[str, list[Vector]]:
     """Return all vectors, as this implementation computes them."""
     return {
@@ -211,6 +234,7 @@ def build() -> dict[str, list[Vector]]:
         "draws": _draws(),
         "onions": _onions(),
         "history": _history(),
+        "receipts": _receipts(),
     }
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from node.ports import Machine, Role
 from testnet.kit.liars.copying import Copying, search_through
+from testnet.kit.liars.lazy import Lazy
 from testnet.kit.liars.puppet import Puppet
 from testnet.kit.liars.silence import Slow, Speechless, Unrevealing
 from testnet.kit.liars.values import Liar, Noisy, NudgeCut, OtherInput, SwapTopTwo
@@ -20,6 +21,7 @@ BEHAVIOURS: dict[str, Callable[[Machine, Path], Machine]] = {
     "silent-after-commit": lambda engine, _: Unrevealing(engine),
     "never-reveals": lambda engine, _: Unrevealing(engine, Role.VERIFY),
     "slow": lambda engine, _: Slow(engine),
+    "lazy": lambda engine, home: Lazy(engine, home.parent),
     "puppet": Puppet,
 }
 """By name: what to put around the engine of the node in a home directory."""

@@ -7,6 +7,7 @@ from node.ports import Machine, Role, Task, TaskResult, Told
 from testnet.kit.liars.around import Around
 from testnet.kit.liars.claims import Absent, Forger, Mute
 from testnet.kit.liars.grey import Grey
+from testnet.kit.liars.lazy import Lazy
 from testnet.kit.liars.script import part_of, read_cast
 from testnet.kit.liars.silence import Speechless, Unrevealing
 from testnet.kit.liars.values import NudgeCut, OtherInput, SwapTopTwo
@@ -28,6 +29,8 @@ CLAIMED: dict[str, Callable[[Machine], Machine]] = {
     "absent": Absent,
 }
 """What can be ordered of the answers in the disputes of a job."""
+LAZY = "lazy"
+"""What can be ordered of a verifier besides: to copy what the provider has."""
 DISPUTE = "dispute"
 """The role in which they are ordered."""
 
@@ -46,6 +49,8 @@ class Puppet(Around):
         part = await part_of(self._home, task.job, task.role.value)
         if part is None:
             return await self._engine.run(task)
+        if part == LAZY:
+            return await Lazy(self._engine, self._home.parent).run(task)
         return await PLAYED[part](self._engine, task.role).run(task)
 
     async def ask(self, task: Task, asked: Asked, told: type[Told], *, cut: bytes | None = None) -> Told:
