@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from benches import (
     canonical,
     cost,
+    disputes,
     finality,
     floods,
     gas,
@@ -28,6 +29,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "sync": sync.run,
     "cost": cost.run,
     "referee": referee.run,
+    "disputes": disputes.run,
     "native": native.run,
     "canonical": canonical.run,
     "warm": warm.run,

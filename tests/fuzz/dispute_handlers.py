@@ -27,7 +27,7 @@ from vm.referee.output import OutputProof
 from vm.referee.reach import Range
 from vm.referee.showing import defence
 from vm.referee.source import FrameProof, Held, Piece, Source, SourceProof, leaf_range
-from vm.tensor import ROOT_LEAF_BYTES, bytes_of, element_count
+from vm.tensor import BUNDLE_TENSORS_MAX, ROOT_LEAF_BYTES, bytes_of, element_count
 from vm.trace import Run, Trace, trap_digest
 
 JOB = a_job()
@@ -134,7 +134,11 @@ def _noise(shown: NoiseAccusation) -> tuple[Trace, NoiseAccusation]:
     rows = max(1, element_count(shown.values[0].type.shape) // max(1, (shown.values[0].type.shape or [1])[-1]))
     noise = _root_at(codec.encode(shown.told), shown.row, rows, shown.told_proof)
     trace = msgspec.structs.replace(
-        WHOLE.trace, program=outline_root(told), first=runs[0], perturbed=runs[1], noise=[noise] * (shown.place + 1)
+        WHOLE.trace,
+        program=outline_root(told),
+        first=runs[0],
+        perturbed=runs[1],
+        noise=_as_many(noise, shown.place),
     )
     return trace, msgspec.structs.replace(shown, outline=told)
 
@@ -147,7 +151,8 @@ def _fed_beyond(raw: bytes) -> None:
             trace, measure = _measured(shown.measure)
             fitted = msgspec.structs.replace(shown, measure=measure)
             opened = measure.values[0].type
-            held = _held(Layout([b"cut0"] * (measure.place + 1), [opened] * (measure.place + 1)), shown.piece)
+            many = min(measure.place, BUNDLE_TENSORS_MAX) + 1
+            held = _held(Layout([b"cut0"] * many, [opened] * many), shown.piece)
             judge_beyond(trace, fitted, party._replace(cut=held))
         case ConditionProof():
             trace, measure = _measured(shown.measure)
@@ -190,9 +195,18 @@ def _measured(measure: Measure) -> tuple[Trace, Measure]:
     rows = element_count(shape) // length
     noise = _root_at(codec.encode(measure.row), measure.element // length, rows, measure.row_proof)
     trace = msgspec.structs.replace(
-        WHOLE.trace, program=outline_root(told), first=runs[0], perturbed=runs[1], noise=[noise] * (measure.place + 1)
+        WHOLE.trace,
+        program=outline_root(told),
+        first=runs[0],
+        perturbed=runs[1],
+        noise=_as_many(noise, measure.place),
     )
     return trace, msgspec.structs.replace(measure, outline=told)
+
+
+def _as_many(root: bytes, place: int) -> list[bytes]:
+    """Return a root that stands at a place, if a trace has so many."""
+    return [root] * (min(place, BUNDLE_TENSORS_MAX) + 1)
 
 
 def _opened(opened: Opened, element: int) -> bytes:
