@@ -1,22 +1,23 @@
 """What a job may cost its parties, told before anybody signs: the endings of `settlement`, played through (J46)."""
 
+import enum
 from dataclasses import dataclass
+from typing import assert_never
 
 from ledger.market.drawing import new_verifier
-from ledger.market.settlement import ending, provider_lock, verifier_lock
+from ledger.market.settlement import ending, lost_by_silence, provider_lock, verifier_lock
 from ledger.market.submitting import new_job
-from ledger.parameters import Parameters, Tier
-from ledger.records import Job, Outcome
+from ledger.parameters import K_MAX, Parameters, Tier, accepts_needed
+from ledger.records import Job, Outcome, Verifier
 from ledger.state import change
 from ledger.transaction import Decision, JobSubmit
 from primitives.content import ContentId
 from primitives.hashing import ZERO_HASH
+from primitives.units import BASIS
 from vm.manifest import Class
 
 _CLIENT, _PROVIDER, _OWNER = bytes(20), b"\x01" * 20, b"\x02" * 20
-_VERIFIERS = 3
-"""Of the tier that is told."""
-_NAMES = [bytes([3 + at]) * 20 for at in range(_VERIFIERS)]
+_NAMES = [bytes([3 + at]) * 20 for at in range(K_MAX)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,80 +34,119 @@ class Cost:
     """One that was drawn and did not commit, or did not reveal."""
 
 
+class _Part(enum.Enum):
+    """How many verifiers do something."""
+
+    NONE = enum.auto()
+    TOO_FEW = enum.auto()
+    """One less than it takes to settle."""
+    ALL = enum.auto()
+
+    def of(self, k: int) -> int:
+        """Return how many of `k` that is."""
+        match self:
+            case _Part.NONE:
+                return 0
+            case _Part.TOO_FEW:
+                return accepts_needed(k) - 1
+            case _Part.ALL:
+                return k
+            case _:
+                assert_never(self)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Play:
     """How far a job came before it ended: who acted."""
 
     accepted: bool = True
     drawn: bool = True
-    committed: int = _VERIFIERS
-    revealed: int = 0
+    committed: _Part = _Part.ALL
+    revealed: _Part | None = None
+    """None: it never came to that."""
 
 
 _PLAYS = {
-    Outcome.SETTLED: _Play(revealed=_VERIFIERS),
+    Outcome.SETTLED: _Play(revealed=_Part.ALL),
+    Outcome.UNCHALLENGED: _Play(drawn=False),
     Outcome.NOT_ACCEPTED: _Play(accepted=False, drawn=False),
     Outcome.PROVIDER_SILENT_AFTER_ACCEPT: _Play(drawn=False),
     Outcome.NOT_DRAWN: _Play(drawn=False),
-    Outcome.NO_VERIFIER_COMMITTED: _Play(committed=0),
+    Outcome.NO_VERIFIER_COMMITTED: _Play(committed=_Part.NONE),
     Outcome.PROVIDER_SILENT_AT_REVEAL: _Play(),
-    Outcome.REJECTED: _Play(revealed=1),
-    Outcome.TOO_FEW_REVEALS: _Play(revealed=1),
+    Outcome.REJECTED: _Play(revealed=_Part.TOO_FEW),
+    Outcome.TOO_FEW_REVEALS: _Play(revealed=_Part.TOO_FEW),
     Outcome.DECLINED: _Play(accepted=False, drawn=False),
 }
 
 
-def cost_table(parameters: Parameters, max_price: int) -> list[Cost]:
-    """Return what each ending costs whom, for a job that is provided at its price cap."""
-    return [_cost(parameters, max_price, outcome) for outcome in _PLAYS]
+def cost_table(parameters: Parameters, max_price: int, tier: Tier, *, at_risk: int = 0) -> list[Cost]:
+    """Return what each ending without a dispute costs whom, for a job that is provided at its price cap."""
+    may_be_spared = parameters.tiers.of(tier).q_bps < BASIS
+    asked = _asked(tier, max_price, at_risk)
+    return [
+        _cost(parameters, asked, outcome) for outcome in _PLAYS if outcome is not Outcome.UNCHALLENGED or may_be_spared
+    ]
 
 
-def _cost(parameters: Parameters, max_price: int, outcome: Outcome) -> Cost:
+def job_at_cap(parameters: Parameters, max_price: int, tier: Tier) -> Job:
+    """Return a job that is provided at its price cap, for what it holds of whom."""
+    return _played(parameters, _asked(tier, max_price, 0), _Play(drawn=False))
+
+
+def _asked(tier: Tier, max_price: int, at_risk: int) -> JobSubmit:
+    return JobSubmit(
+        model=ZERO_HASH,
+        lowering=ZERO_HASH,
+        input=ContentId(root=ZERO_HASH, length=0),
+        tier=tier,
+        class_=Class.NATIVE,
+        max_price=max_price,
+        provider=None,
+        at_risk=at_risk,
+        reply_key=None,
+        canary=ZERO_HASH,
+    )
+
+
+def _cost(parameters: Parameters, asked: JobSubmit, outcome: Outcome) -> Cost:
     play = _PLAYS[outcome]
-    job = _played(parameters, max_price, play)
+    job = _played(parameters, asked, play)
     ended = ending(job, outcome, parameters, owner=_OWNER)
 
     def net(party: bytes) -> int:
         got = sum(each.amount for each in ended.payouts if each.to == party)
         return got - sum(each.amount for each in ended.penalties if each.worker == party)
 
-    # The first verifier did its part wherever one could; what a silent one loses is the same in every ending.
-    nobody = ending(job, Outcome.NO_VERIFIER_COMMITTED, parameters, owner=_OWNER)
-    lost = sum(each.amount for each in nobody.penalties[:1])
+    worked = (play.committed if play.revealed is None else play.revealed).of(job.k) if play.drawn else 0
+    # What a silent verifier loses is the same in every ending.
+    lost = sum(each.amount for each in lost_by_silence([_verifier(parameters, _NAMES[0])], parameters))
     return Cost(
         outcome=outcome,
         client=net(_CLIENT) - job.escrow,
         provider=net(_PROVIDER),
-        verifier=net(_NAMES[0]) if play.committed else 0,
-        silent_verifier=-lost,
+        verifier=net(_NAMES[0]) if worked else 0,
+        silent_verifier=-lost if play.drawn else 0,
     )
 
 
-def _played(parameters: Parameters, max_price: int, play: _Play) -> Job:
+def _played(parameters: Parameters, asked: JobSubmit, play: _Play) -> Job:
     """Return a job at its price cap that has come so far."""
-    wanted = JobSubmit(
-        model=ZERO_HASH,
-        lowering=ZERO_HASH,
-        input=ContentId(root=ZERO_HASH, length=0),
-        tier=Tier.HIGH,
-        class_=Class.NATIVE,
-        max_price=max_price,
-        provider=None,
-        at_risk=0,
-        reply_key=None,
-        canary=ZERO_HASH,
-    )
-    job = new_job(parameters, _CLIENT, wanted, run_ms=0)
+    job = new_job(parameters, _CLIENT, asked, run_ms=0)
     if not play.accepted:
         return job
+    commit, reveal = play.committed.of(job.k), (play.revealed or _Part.NONE).of(job.k)
     verifiers = [
         change(
-            new_verifier(address),
-            locked=verifier_lock(parameters),
-            commitment=ZERO_HASH if at < play.committed else None,
-            verdict=Decision.ACCEPT if at < play.revealed else None,
+            _verifier(parameters, name),
+            commitment=ZERO_HASH if at < commit else None,
+            verdict=Decision.ACCEPT if at < reveal else None,
         )
-        for at, address in enumerate(_NAMES if play.drawn else [])
+        for at, name in enumerate(_NAMES[: job.k] if play.drawn else [])
     ]
-    locked = provider_lock(job, max_price)
-    return change(job, provider=_PROVIDER, price=max_price, provider_locked=locked, verifiers=verifiers)
+    locked = provider_lock(job, job.max_price)
+    return change(job, provider=_PROVIDER, price=job.max_price, provider_locked=locked, verifiers=verifiers)
+
+
+def _verifier(parameters: Parameters, name: bytes) -> Verifier:
+    return change(new_verifier(name), locked=verifier_lock(parameters))

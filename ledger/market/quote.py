@@ -133,7 +133,7 @@ def quote(charter: Charter, state: State, wanted: JobSubmit, *, client: bytes | 
         fee=fee,
         run_ms=job.run_ms,
         deadlines=_deadlines(parameters, job.run_ms),
-        endings=cost_table(parameters, price),
+        endings=cost_table(parameters, price, wanted.tier, at_risk=wanted.at_risk),
     )
 
 

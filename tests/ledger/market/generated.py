@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from ledger.market.costs import cost_table
+from ledger.market.costs import cost_table, job_at_cap
 from ledger.market.lifecycle import FINAL_STATES, LIFE_CYCLE, time_allowed
-from ledger.parameters import Parameters
+from ledger.parameters import Parameters, Tier, accepts_needed
 from ledger.records import JobState
-from primitives.units import KARAT
+from primitives.units import BASIS, KARAT
 
 PAGE = Path(__file__).parents[3] / "docs" / "spec" / "market.md"
 
@@ -45,19 +45,43 @@ def costs() -> str:
         return f"{grains / KARAT:+.3f}" if grains else "0"
 
     lines = ["| ending | client | provider | verifier | silent verifier |", "| --- | --- | --- | --- | --- |"]
-    for cost in cost_table(Parameters(), KARAT):
+    rows = {cost.outcome: cost for tier in (Tier.HIGH, Tier.SPOT) for cost in cost_table(Parameters(), KARAT, tier)}
+    high = {cost.outcome: cost for cost in cost_table(Parameters(), KARAT, Tier.HIGH)}
+    for outcome, cost in (rows | high).items():
         amounts = (cost.client, cost.provider, cost.verifier, cost.silent_verifier)
-        lines.append(f"| {cost.outcome.name} | " + " | ".join(map(karat, amounts)) + " |")
+        name = outcome.name if outcome in high else f"{outcome.name} (spot)"
+        lines.append(f"| {name} | " + " | ".join(map(karat, amounts)) + " |")
+    return "\n".join(lines)
+
+
+def tiers() -> str:
+    """Return what each tier asks, and what a job of 1 karat holds of whom."""
+    lines = ["| tier | q | k | bond multiple | accepts to settle | client pays in | provider locks | runs per job |"]
+    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for tier in Tier:
+        terms, job = Parameters().tiers.of(tier), job_at_cap(Parameters(), KARAT, tier)
+        runs = f"{1 + terms.q_bps * terms.k / BASIS:g}"
+        share = f"{terms.q_bps / BASIS:g}"
+        held = f"{job.escrow / KARAT:.2f} | {job.provider_locked / KARAT:.2f}"
+        lines.append(
+            f"| {tier.name.lower()} | {share} | {terms.k} | {terms.bond_multiple} | {accepts_needed(terms.k)} |"
+            f" {held} | {runs} |"
+        )
     return "\n".join(lines)
 
 
 def written(page: str) -> str:
     """Return the page with its generated parts as the code gives them."""
-    for name, text in {"life-cycle": life_cycle(), "deadlines": deadlines(), "costs": costs()}.items():
+    for name, text in {
+        "life-cycle": life_cycle(),
+        "deadlines": deadlines(),
+        "costs": costs(),
+        "tiers": tiers(),
+    }.items():
         begin, end = rf"<!-- {name}: written by [^>]*-->", f"<!-- end of {name} -->"
-        parts = re.fullmatch(rf"(.*{begin}\n).*({end}.*)", page, re.DOTALL)
-        assert parts is not None, name
-        page = parts[1] + text + "\n" + parts[2]
+        around = re.fullmatch(rf"(.*{begin}\n).*({end}.*)", page, re.DOTALL)
+        assert around is not None, name
+        page = around[1] + text + "\n" + around[2]
     return page
 
 

@@ -131,6 +131,7 @@ CASES = {
     ),
 }
 
+
 def a_world() -> World:
     """Return a world in which nobody is left to replace a silent verifier."""
     return kit.a_world(kit.a_genesis(workers=4))

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -5,11 +6,11 @@ from ledger.market.costs import cost_table
 from ledger.market.drawing import new_verifier
 from ledger.market.settlement import ending, provider_lock, verifier_lock
 from ledger.market.submitting import new_job
-from ledger.parameters import Parameters
+from ledger.parameters import Parameters, Tier, accepts_needed
 from ledger.records import Job, Outcome
 from ledger.state import change
 from ledger.transaction import Decision
-from primitives.units import KARAT
+from primitives.units import BASIS, KARAT
 from testnet.kit import ledger_builders as kit
 
 OWNER = kit.address("publisher")
@@ -95,7 +96,7 @@ def test_a_client_never_pays_more_than_price_and_fees(given_job: tuple[Parameter
 
 
 def test_the_cost_table_has_every_ending_and_these_numbers() -> None:
-    rows = {cost.outcome: cost for cost in cost_table(Parameters(), KARAT)}
+    rows = {cost.outcome: cost for cost in cost_table(Parameters(), KARAT, Tier.HIGH)}
     told = {each: (row.client, row.provider, row.verifier, row.silent_verifier) for each, row in rows.items()}
     fee = KARAT // 100
     assert told == {
@@ -109,3 +110,21 @@ def test_the_cost_table_has_every_ending_and_these_numbers() -> None:
         Outcome.TOO_FEW_REVEALS: (0, 0, fee, -5 * fee),
         Outcome.DECLINED: (0, 0, 0, 0),
     }
+
+
+@pytest.mark.parametrize(("tier", "k", "multiple"), [(1, 1, 12), (2, 1, 4), (3, 3, 2), (4, 7, 2)])
+def test_the_cost_table_of_a_tier_counts_its_verifiers_and_bond_j46(tier: int, k: int, multiple: int) -> None:
+    rows = {cost.outcome: cost for cost in cost_table(Parameters(), KARAT, Tier(tier), at_risk=KARAT)}
+    fee = KARAT // 100
+    assert (Outcome.UNCHALLENGED in rows) == (tier == Tier.SPOT)
+    assert rows[Outcome.SETTLED].client == -KARAT - k * fee
+    assert rows[Outcome.PROVIDER_SILENT_AT_REVEAL].provider == -(multiple * 2 * KARAT + k * fee) // 2
+    few = rows[Outcome.TOO_FEW_REVEALS]
+    assert (few.verifier, few.silent_verifier) == (fee if accepts_needed(k) > 1 else 0, -5 * fee)
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_who_answers_falsely_and_falls_silent_when_drawn_loses_more_than_it_can_gain_j50(tier: Tier) -> None:
+    terms, parameters = Parameters().tiers.of(tier), Parameters()
+    lost = terms.q_bps * terms.bond_multiple * parameters.no_show_bps
+    assert lost > (BASIS - terms.q_bps) * BASIS
