@@ -71,6 +71,10 @@ def _square(reference: Value, other: Value, total: int, members: int) -> int | N
         return 0
     if isinstance(reference, str) or isinstance(other, str):
         return None
+    return _finite_square(reference, other, total, members)
+
+
+def _finite_square(reference: int, other: int, total: int, members: int) -> int:
     error = (other - reference) ** 2 * members
     return (error << UNIT_BITS) // max(reference * reference * members, total)
 
@@ -79,11 +83,11 @@ def _noise(canonical: list[Value], perturbed: list[Value], scale: Scale) -> int:
     """Return σ² over the elements that make the scale, within its bounds (V102)."""
     squares: list[int] = []
     for reference, moved in zip(canonical, perturbed, strict=True):
-        square = _square(reference, moved, scale.total, scale.members)
-        if square is None:
-            return NOISE_MAX
-        if scale.counts(reference):
-            squares.append(square)
+        if isinstance(reference, str) or isinstance(moved, str):
+            if reference == "nan" or reference != moved:
+                return NOISE_MAX
+        elif scale.counts(reference):
+            squares.append(0 if reference == moved else _finite_square(reference, moved, scale.total, scale.members))
     return min(max(sum(squares) // len(squares) if squares else 0, FLOOR), NOISE_MAX)
 
 
