@@ -2,7 +2,6 @@
 
 from typing import assert_never
 
-from ledger.limits import REVEAL_BYTES_MAX
 from ledger.market.dispute.parties import revealed_of
 from ledger.market.dispute.payloads import SubjectKind
 from ledger.market.dispute.records import Claimant, Dispute, DisputeStage, Role
@@ -13,6 +12,7 @@ from ledger.records import Job, JobState, Verifier
 from ledger.state import State
 from primitives.content import ContentId
 from primitives.reasons import Reason, Refused
+from vm.lowering import Lowering
 
 
 def owed(state: State, job_id: bytes, stage: Stage, holder: bytes, filer: bytes) -> ContentId:
@@ -26,9 +26,10 @@ def owed(state: State, job_id: bytes, stage: Stage, holder: bytes, filer: bytes)
             due = job.provider == holder and (_verifies(job, filer) or any(_is_drawn(each, filer) for each in disputes))
             content = _to_run(state, job, stage) if due else None
         case Stage.CUT:
-            content = _cut(job, disputes, holder, filer)
+            whole = _meant(state, job).cut_is_whole(job.class_)
+            content = None if whole else _cut(job, disputes, holder, filer)
         case Stage.OUTPUT:
-            content = _output(job, disputes, holder, filer)
+            content = None if _meant(state, job).outputs_are_whole else _output(job, disputes, holder, filer)
         case _:
             assert_never(stage)
     if content is None:
@@ -68,7 +69,7 @@ def _cut(job: Job, disputes: list[Dispute], holder: bytes, filer: bytes) -> Cont
     judged = any(_judges(each, filer) or (_is_tail_of(each, holder) and _is_drawn(each, filer)) for each in disputes)
     if shown is None or not (judged or (job.provider == holder and _compares(job, filer))):
         return None
-    return _if_large(shown[0])
+    return shown[0]
 
 
 def _output(job: Job, disputes: list[Dispute], holder: bytes, filer: bytes) -> ContentId | None:
@@ -77,12 +78,14 @@ def _output(job: Job, disputes: list[Dispute], holder: bytes, filer: bytes) -> C
         mine = _part(job, holder)
         return job.sealed if job.provider == holder else None if mine is None else mine.sealed
     shown = revealed_of(job, holder)
-    return _if_large(shown[1]) if shown is not None and any(_judges(each, filer) for each in disputes) else None
+    return shown[1] if shown is not None and any(_judges(each, filer) for each in disputes) else None
 
 
-def _if_large(content: ContentId) -> ContentId | None:
-    """Return content that does not stand on the chain whole (H4)."""
-    return content if content.length > REVEAL_BYTES_MAX else None
+def _meant(state: State, job: Job) -> Lowering:
+    """Return what tells which values of a job do not stand on the chain whole (J70)."""
+    entry = state.lowering(job.model, job.lowering)
+    assert entry is not None
+    return entry.lowering
 
 
 def _compares(job: Job, filer: bytes) -> bool:

@@ -8,12 +8,13 @@ from ledger.market.withheld.payloads import CHUNK_BYTES, Stage, WithheldChunk, W
 from ledger.market.withheld.records import Filing, FilingState, filing_id
 from ledger.market.withheld.rows import known_filing
 from ledger.moment import Moment
-from ledger.records import Job, JobState
-from ledger.state import State, change, job_key
+from ledger.records import Job, JobState, Verifier
+from ledger.state import State, change, job_key, lowering_key
 from ledger.transaction import JobAccept, JobCommit
 from primitives.content import content_id
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
+from testnet.kit.large_builders import a_large_lowering
 from testnet.kit.ledger_builders import World
 
 PROVIDER = "worker 0"
@@ -76,12 +77,23 @@ def a_moment(world: World) -> Moment:
 
 
 def put_job(moment: Moment, job_id: bytes, **fields: object) -> Job:
-    """Change a job as no transaction does."""
+    """Change a job as no transaction does; its lowering has large values once one of its contents is LARGE_ID."""
     job = moment.state.job(job_id)
     assert job is not None
     changed = change(job, **fields)
     moment.state.put(job_key(job_id), changed)
+    shown: list[Job | Verifier] = [changed, *changed.verifiers]
+    if any(LARGE_ID in (each.cut, each.outputs, each.sealed) for each in shown):
+        _enlarge(moment, changed)
     return changed
 
 
 LARGE_ID = content_id(LARGE)
+
+
+def _enlarge(moment: Moment, job: Job) -> None:
+    entry = moment.state.lowering(job.model, job.lowering)
+    assert entry is not None
+    values = a_large_lowering()
+    lowering = change(entry.lowering, cut=values.cut, outputs=values.outputs)
+    moment.state.put(lowering_key(job.model, job.lowering), change(entry, lowering=lowering))

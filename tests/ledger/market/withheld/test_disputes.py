@@ -108,7 +108,6 @@ def test_while_it_is_judged_whose_claim_stands_is_owed_what_is_not_on_the_chain(
     assert content(Stage.CUT, PROVIDER, filer) == LARGE_ID  # H8
     assert content(Stage.OUTPUT, verifier, filer) == LARGE_ID
     for stage, holder, who in (
-        (Stage.CUT, verifier, filer),  # stands on the chain
         (Stage.CUT, PROVIDER, other),  # has no claim that stands
         (Stage.OUTPUT, other, filer),  # is no party
         (Stage.INPUT, PROVIDER, filer),  # has run it
