@@ -11,6 +11,7 @@ from node.ports import TxState, TxStatus
 from node.rpc import views
 from node.rpc.content_check import check_content
 from node.rpc.method import Method, Nothing
+from node.rpc.parameter_shapes import ParametersShape
 from node.rpc.services import Services
 from node.rpc.shapes import (
     AccountShape,
@@ -23,7 +24,6 @@ from node.rpc.shapes import (
     Checked,
     GenesisShape,
     NodeStatus,
-    ParametersShape,
     Pids,
     RawBlock,
     RawTransaction,
