@@ -400,6 +400,10 @@ PASSING_REASONS = (
     Reason.STILL_JAILED,
     Reason.NOTHING_OWED,
     Reason.CHUNK_NOT_ASKED,
+    Reason.DISPUTE_UNKNOWN,
+    Reason.DISPUTE_WRONG_STAGE,
+    Reason.DISPUTE_NOT_ASKED,
+    Reason.SUBJECT_INVALID,
 )
 """What a node that is a block behind may see: a later block may lift it, so a peer who sent it did no wrong (L25)."""
 

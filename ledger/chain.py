@@ -7,6 +7,7 @@ from ledger.apply import DRIFT_MS_MAX, BlockRun, Outcome, apply_block, outcome_o
 from ledger.block import Block, Header, block_id, evidence_root, transactions_root
 from ledger.genesis import Charter, genesis_header, initial_rows
 from ledger.limits import BLOCK_BYTES_MAX, BLOCK_TXS_MAX, EVIDENCE_MAX, UNFINAL_BLOCKS_MAX
+from ledger.market.dispute.rows import dispute_draws
 from ledger.market.draw import beacon_ready
 from ledger.stake.epochs import set_hash
 from ledger.stake.records import Evidence
@@ -255,8 +256,9 @@ def _accuse(run: BlockRun, evidence: Iterable[Evidence]) -> list[Evidence]:
 
 
 def _latest_draw(state: State) -> list[int]:
-    """Return the height of the last commitment that waits for its draw, if one does."""
-    return [height for height, _ in state.draws()][-1:]
+    """Return the heights of the last commitment and the last dispute that wait for their draw, if any do."""
+    jobs, disputes = [height for height, _ in state.draws()], [height for height, _ in dispute_draws(state)]
+    return [*jobs[-1:], *disputes[-1:]]
 
 
 def start_chain(charter: Charter, *, verified: Verified | None = None) -> tuple[Chain, MemoryReader]:

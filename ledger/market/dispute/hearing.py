@@ -1,5 +1,7 @@
 """What the sides of a duel do: tell, open, defend; and what falls due (X30 to X38)."""
 
+from collections.abc import Callable
+
 from ledger.events import DisputeHeard
 from ledger.market.dispute import duel, judgement, lifecycle, rivals
 from ledger.market.dispute.parties import grounds
@@ -17,21 +19,32 @@ from vm.referee.membership import AbsentProof
 def tell(moment: Moment, sender: bytes, payload: DisputeTell, *, carriage: int) -> None:
     """Tell parts for a side of a duel; anybody may, for they must give what was committed to.
 
-    Raises Refused DISPUTE_UNKNOWN, DISPUTE_WRONG_STAGE, DISPUTE_NOT_ASKED, BAD_PROOF, TOO_LARGE, MALFORMED (X31, X32).
+    Raises Refused DISPUTE_UNKNOWN, DISPUTE_WRONG_STAGE, DISPUTE_NOT_ASKED (X31, X32).
     """
     dispute, fought, at = _side(moment, payload.dispute, payload.root)
-    after = duel.tell(fought, at, payload.roots, payload.value_type)
+    after = _asked(lambda: duel.tell(fought, at, payload.roots, payload.value_type))
     _acted(moment, payload.dispute, _paid(dispute, sender, carriage), after)
 
 
 def open_leaf(moment: Moment, sender: bytes, payload: DisputeLeaf, *, carriage: int) -> None:
     """Open a leaf for a side of a duel; anybody may.
 
-    Raises Refused DISPUTE_UNKNOWN, DISPUTE_WRONG_STAGE, DISPUTE_NOT_ASKED, BAD_PROOF (X32).
+    Raises Refused DISPUTE_UNKNOWN, DISPUTE_WRONG_STAGE, DISPUTE_NOT_ASKED (X32).
     """
     dispute, fought, at = _side(moment, payload.dispute, payload.root)
-    after = duel.open_leaf(fought, at, payload.leaf)
+    after = _asked(lambda: duel.open_leaf(fought, at, payload.leaf))
     _acted(moment, payload.dispute, _paid(dispute, sender, carriage), after)
+
+
+def _asked(act: Callable[[], Duel]) -> Duel:
+    """Return the duel after an act. Raises Refused DISPUTE_NOT_ASKED for what does not give what is asked now.
+
+    To a node that is a block behind, the answer to the next step looks so: whoever sent it did no wrong (L25).
+    """
+    try:
+        return act()
+    except Refused as refused:
+        raise Refused(Reason.DISPUTE_NOT_ASKED, why=str(refused)) from None
 
 
 def defend(moment: Moment, sender: bytes, payload: DisputeDefend, *, carriage: int) -> None:

@@ -99,7 +99,7 @@ def outcome_of(dispute: Dispute) -> DisputeOutcome:
     if not stands:
         return DisputeOutcome.NONE_STANDS
     drawn = any(each.role is Role.DRAWN for each in rivals.claimants_of(dispute, stands[0]))
-    won = any(each.beaten_by == stands[0] for each in dispute.traces)
+    won = any(each.role is not Role.CHALLENGER for each in rivals.beaten(dispute, stands[0]))
     return DisputeOutcome.UPHELD if drawn or won else DisputeOutcome.UNCONFIRMED
 
 

@@ -7,7 +7,7 @@ grey zone forfeit. The client is made whole first, then come verifiers, then cos
 from dataclasses import dataclass, field
 
 from ledger.market.dispute.records import Claimant, Dispute, DisputeOutcome, Role
-from ledger.market.dispute.rivals import standing
+from ledger.market.dispute.rivals import beaten, standing
 from ledger.market.dispute.verdicts import Fault, Ruling, worked
 from ledger.market.withheld.money import spent
 from ledger.parameters import Parameters
@@ -171,10 +171,10 @@ def _drawn_loss(each: Claimant, parameters: Parameters) -> int:
 
 def _bills(job: Job, dispute: Dispute, ruling: Ruling) -> list[_Bill]:
     """Return what those who claimed the trace that stands are owed: a run and their carriage (X60)."""
-    if dispute.outcome is not DisputeOutcome.UPHELD:
+    stands = standing(dispute)
+    if not stands or not (dispute.outcome is DisputeOutcome.UPHELD or beaten(dispute, stands[0])):
         return []
-    [stands] = standing(dispute)
-    right = [each for each in dispute.claims if each.trace == stands]
+    right = [each for each in dispute.claims if each.trace == stands[0]]
     return [
         _Bill(each.who, each.role is Role.DRAWN, run_fee(job) + each.carriage)
         for each in right

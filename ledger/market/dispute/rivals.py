@@ -13,6 +13,12 @@ def claimants_of(dispute: Dispute, trace: int) -> list[Claimant]:
     return [each for each in dispute.claims if each.trace == trace]
 
 
+def beaten(dispute: Dispute, trace: int) -> list[Claimant]:
+    """Return who opened a trace that this one has beaten by the referee's verdict."""
+    lost = [at for at, each in enumerate(dispute.traces) if each.beaten_by == trace]
+    return [each for at in lost for each in claimants_of(dispute, at)]
+
+
 def standing(dispute: Dispute) -> list[int]:
     """Return the places of the traces that have not been struck, in order of the first claim to each (X34)."""
     order = dict.fromkeys(each.trace for each in dispute.claims if each.trace is not None)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from ledger.market.dispute.parties import can_be_judged
 from ledger.market.dispute.payloads import SubjectKind
 from ledger.market.dispute.records import Dispute, DisputeOutcome, Role
-from ledger.market.dispute.rivals import claimants_of, standing
-from ledger.market.verdicts import any_rejects, enough_accept, verdict_of
+from ledger.market.dispute.rivals import beaten, claimants_of, standing
+from ledger.market.verdicts import enough_accept, verdict_of
 from ledger.records import Job, Outcome, Verifier
 from ledger.transaction import Decision
 from vm.noise import HONEST_SIGMA, PAID_SIGMA, SLASHED_SIGMA, THOUSANDTHS
@@ -59,9 +59,7 @@ def confirmed_against(dispute: Dispute, party: bytes) -> bool:
         return False
     if any(each.role is Role.DRAWN for each in claimants_of(dispute, stands[0])):
         return True
-    beaten = [at for at, each in enumerate(dispute.traces) if each.beaten_by == stands[0]]
-    losers = [each for at in beaten for each in claimants_of(dispute, at)]
-    return any(each.role is Role.DRAWN or each.who == party for each in losers)
+    return any(each.role is Role.DRAWN or each.who == party for each in beaten(dispute, stands[0]))
 
 
 def ruling_of(job: Job, disputes: list[Dispute]) -> Ruling:
@@ -149,11 +147,12 @@ def _outcome(job: Job, basis: list[Dispute], provider: Fault | None, *, doubted:
         return Outcome.CONVICTED
     if paid_before:
         return Outcome.CLEARED
-    upheld = [each for each in basis if each.outcome is DisputeOutcome.UPHELD]
     if doubted or any(each.outcome is DisputeOutcome.NONE_STANDS for each in basis):
         return Outcome.UNDECIDED
-    # A reject that nobody has refuted stands against payment, unless the others are enough.
-    return Outcome.CLEARED if upheld or not any_rejects(job) or enough_accept(job) else Outcome.UNDECIDED
+    # A reject that nothing has refuted stands against payment, unless the others are enough.
+    rejecters = [each.worker for each in job.verifiers if verdict_of(job, each) is Decision.REJECT]
+    refuted = all(any(confirmed_against(dispute, who) for dispute in basis) for who in rejecters)
+    return Outcome.CLEARED if refuted or enough_accept(job) else Outcome.UNDECIDED
 
 
 def worked(job: Job, faults: dict[bytes, Fault]) -> list[Verifier]:

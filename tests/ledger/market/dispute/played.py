@@ -42,7 +42,7 @@ from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
 from testnet.kit.ledger_builders import NO_CUT, Values, World
 from tests.vm.claims import sides
-from tests.vm.claims.sides import Honest, Liar, flipped
+from tests.vm.claims.sides import Honest, Liar
 from tests.vm.referee.jobs import a_job, canonical_cut, cut_of, inputs_of, outputs_of, runs_of
 from vm.canonical.arrays import Array
 from vm.layout import Layout
@@ -112,12 +112,13 @@ def tail(cut: Sequence[Array]) -> Honest:
     return Honest(_subject(Class.NATIVE, cut), cut)
 
 
-def lie(number: int = 1, element: int = 0, *, of: Honest | None = None) -> Liar:
+def lie(number: int = 1, element: int = 0, *, bit: int = 0, of: Honest | None = None) -> Liar:
     """Return who claims the same with one bit of one operation's result changed, in the first run."""
     runs = truth() if of is None else of
     liar, value = Liar(runs), PROGRAM.first_result + number
     [array] = runs.values([value], perturbed=False).values()
-    other = flipped(array, element)
+    other = np.array(array)
+    other.reshape(-1).view(np.uint8).reshape(other.size, -1)[element, 0] ^= 1 << bit
     liar.change(value, other, perturbed=False)
     told = list(liar.digests(perturbed=False))
     told[number] = root_of(other)

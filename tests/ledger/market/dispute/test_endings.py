@@ -1,31 +1,254 @@
-"""Disputes to their end: who is found right, and where every grain goes."""
+"""Disputes to their end on the chain: who is found right, and that every grain and every lock is accounted for."""
 
-from ledger.market.dispute.records import DisputeOutcome
-from ledger.records import JobState, Outcome
-from ledger.transaction import Decision
+from ledger.market.dispute.money import claim_bond, run_fee
+from ledger.market.dispute.payloads import tail_of
+from ledger.market.dispute.records import Dispute, DisputeOutcome, Fall
+from ledger.market.dispute.rows import dispute_draws
+from ledger.market.settlement import verifier_lock
+from ledger.parameters import Parameters, Tier
+from ledger.records import Job, JobState, Outcome
+from ledger.transaction import Decision, open_transaction
 from testnet.kit import ledger_builders as kit
+from testnet.kit.ledger_builders import World
 from tests.ledger.market.dispute import played
-from tests.ledger.market.dispute.played import PROVIDER, Court
+from tests.ledger.market.dispute.played import CUT, PRICE, PROVIDER, Court
+from tests.vm.referee.jobs import cut_of
+from vm.manifest import Class
 
 REJECTS, ACCEPTS = (Decision.REJECT,) * 3, (Decision.ACCEPT,) * 3
+FALSE = played.off_by(1_000)
+LOCK = verifier_lock(Parameters())
+FEE = Parameters().verifier_fee
+
+
+class Ledger:
+    """What somebody has in a world: balance and bond."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.before = {name: self._now(name) for name in played.PEOPLE}
+        self.before |= {f"worker {at}": self._now(f"worker {at}") for at in range(12)}
+        self.since = len(world.finals)
+
+    def _now(self, name: str) -> int:
+        worker = self.world.state.worker(kit.address(name))
+        return self.world.balance(name) + (0 if worker is None else worker.bond)
+
+    def gained(self, name: str) -> int:
+        """Return what somebody has gained, transaction fees aside."""
+        fees = 0
+        for final in self.world.finals[self.since :]:
+            for raw, receipt in zip(final.block.transactions, final.outcome.receipts, strict=True):
+                if open_transaction(raw, self.world.charter.hash).sender == kit.address(name):
+                    fees += receipt.fee
+        return self._now(name) - self.before[name] + fees
+
+
+def ended(court: Court) -> tuple[Job, Dispute]:
+    """Wait until all is over; nothing is left locked, waiting or unaccounted for."""
+    world = court.world
+    court.finish()
+    job = world.job(court.job_id)
+    assert job.state in (JobState.VOID, JobState.PAST_CHALLENGE)
+    assert job.escrow == job.provider_locked == court.dispute.escrow == 0
+    assert all(not worker.locked and not worker.verifying for _, worker in world.state.workers())
+    assert list(world.state.deadlines()) == []
+    assert list(dispute_draws(world.state)) == []
+    assert kit.supply_of(world.state) == world.state.totals().supply
+    return job, court.dispute
 
 
 def test_a_lying_provider_is_convicted_after_a_reject() -> None:
+    """X51: though it swears to a trace of its own, which the referee finds wrong."""
     world = played.a_world()
-    false = played.off_by(1_000)
-    job_id = played.a_job_played(world, false, REJECTS)
+    money = Ledger(world)
+    job_id = played.a_job_played(world, FALSE, REJECTS)
+    lost = world.job(job_id).provider_locked
     assert world.job(job_id).state is JobState.CONTESTED
-    court = Court(world, job_id)
-    rejecter = played.drawn_of(world, job_id)[0]
-    court.claim(rejecter, played.truth())
+    court, rejecters = Court(world, job_id), played.drawn_of(world, job_id)
+    court.claim(rejecters[0], played.truth())
     court.claim(PROVIDER, played.lie())
+    drawn = court.all_drawn_claim(played.truth())
+    assert len(drawn) == 3
+    assert not {PROVIDER, *rejecters} & set(drawn)
+    court.open_all()
+    court.fight()
+    court.prove_deviation(rejecters[0], PROVIDER, FALSE)
+    job, dispute = ended(court)
+    assert dispute.outcome is DisputeOutcome.UPHELD
+    assert [each.fall for each in dispute.traces] == [None, Fall.WRONG]
+    assert (job.state, job.outcome) == (JobState.VOID, Outcome.CONVICTED)
+    assert money.gained("client") == 0
+    assert money.gained(PROVIDER) == -lost
+    assert all(money.gained(name) > FEE for name in (*drawn, rejecters[0]))
+    assert [money.gained(name) for name in rejecters[1:]] == [FEE, FEE]
+    assert world.state.track(kit.address(PROVIDER)).convicted == 1
+
+
+def test_a_bystander_convicts_the_liar_of_a_job_that_nobody_verified() -> None:
+    world = played.a_world(parameters=played.NEVER_DRAWN)
+    world.trust(PROVIDER, 10**9)
+    money = Ledger(world)
+    job_id = played.a_job_played(world, FALSE, (), tier=Tier.SPOT)
+    assert world.job(job_id).state is JobState.UNVERIFIED
+    court = Court(world, job_id)
+    court.claim("challenger 0", played.truth())
+    court.all_drawn_claim(played.truth())
+    court.open_all()
+    court.prove_deviation("challenger 0", PROVIDER, FALSE)
+    job, _ = ended(court)
+    assert job.outcome is Outcome.CONVICTED
+    assert money.gained("client") == 0
+    assert money.gained(PROVIDER) == -(12 * PRICE + FEE)
+    assert money.gained("challenger 0") > 12 * PRICE * 3 // 10 // 5
+
+
+def test_a_client_that_had_paid_is_made_whole_out_of_the_liars_bond_x57() -> None:
+    world = played.a_world()
+    money = Ledger(world)
+    job_id = played.a_job_played(world, FALSE, ACCEPTS, verifiers=dict.fromkeys(range(3), FALSE))
+    assert world.job(job_id).state is JobState.SETTLED
+    verifiers = played.drawn_of(world, job_id)
+    court = Court(world, job_id)
+    court.claim("challenger 0", played.truth())
+    court.all_drawn_claim(played.truth())
+    court.open_all()
+    for name in (PROVIDER, *verifiers):
+        court.prove_deviation("challenger 0", name, FALSE)
+    job, _ = ended(court)
+    assert job.outcome is Outcome.CONVICTED
+    assert money.gained("client") == 0
+    assert [money.gained(name) for name in verifiers] == [FEE - LOCK] * 3
+
+
+def test_a_liar_who_challenges_an_honest_provider_loses_its_bond() -> None:
+    world = played.a_world()
+    money = Ledger(world)
+    job_id = played.a_job_played(world, played.right(), ACCEPTS)
+    bond = claim_bond(Parameters(), world.job(job_id))
+    court = Court(world, job_id)
+    court.claim("challenger 0", played.lie())
+    court.claim(PROVIDER, played.truth())
+    court.open_all()
+    court.fight()
+    job, dispute = ended(court)
+    assert [each.fall for each in dispute.traces] == [Fall.WRONG, None]
+    assert (job.state, job.outcome) == (JobState.PAST_CHALLENGE, Outcome.SETTLED)
+    assert money.gained("challenger 0") == -bond
+    assert money.gained(PROVIDER) > PRICE * 93 // 100 + run_fee(job)
+
+
+def test_who_rejects_what_is_right_is_slashed_x54() -> None:
+    world = played.a_world()
+    money = Ledger(world)
+    near = played.off_by(3)
+    job_id = played.a_job_played(world, near, (Decision.REJECT, *ACCEPTS[:2]), verifiers={0: played.off_by(1_000, 7)})
+    rejecter = played.drawn_of(world, job_id)[0]
+    court = Court(world, job_id)
+    court.claim(rejecter, played.lie())
     court.all_drawn_claim(played.truth())
     court.open_all()
     court.fight()
-    court.prove_deviation(rejecter, PROVIDER, false)
-    court.finish()
-    job = world.job(job_id)
-    assert court.dispute.outcome is DisputeOutcome.UPHELD
-    assert (job.state, job.outcome) == (JobState.VOID, Outcome.CONVICTED)
-    assert world.worker(PROVIDER).locked == 0
-    assert kit.supply_of(world.state) == world.state.totals().supply
+    court.prove_deviation(rejecter, PROVIDER, near)  # of 3 σ, which changes nothing
+    job, _ = ended(court)
+    assert job.outcome is Outcome.CLEARED
+    assert money.gained(PROVIDER) == PRICE * 93 // 100
+    assert money.gained(rejecter) == -LOCK - claim_bond(Parameters(), job)
+
+
+def test_the_grey_zone_is_unpaid_and_forfeits_the_costs_x55() -> None:
+    world = played.a_world()
+    money = Ledger(world)
+    grey = played.off_by(30)
+    job_id = played.a_job_played(world, grey, REJECTS)
+    rejecter = played.drawn_of(world, job_id)[0]
+    court = Court(world, job_id)
+    court.claim(rejecter, played.truth())
+    drawn = court.all_drawn_claim(played.truth())
+    court.open_all()
+    court.prove_deviation(rejecter, PROVIDER, grey)
+    job, dispute = ended(court)
+    assert job.outcome is Outcome.GREY
+    assert money.gained("client") == 0
+    costs = sum(run_fee(job) + each.carriage for each in dispute.claims)
+    assert money.gained(PROVIDER) == -3 * FEE - costs
+    assert all(money.gained(name) > FEE for name in drawn)
+    assert world.state.track(kit.address(PROVIDER)).forced == Parameters().audit_forced
+
+
+def test_a_label_that_does_not_follow_from_right_values_is_slashed_x52() -> None:
+    world = played.a_world()
+    false = played.wrong_label()
+    others = dict.fromkeys(range(3), played.off_by(2))  # else the chain itself would see that the labels differ
+    job_id = played.a_job_played(world, false, REJECTS, verifiers=others)
+    rejecter = played.drawn_of(world, job_id)[0]
+    follows = played.tail(CUT)
+    court = Court(world, job_id, tail_of(kit.address(PROVIDER)), cut=cut_of(CUT))
+    court.claim(rejecter, follows)
+    court.claim(PROVIDER, played.lie(4, 0, of=follows))
+    court.all_drawn_claim(follows)
+    court.open_all()
+    court.fight()
+    court.prove_outputs(rejecter, PROVIDER, false, follows)
+    job, dispute = ended(court)
+    assert [each.fall for each in dispute.traces] == [None, Fall.WRONG]
+    assert job.outcome is Outcome.CONVICTED
+
+
+def test_in_class_exact_an_output_that_differs_is_slashed_x43() -> None:
+    world = played.a_world()
+    false = played.wrong_label()
+    job_id = played.a_job_played(world, false, REJECTS, class_=Class.EXACT)
+    court = Court(world, job_id)
+    rejecter = played.drawn_of(world, job_id)[0]
+    court.claim(rejecter, played.truth(Class.EXACT))
+    court.all_drawn_claim(played.truth(Class.EXACT))
+    court.open_all()
+    court.prove_outputs(rejecter, PROVIDER, false, played.truth(Class.EXACT))
+    job, _ = ended(court)
+    assert job.outcome is Outcome.CONVICTED
+
+
+def test_two_rivals_both_false_are_both_struck_x33() -> None:
+    world = played.a_world()
+    money = Ledger(world)
+    job_id = played.a_job_played(world, FALSE, REJECTS)
+    court = Court(world, job_id)
+    court.claim("challenger 0", played.lie(1, 3))
+    court.claim("challenger 1", played.lie(1, 3, bit=1))
+    court.open_all()
+    court.fight()
+    job, dispute = ended(court)
+    assert [each.fall for each in dispute.traces] == [Fall.WRONG, Fall.WRONG]
+    assert (dispute.outcome, job.outcome) == (DisputeOutcome.NONE_STANDS, Outcome.UNDECIDED)
+    assert money.gained("client") == 0
+    assert money.gained("challenger 1") == -claim_bond(Parameters(), job)
+
+
+def test_a_false_trace_that_is_right_where_it_differs_stands_and_convicts_nobody_x45() -> None:
+    world = played.a_world()
+    job_id = played.a_job_played(world, played.right(), ACCEPTS)
+    court = Court(world, job_id)
+    court.claim("challenger 0", played.lie(1, 3))
+    court.claim("challenger 1", played.lie(1, 5))
+    court.open_all()
+    court.fight()
+    job, dispute = ended(court)
+    assert [each.fall for each in dispute.traces] == [Fall.WRONG, None]
+    assert dispute.outcome is DisputeOutcome.UNCONFIRMED
+    assert job.outcome is Outcome.SETTLED
+
+
+def test_an_unopposed_false_claim_without_a_drawn_workers_agreement_slashes_nobody_x45() -> None:
+    world = played.a_world(workers=4)  # nobody is left to draw
+    money = Ledger(world)
+    job_id = played.a_job_played(world, played.right(), ACCEPTS)
+    court = Court(world, job_id)
+    court.claim("challenger 0", played.lie())
+    assert court.drawn() == []
+    court.open_all()
+    job, dispute = ended(court)
+    assert dispute.outcome is DisputeOutcome.UNCONFIRMED
+    assert (job.state, job.outcome) == (JobState.PAST_CHALLENGE, Outcome.SETTLED)
+    assert money.gained("challenger 0") == 0
+    assert money.gained(PROVIDER) == PRICE * 93 // 100

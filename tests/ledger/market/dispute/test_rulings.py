@@ -101,8 +101,11 @@ def test_who_beats_a_stranger_of_his_own_confirms_nothing_x45() -> None:
     """A liar who opens two claims and lets one beat the other has convicted nobody."""
     job = a_job(YES, YES, YES)
     case = Case(challengers={CHALLENGER: RIGHT, RIVAL: WRONG}, drawn=[], fallen={WRONG: RIGHT}, thousandths=FAR)
-    assert case.decided(job).outcome is DisputeOutcome.UPHELD
+    assert case.decided(job).outcome is DisputeOutcome.UNCONFIRMED
     assert ruled(job, case)[0].outcome is Outcome.UNDECIDED
+    rejected = a_job(YES, YES, NO)
+    cleared = Case(challengers={CHALLENGER: RIGHT, RIVAL: WRONG}, drawn=[], fallen={WRONG: RIGHT})
+    assert ruled(change(rejected, k=7), cleared)[0].outcome is Outcome.UNDECIDED
 
 
 @pytest.mark.parametrize("loser", ["provider", "drawn"])
