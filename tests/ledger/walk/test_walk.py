@@ -1,0 +1,13 @@
+"""Whatever is sent, money is conserved, nothing is locked for nothing, and all is over by time alone (S5, S6)."""
+
+import pytest
+
+from tests.ledger.walk.walk import Walk
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_walk_of_random_people_breaks_nothing(seed: int) -> None:
+    walk = Walk(seed)
+    walk.go(250)
+    assert sum(walk.carried.values()) > 50
+    assert len(walk.outcomes) > 3

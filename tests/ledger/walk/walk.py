@@ -1,0 +1,149 @@
+"""A walk: random people send random transactions of every kind, and after each block all must add up."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import get_args
+
+from ledger.genesis import Genesis
+from ledger.market.dispute.records import DisputeStage
+from ledger.market.dispute.rows import disputes
+from ledger.market.lifecycle import FINAL_STATES
+from ledger.market.withheld.records import Filing
+from ledger.parameters import Parameters
+from ledger.state import WITHHELD
+from ledger.transaction import ModelPublish, Payload
+from primitives.units import KARAT
+from testnet.kit.ledger_builders import (
+    RICH,
+    a_genesis,
+    a_world,
+    address,
+    transaction_id_of,
+)
+from tests.ledger.market.dispute.played import LOWERING, MODEL
+from tests.ledger.walk.anything import Anything
+from tests.ledger.walk.invariants import faults, unfinished
+from tests.ledger.walk.moves import Move, job_move, order
+from tests.ledger.walk.trials import dispute_move
+from vm.lowering import lowering_id
+from vm.manifest import model_id
+
+WORKERS = 10
+VALIDATORS = 4
+PEOPLE = ("client", "publisher", "stranger", *(f"worker {at}" for at in range(WORKERS)))
+OPERATORS = tuple(f"validator {at}" for at in range(VALIDATORS))
+KINDS = get_args(Payload)
+LIVE_JOBS_MAX = 24
+"""More only wait for the same moves."""
+SENT_MAX = 6
+"""Transactions in a block."""
+HALT_MS = 3_600_000
+END_BLOCKS_MAX = 6_000
+"""Until all is over by time alone: all windows of a job and of its disputes, two seconds a block."""
+
+
+class FaultError(Exception):
+    """What must hold does not."""
+
+
+@dataclass
+class Walk:
+    """One walk from a seed; the same seed goes the same way."""
+
+    seed: int
+    steps: int = 0
+    """Transactions that were sent."""
+    carried: Counter[str] = field(default_factory=Counter)
+    """Transactions that were carried out, by kind."""
+    refused: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """How jobs ended."""
+    stages: Counter[str] = field(default_factory=Counter)
+    """How disputes and filings ended."""
+
+    def __post_init__(self) -> None:
+        self._chance = random.Random(self.seed)
+        self._world = a_world(_genesis())
+        self._world.names |= {address(name): name for name in OPERATORS}
+        self._world.must("publisher", ModelPublish(model=MODEL, lowering=LOWERING))
+        self._anything = Anything(self._chance)
+
+    def go(self, steps: int) -> None:
+        """Send so many transactions, then nothing until all is over. Raises FaultError."""
+        while self.steps < steps:
+            self._block()
+        self._end()
+        state = self._world.state
+        self.outcomes.update("none" if job.outcome is None else job.outcome.name for _, job in state.jobs())
+        self.stages.update("none" if each.outcome is None else each.outcome.name for _, each in disputes(state))
+        self.stages.update(filing.state.name for _, filing in state.scan(Filing, WITHHELD))
+
+    def _block(self) -> None:
+        if self._chance.random() < 0.02:
+            self._world.block(passed_ms=HALT_MS)
+            self._check()
+            return
+        self._learn()
+        chosen: dict[str, Payload] = {}
+        for _ in range(self._chance.randint(0, SENT_MAX)):
+            move = self._move()
+            if move is not None:
+                chosen.setdefault(*move)
+        sent = [self._world.sign(name, payload) for name, payload in chosen.items()]
+        final = self._world.block(*sent, passed_ms=self._chance.choice([50, 200, 500, 2_000]))
+        self.steps += len(sent)
+        kinds = {self._id(raw): type(payload).__name__ for raw, payload in zip(sent, chosen.values(), strict=True)}
+        for receipt in final.outcome.receipts:
+            (self.carried if receipt.ok else self.refused)[kinds[receipt.transaction]] += 1
+        self._check()
+
+    def _id(self, raw: bytes) -> bytes:
+        return transaction_id_of(self._world.charter, raw)
+
+    def _move(self) -> Move | None:
+        chance, state = self._chance, self._world.state
+        if chance.random() < 0.2:
+            kind = chance.choice(KINDS)
+            return chance.choice([*PEOPLE, *OPERATORS]), self._anything.record(kind)
+        live = [(name, job) for name, job in state.jobs() if job.state not in FINAL_STATES]
+        if len(live) < LIVE_JOBS_MAX and chance.random() < 0.25:
+            return order(self._world, chance)
+        fought = [each for _, each in disputes(state) if each.stage is not DisputeStage.DECIDED]
+        if fought and chance.random() < 0.6:
+            dispute = chance.choice(fought)
+            return dispute_move(self._world, chance, dispute, dict(live)[dispute.job])
+        return job_move(self._world, chance, *chance.choice(live)) if live else None
+
+    def _learn(self) -> None:
+        """Let the source of nonsense know what exists."""
+        state = self._world.state
+        hashes = [model_id(MODEL), lowering_id(LOWERING)]
+        hashes += [name for name, job in state.jobs() if job.state not in FINAL_STATES]
+        hashes += [name for name, _ in disputes(state)]
+        self._anything.known = {20: [address(name) for name in (*PEOPLE, *OPERATORS)], 32: hashes}
+
+    def _check(self) -> None:
+        found = faults(self._world.state)
+        if found:
+            raise FaultError(f"seed {self.seed}, height {self._world.state.clock().height}: {found[0]}")
+
+    def _end(self) -> None:
+        """Let time alone end everything (S5)."""
+        for _ in range(END_BLOCKS_MAX):
+            if not unfinished(self._world.state):
+                self._check()
+                return
+            self._world.block(passed_ms=2_000)
+        raise FaultError(f"seed {self.seed}: not over by time alone: {unfinished(self._world.state)[0]}")
+
+
+def _genesis() -> Genesis:
+    parameters = Parameters(challenge_ms=60_000, protocol_share_bps=2_000, canary_epoch_bps=2_000)
+    made = a_genesis(
+        validators=VALIDATORS, workers=WORKERS, accounts=("client", "publisher", "stranger"), parameters=parameters
+    )
+    rich = [each for each in made.accounts if each.balance == RICH]
+    assert rich
+    assert made.workers[0].bond >= 10 * KARAT
+    return made
