@@ -118,7 +118,7 @@ async def open_working(
         straying = Straying(engine, box, chain, address_of(public_key_of(seed)))
         ports = WorkerPorts(chain=chain, blobs=blobs, engine=straying, rehearsal=product)
         worker = Worker(ports, terms, home.work)
-        examiner = Examiner(chain, blobs, worker.tasks, engine)
+        examiner = Examiner(chain, worker.tasks, engine)
         dispute_ports = DisputePorts(chain=chain, examiner=examiner, sender=worker.sender, blocks=worker.blocks)
         disputes = Disputes(dispute_ports, ClaimJournal(home.claims), audit_bps=compute.audit_bps)
         confessor = Canaries(CanaryPorts(chain=chain, sender=worker.sender, disputes=disputes), box)

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from ledger.parameters import Parameters, Tiers, TierTerms
+from primitives.units import KARAT
 from testnet.manifest import Manifest, Worker
 from testnet.trials.report import Outcome
 from testnet.trials.stage import Stage, TrialError
 from testnet.trials.trial import Expected, Trial
+from testnet.trials.withheld import withheld_input, withheld_model
 
 SECOND_MS = 1_000
 WORKERS = 10
@@ -18,7 +21,7 @@ SPOT_TRIES = 12
 HONEST, LIAR = "worker0", "worker9"
 
 MANIFEST = Manifest(
-    workers=[Worker(behaviour="puppet") for _ in range(WORKERS)],
+    workers=[Worker(behaviour="puppet", ask=KARAT // 5) for _ in range(WORKERS)],
     parameters=Parameters(
         contest_ms=60 * SECOND_MS,
         challenge_ms=90 * SECOND_MS,
@@ -178,6 +181,16 @@ CASES = (
     Case(name="wrong-label", words="right values at the cut with a wrong label are slashed", play=_wrong_label),
     Case(name="false-rivals", words="two rival claims, both false, are both struck", play=_false_rivals),
     Case(name="lazy-verifier", words="a lazy verifier is caught by a canary", play=_lazy_verifier),
+    Case(
+        name="withheld-input",
+        words="a provider that keeps the input from the verifiers loses its bond",
+        play=partial(withheld_input, liar=LIAR),
+    ),
+    Case(
+        name="withheld-model",
+        words="a provider that keeps the model from the verifiers loses its bond",
+        play=partial(withheld_model, liar=LIAR),
+    ),
     Case(name="mute", words="a claimant that is silent in a duel is struck", play=_mute),
     Case(name="unopposed", words="an unopposed false claim without a drawn worker slashes nobody", play=_unopposed),
 )

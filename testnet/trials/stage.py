@@ -84,14 +84,14 @@ class Stage:
 
     def submit(self, *, provider: str, tier: str, key: str = "dev1", play: Cast | None = None) -> str:
         """Order a job, tell the provider what to play, and return the job's id."""
-        words = ["job", "submit", self.model, "--input", str(self._input_file()), "--max-price", "0.1"]
+        words = ["job", "submit", self.model, "--input", str(self._input_file()), "--max-price", "0.5"]
         told = self.assay(*words, "--tier", tier, "--provider", self.nodes[provider].address, "--key", key)
         self.play(told["id"], "provide", play or {})
         return str(told["id"])
 
     def plant(self, *, provider: str, key: str = "dev1") -> str:
         """Order a canary of a worker, and return the job's id."""
-        words = ["worker", "canary", self.model, "--input", str(self._input_file()), "--max-price", "0.1"]
+        words = ["worker", "canary", self.model, "--input", str(self._input_file()), "--max-price", "0.5"]
         told = self.assay(*words, "--worker-home", str(self.directory / provider), "--key", key)
         self.play(told["job"], "provide", {})
         return str(told["job"])

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from ledger.market.dispute.payloads import WHOLE, Subject, SubjectKind, tail_of
 from ledger.records import Job
-from node.compute.disputes.shown import shown
+from node.compute.disputes.shown import Shown, shown
 from node.compute.tasks import Tasks
-from node.ports import Advocate, Blobs, ChainView, Role, Told
+from node.ports import Advocate, ChainView, Role, Told
 from vm.dispute_protocol import Asked, BytesTold, OutputsAsked, WorstAsked, WorstTold
 from vm.manifest import Class
 from vm.noise import PAID_SIGMA, THOUSANDTHS
@@ -34,9 +34,8 @@ class Found:
 class Examiner:
     """Asks the sandbox about jobs, with all that it needs for that."""
 
-    def __init__(self, chain: ChainView, blobs: Blobs, tasks: Tasks, advocate: Advocate) -> None:
+    def __init__(self, chain: ChainView, tasks: Tasks, advocate: Advocate) -> None:
         self._chain = chain
-        self._blobs = blobs
         self._tasks = tasks
         self._advocate = advocate
 
@@ -45,32 +44,47 @@ class Examiner:
         cut = None
         if subject.kind is SubjectKind.TAIL:
             assert subject.party is not None
-            cut = (await shown(self._chain, self._blobs, self._job(job_id), subject.party)).cut
+            cut = (await self._shown(job_id, subject.party)).cut
         return await self._advocate.ask(await self._tasks.of(job_id, Role.DISPUTE), asked, told, cut=cut)
 
     async def look(self, job_id: bytes, parties: Sequence[bytes]) -> list[Found]:
-        """Return what is found of each of some parties (addresses) of a job that have shown values. Raises Refused."""
-        found = []
-        for party in parties:
-            worst, _ = await self.worst(job_id, party)
-            found.append(
-                Found(party=party, thousandths=worst, outputs_differ=await self.outputs(job_id, party) is not None)
+        """Return what is found of each of some parties (addresses) of a job that have shown values. Raises Refused.
+
+        Outputs are looked at only where all values at the cut pass: each party's tail is a run of its own.
+        """
+        found = [
+            Found(party=party, thousandths=(await self.worst(job_id, party))[0], outputs_differ=False)
+            for party in parties
+        ]
+        class_ = self._job(job_id).class_
+        if any(each.subject(class_) is not None for each in found):
+            return found
+        return [
+            Found(
+                party=each.party,
+                thousandths=each.thousandths,
+                outputs_differ=await self.outputs(job_id, each.party) is not None,
             )
-        return found
+            for each in found
+        ]
 
     async def worst(self, job_id: bytes, party: bytes) -> tuple[int, bytes | None]:
         """Return how far a party's values at the cut are off, in thousandths of σ, and what proves it."""
         if self._job(job_id).class_ is Class.EXACT:
             return 0, None
-        cut = (await shown(self._chain, self._blobs, self._job(job_id), party)).cut
+        cut = (await self._shown(job_id, party)).cut
         told = await self.ask(job_id, WHOLE, WorstAsked(cut=cut), WorstTold)
         return told.thousandths, told.proof
 
     async def outputs(self, job_id: bytes, party: bytes) -> bytes | None:
         """Return what proves that a party's outputs are not what they must be, None if they are."""
         subject = WHOLE if self._job(job_id).class_ is Class.EXACT else tail_of(party)
-        values = await shown(self._chain, self._blobs, self._job(job_id), party)
+        values = await self._shown(job_id, party)
         return (await self.ask(job_id, subject, OutputsAsked(outputs=values.outputs), BytesTold)).raw
+
+    async def _shown(self, job_id: bytes, party: bytes) -> Shown:
+        """Return what a party has revealed; what it owes and does not serve is asked for on the chain (D40)."""
+        return await shown(self._chain, self._tasks.owed(job_id, party), self._job(job_id), party)
 
     def _job(self, job_id: bytes) -> Job:
         job = self._chain.state().job(job_id)

@@ -72,6 +72,8 @@ class Disputes:
         self._audit_bps = audit_bps
         self._asking = trio.CapacityLimiter(RUNNING_MAX)
         self._attended: set[bytes] = set()
+        self._claiming: dict[bytes, trio.Lock] = {}
+        """By dispute, until it is decided."""
         self.address = ports.sender.address
 
     async def run(self) -> None:
@@ -83,13 +85,13 @@ class Disputes:
                     async for final in blocks:
                         self._note(nursery, final)
 
-    async def examine(self, job_id: bytes) -> tuple[list[Found], Subject | None]:
+    async def examine(self, job_id: bytes, *, provider_only: bool = False) -> tuple[list[Found], Subject | None]:
         """Return what our own canonical runs say of a job's parties, and what a claim would be about (D23, D28).
 
         None: there is no case. Raises Refused JOB_WRONG_STATE unless somebody has revealed values, 5xx and 6xx where
         nothing can be run.
         """
-        parties = parties_of(self._job(job_id))
+        parties = parties_of(self._job(job_id))[: 1 if provider_only else None]
         if not parties:
             raise Refused(Reason.JOB_WRONG_STATE, seen=self._job(job_id).state.name.lower(), wanted="values to examine")
         async with self._asking:
@@ -105,6 +107,15 @@ class Disputes:
         Raises Refused as the ledger does, 5xx and 6xx where nothing can be run.
         """
         identity = dispute_id(job_id, subject)
+        # A reject of ours and the dispute that it opens may ask for the same claim at once: one salt, one commitment.
+        async with self._claiming.setdefault(identity, trio.Lock()):
+            dispute = find_dispute(self._ports.chain.state(), identity)
+            mine = None if dispute is None else claim_of(self.address, dispute)
+            if mine is None or mine.commitment is None:
+                await self._commit(identity, job_id, subject)
+        return identity
+
+    async def _commit(self, identity: bytes, job_id: bytes, subject: Subject) -> None:
         claimed = self._journal.find(identity) or await self._claimed(identity, job_id, subject)
         commits = claim_commitment(
             genesis=self._ports.chain.genesis_hash,
@@ -114,7 +125,6 @@ class Disputes:
             salt=claimed.salt,
         )
         await self._ports.sender.send(DisputeClaim(job=job_id, subject=subject, commitment=commits))
-        return identity
 
     # --- which disputes and jobs to attend to
 
@@ -171,7 +181,7 @@ class Disputes:
             if self._job(job_id).state is not JobState.CONTESTED:
                 return  # another has opened it
             try:
-                _, subject = await self.examine(job_id)
+                _, subject = await self.examine(job_id, provider_only=True)  # it is what the reject was about
                 if subject is None:
                     _log.warning("job %s: our reject was wrong, and nothing is claimed", job_id.hex())
                     return
@@ -184,7 +194,7 @@ class Disputes:
         """Examine a job that was not drawn, and open a dispute if there is a case (D27)."""
         if self._job(job_id).state is not JobState.UNVERIFIED or self._job(job_id).provider == self.address:
             return
-        _, subject = await self.examine(job_id)
+        _, subject = await self.examine(job_id, provider_only=True)
         if subject is not None:
             await self.claim(job_id, subject)
 
@@ -207,6 +217,7 @@ class Disputes:
                 await self._ports.blocks.wait()
         if self._dispute(identity).stage is DisputeStage.DECIDED:
             self._journal.forget(identity)
+            self._claiming.pop(identity, None)
 
     def _owed(self, identity: bytes) -> Owed:
         dispute = self._dispute(identity)

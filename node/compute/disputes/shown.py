@@ -1,12 +1,14 @@
 """What the parties of a job have revealed, as a dispute needs it: from this node's content, final blocks, or peers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ledger.block import Block
 from ledger.records import Job, JobEvent, Verifier
 from ledger.transaction import ProviderReveal, VerifierReveal, open_transaction
 from node.p2p.peer_id import peer_id_of
-from node.ports import Blobs, ChainView
+from node.ports import ChainView
 from primitives.content import ContentId, content_id
 from primitives.reasons import Reason, Refused
 
@@ -21,7 +23,14 @@ class Shown:
     outputs: bytes
 
 
-async def shown(chain: ChainView, blobs: Blobs, job: Job, party: bytes) -> Shown:
+class Fetching(Protocol):
+    """Where content is fetched."""
+
+    async def fetch(self, content: ContentId, *, hints: Sequence[bytes] = ()) -> bytes:
+        """Return content, from `hints` first. Raises Refused CONTENT_NOT_FOUND."""
+
+
+async def shown(chain: ChainView, blobs: Fetching, job: Job, party: bytes) -> Shown:
     """Return what a party (20-byte address) of a job revealed. Raises Refused CONTENT_NOT_FOUND (D22).
 
     The small values stand in a final block; the others are served by whoever revealed them.

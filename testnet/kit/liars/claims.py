@@ -6,6 +6,7 @@ import trio
 
 from node.ports import Machine, Task, Told
 from primitives import merkle
+from primitives.reasons import Reason, Refused
 from testnet.kit.liars.around import Around
 from vm.dispute_protocol import (
     Asked,
@@ -78,15 +79,18 @@ class Forger(Around):
                 return None
 
     async def _forge(self, task: Task) -> Forgery:
-        """Flip a bit of the first leaf of the result in the middle of the program."""
+        """Flip a bit in the first leaf of a result: the first small enough from the middle of the program on."""
         true = await self._engine.ask(task, TraceAsked(), TraceTold)
-        number = true.trace.first.count // 2
-        value = len(true.outline.inputs) + true.outline.constants + number
-        parts = await self._engine.ask(task, ValueAsked(perturbed=False, value=value, part=None), PartsTold)
+        first, count = len(true.outline.inputs) + true.outline.constants, true.trace.first.count
+        for number in range(count // 2, count):
+            value = first + number
+            parts = await self._engine.ask(task, ValueAsked(perturbed=False, value=value, part=None), PartsTold)
+            if parts.value_type is not None and leaf_count(parts.value_type) == len(parts.roots):
+                break  # small enough to be told at once
+        else:
+            raise Refused(Reason.TOO_LARGE, what="every result", wanted=f"one of at most {PARTS_MAX} leaves")
         raw = (await self._engine.ask(task, LeafAsked(perturbed=False, value=value, leaf=0), BytesTold)).raw
         assert raw is not None
-        assert parts.value_type is not None
-        assert leaf_count(parts.value_type) == len(parts.roots)  # small enough to be told at once
         leaf = bytes([raw[0] ^ 1 << self._bit]) + raw[1:]
         leaves = merkle.Tree([merkle.leaf_hash(leaf), *parts.roots[1:]])
         digests = await self._digests(task, true.trace.first)

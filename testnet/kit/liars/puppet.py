@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from node.ports import Machine, Role, Task, TaskResult, Told
+from testnet.kit.liars import withholding
 from testnet.kit.liars.around import Around
 from testnet.kit.liars.claims import Absent, Forger, Mute
 from testnet.kit.liars.grey import Grey
@@ -11,6 +12,7 @@ from testnet.kit.liars.lazy import Lazy
 from testnet.kit.liars.script import part_of, read_cast
 from testnet.kit.liars.silence import Speechless, Unrevealing
 from testnet.kit.liars.values import NudgeCut, OtherInput, SwapTopTwo
+from testnet.kit.liars.withholding import Withholder
 from vm.dispute_protocol import Asked
 
 PLAYED: dict[str, Callable[[Machine, Role], Machine]] = {
@@ -49,6 +51,8 @@ class Puppet(Around):
         part = await part_of(self._home, task.job, task.role.value)
         if part is None:
             return await self._engine.run(task)
+        if part in withholding.PLAYED:
+            return await Withholder(self._engine, self._home, withholding.PLAYED[part]).run(task)
         if part == LAZY:
             return await Lazy(self._engine, self._home.parent).run(task)
         return await PLAYED[part](self._engine, task.role).run(task)

@@ -75,7 +75,7 @@ class Cluster:
 
     def disputes(self, name: str, worker: Worker) -> Disputes:
         """Return what a worker does about disputes; its engine has no model to run canonically."""
-        examiner = Examiner(self.chain, self.blobs[name], worker.tasks, self.plain[name])
+        examiner = Examiner(self.chain, worker.tasks, self.plain[name])
         ports = DisputePorts(chain=self.chain, examiner=examiner, sender=worker.sender, blocks=worker.blocks)
         return Disputes(ports, ClaimJournal(self.folder / f"{name} claims"))
 

@@ -1,0 +1,172 @@
+"""Disputes that only services take part in: nobody sends a command after the job's last reveal, or a challenge."""
+
+from pathlib import Path
+
+import pytest
+
+from ledger.market.dispute.payloads import WHOLE, SubjectKind
+from ledger.market.dispute.records import DisputeOutcome, DisputeStage, Fall, Role
+from ledger.records import Job, JobState, Outcome
+from ledger.state import change
+from ledger.transaction import Decision
+from node.compute.disputes.shown import Shown, shown
+from primitives.reasons import Reason, Refused
+from testnet.kit.fake_blobs import FakeBlobs
+from testnet.kit.ledger_builders import address
+from tests.ledger.market.dispute import played
+from tests.node.compute.disputes.bench import WORKERS, Far, not_drawn, sitting
+from tests.vm.referee.jobs import cut_of, outputs_of
+from vm import dispute_protocol as vm
+
+FAR = 100.0
+"""σ: beyond all doubt."""
+
+
+def lost(job: Job) -> list[bytes]:
+    return [each.worker for each in job.penalties]
+
+
+async def test_a_rejecting_verifier_has_a_lying_provider_convicted(tmp_path: Path) -> None:
+    """D24, D26."""
+    async with sitting(tmp_path, played.off_by(FAR), [Decision.REJECT] * 3) as (bench, nursery):
+        assert bench.job.state is JobState.CONTESTED
+        await bench.start(nursery, *WORKERS)
+        await bench.until(lambda: bench.job.state is JobState.VOID)
+        assert bench.job.ruled is Outcome.CONVICTED
+        assert lost(bench.job) == [address(played.PROVIDER)]
+        [dispute] = bench.disputes
+        assert dispute.outcome is DisputeOutcome.UPHELD
+        assert {each.role for each in dispute.claims if each.trace is not None} >= {Role.PARTY, Role.DRAWN}
+
+
+async def test_a_wrong_label_is_disputed_by_its_tail(tmp_path: Path) -> None:
+    """D24."""
+    async with sitting(tmp_path, played.wrong_label(), [Decision.REJECT] * 3) as (bench, nursery):
+        await bench.start(nursery, *WORKERS)
+        await bench.until(lambda: bench.job.state is JobState.VOID)
+        assert bench.job.ruled is Outcome.CONVICTED
+        assert [each.subject.kind for each in bench.disputes] == [SubjectKind.TAIL]
+        assert lost(bench.job) == [address(played.PROVIDER)]
+
+
+async def test_whoever_rejects_what_its_own_run_gives_claims_nothing(tmp_path: Path) -> None:
+    """D24."""
+    async with sitting(tmp_path, played.off_by(12.0), [Decision.REJECT] * 3) as (bench, nursery):
+        await bench.start(nursery, *WORKERS)
+        await bench.until(lambda: bench.job.state is not JobState.CONTESTED)
+        assert bench.disputes == []
+
+
+async def test_a_false_challenger_loses_to_the_accused_and_the_drawn(tmp_path: Path) -> None:
+    """D20, D25, D28."""
+    async with sitting(tmp_path, played.right()) as (bench, nursery):
+        bench.oracles["stranger"] = Far(played.lie())
+        await bench.start(nursery, *WORKERS, "stranger")
+        stranger = bench.services["stranger"]
+        _, subject = await stranger.examine(bench.job_id)
+        assert subject == WHOLE
+        nursery.start_soon(stranger.claim, bench.job_id, subject)
+        await bench.until(lambda: bench.job.state is JobState.PAST_CHALLENGE)
+        assert bench.job.ruled is Outcome.CLEARED
+        [dispute] = bench.disputes
+        struck = [at for at, each in enumerate(dispute.traces) if each.fall is Fall.WRONG]
+        assert len(dispute.traces) == 1 + len(struck)
+        assert [each.who for each in dispute.claims if each.trace in struck] == [address("stranger")]
+        assert lost(bench.job) == []
+
+
+async def test_allies_do_not_tell_the_same_twice(tmp_path: Path) -> None:
+    """D25."""
+    async with sitting(tmp_path, played.right()) as (bench, nursery):
+        bench.oracles["stranger"] = Far(played.lie())
+        await bench.start(nursery, *WORKERS, "stranger")
+        nursery.start_soon(bench.services["stranger"].claim, bench.job_id, WHOLE)
+        await bench.until(lambda: bool(bench.disputes) and bench.disputes[0].stage is DisputeStage.JUDGING)
+        told = [
+            name
+            for name in WORKERS
+            if any(isinstance(each, vm.RunAsked | vm.LeafAsked | vm.DefenceAsked) for each in bench.oracles[name].asked)
+        ]
+        assert len(told) == 1
+
+
+async def test_who_was_killed_after_its_claim_opens_it_when_it_is_back(tmp_path: Path) -> None:
+    """D21."""
+    async with sitting(tmp_path, played.off_by(FAR), [Decision.REJECT] * 3) as (bench, nursery):
+        await bench.start(nursery, *WORKERS)
+        await bench.until(
+            lambda: bool(bench.disputes) and all(each.commitment is not None for each in bench.disputes[0].claims[:4])
+        )
+        claimed = bench.chain.world.name(bench.disputes[0].claims[0].who)
+        bench.stop(claimed)
+        await bench.until(lambda: bench.disputes[0].stage is DisputeStage.OPENING)
+        bench.oracles[claimed] = Far(played.lie(2))  # a machine that would give something else now
+        await bench.start(nursery, claimed)
+        await bench.until(lambda: bench.disputes[0].stage is DisputeStage.JUDGING)
+        assert all(each.trace == 0 for each in bench.disputes[0].claims)
+
+
+async def test_there_is_no_case_against_what_is_right(tmp_path: Path) -> None:
+    """D23."""
+    async with sitting(tmp_path, played.right()) as (bench, nursery):
+        await bench.start(nursery, "stranger")
+        found, subject = await bench.services["stranger"].examine(bench.job_id)
+        assert subject is None
+        assert [each.party for each in found] == [
+            address(played.PROVIDER),
+            *(each.worker for each in bench.job.verifiers),
+        ]
+        assert not any(each.outputs_differ for each in found)
+
+
+async def test_a_job_that_nobody_knows_is_not_examined(tmp_path: Path) -> None:
+    """D23."""
+    async with sitting(tmp_path, played.right()) as (bench, nursery):
+        await bench.start(nursery, "stranger")
+        with pytest.raises(Refused) as refused:
+            await bench.services["stranger"].examine(b"?" * 32)
+        assert refused.value.reason is Reason.JOB_UNKNOWN
+
+
+async def test_what_was_revealed_is_read_from_final_blocks(tmp_path: Path) -> None:
+    """D22."""
+    lying = played.off_by(FAR)
+    async with sitting(tmp_path, lying) as (bench, _):
+        provider = await shown(bench.chain, FakeBlobs(), bench.job, address(played.PROVIDER))
+        assert provider == Shown(cut=cut_of(lying.cut).raw, outputs=outputs_of(lying.outputs).raw)
+        verifier = await shown(bench.chain, FakeBlobs(), bench.job, bench.job.verifiers[1].worker)
+        assert verifier == Shown(cut=cut_of(played.CUT).raw, outputs=outputs_of(played.right().outputs).raw)
+        with pytest.raises(Refused) as refused:
+            await shown(bench.chain, FakeBlobs(), bench.job, address("stranger"))
+        assert refused.value.reason is Reason.CONTENT_NOT_FOUND
+
+
+async def test_what_no_block_holds_is_fetched(tmp_path: Path) -> None:
+    """D22."""
+    async with sitting(tmp_path, played.right()) as (bench, _):
+        forgotten = change(bench.job, history=[])
+        peers = FakeBlobs()
+        for raw in (cut_of(played.CUT).raw, outputs_of(played.right().outputs).raw):
+            await peers.put(raw)
+        found = await shown(bench.chain, FakeBlobs([peers]), forgotten, address(played.PROVIDER))
+        assert found.cut == cut_of(played.CUT).raw
+
+
+async def test_an_auditor_challenges_a_false_job_that_was_not_drawn(tmp_path: Path) -> None:
+    """D27."""
+    async with sitting(tmp_path) as (bench, nursery):
+        await bench.start(nursery, *WORKERS[1:])
+        await bench.start(nursery, "stranger", audit_bps=10_000)
+        await not_drawn(bench, played.off_by(FAR))
+        await bench.until(lambda: bench.job.state is JobState.VOID)
+        assert bench.job.ruled is Outcome.CONVICTED
+        assert bench.disputes[0].claims[0].who == address("stranger")
+
+
+async def test_whoever_audits_nothing_lets_a_false_job_pass(tmp_path: Path) -> None:
+    """D27."""
+    async with sitting(tmp_path) as (bench, nursery):
+        await bench.start(nursery, *WORKERS[1:], "stranger")
+        await not_drawn(bench, played.off_by(FAR))
+        await bench.until(lambda: bench.job.state is JobState.PAST_CHALLENGE)
+        assert bench.disputes == []
