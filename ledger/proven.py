@@ -79,8 +79,9 @@ def check_proven_rows(proven: ProvenRows, *, genesis_hash: bytes, validators_has
     if last.genesis != genesis_hash:
         raise Refused(Reason.WRONG_NETWORK, seen=last.genesis, wanted=genesis_hash)
     seen = set_hash(proven.validators)
-    if seen != validators_hash or seen != last.validators_hash:
-        raise Refused(Reason.BLOCK_WRONG_VALIDATORS, seen=seen, wanted=validators_hash)
+    for wanted in (validators_hash, last.validators_hash):
+        if seen != wanted:
+            raise Refused(Reason.BLOCK_WRONG_VALIDATORS, seen=seen, wanted=wanted)
     check_final(proven.certificate, block_id(last), instance_of(genesis_hash, proven.validators))
     _check_links(proven.headers)
     for row in proven.rows:

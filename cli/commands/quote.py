@@ -85,7 +85,7 @@ def _lines(told: dict[str, Json]) -> list[str]:
         pairs.append(("refused now", f"AS-{refusal['reason']} {words} {_facts(refusal['facts'])}".rstrip()))
     pairs += [
         ("price", f"at most {_karat(told['max_price'])} karat"),
-        ("verification", f"{_karat(told['verifier_fees'])} karat for {plan['k']} verifiers"),
+        ("verification", f"{_karat(told['verifier_fees'])} karat: a fee for each of {plan['k']}, if it is drawn"),
         ("held", f"{_karat(told['escrow'])} karat until it ends; what is not used comes back"),
         ("fee", f"{_karat(told['fee'])} karat for the transaction, {told['gas']} gas"),
         ("bond", f"{_karat(told['provider_bond'])} karat of the provider's"),

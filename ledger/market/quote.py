@@ -11,7 +11,7 @@ from ledger.market.draw import can_run, can_verify_now, could_verify, not_of
 from ledger.market.lifecycle import FINAL_STATES, time_allowed
 from ledger.market.pace import run_ms
 from ledger.market.settlement import provider_lock
-from ledger.market.submitting import new_job, submit
+from ledger.market.submitting import new_job, submit, verifiers_left
 from ledger.moment import Moment, credit
 from ledger.parameters import Parameters
 from ledger.records import JobState, LoweringEntry, ModelEntry, Worker
@@ -67,7 +67,7 @@ class Quote:
     audit_bps: int
     """The chance with which verifiers are drawn: the least of those who could provide (J52)."""
     verifiers_now: int
-    """Workers that could verify now."""
+    """Workers that could verify now, the provider left out (J13)."""
     verifiers_idle: int
     """Those that could if all were idle."""
     chances: list[Chance]
@@ -114,7 +114,10 @@ def quote(charter: Charter, state: State, wanted: JobSubmit, *, client: bytes | 
     job = new_job(parameters, client or NOBODY, priced, run_ms=run_ms(subject.meant.lowering.cost))
     others = [worker for _, worker in not_of(state, subject.parties)]
     model, class_ = subject.entry.model, wanted.class_
-    idle = sum(could_verify(each, model, class_, parameters) for each in others)
+    is_named = wanted.provider is not None
+    able = [each for each in others if could_verify(each, model, class_, parameters)]
+    free = [each for each in others if can_verify_now(each, model, class_, parameters)]
+    idle = verifiers_left(able, is_named=is_named)
     units = _gas(priced)
     fee = units * moment.base_fee
     return Quote(
@@ -123,7 +126,7 @@ def quote(charter: Charter, state: State, wanted: JobSubmit, *, client: bytes | 
         asks=asks,
         k=job.k,
         audit_bps=audit_bps,
-        verifiers_now=sum(can_verify_now(each, model, class_, parameters) for each in others),
+        verifiers_now=verifiers_left(free, is_named=is_named),
         verifiers_idle=idle,
         chances=[chance(idle, percent, k=job.k, audit_bps=audit_bps) for percent in COLLUDING_PERCENT],
         verifier_fees=job.k * job.verifier_fee,

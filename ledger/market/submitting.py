@@ -1,6 +1,7 @@
 """Submissions of jobs: what must hold before a client's price and fees are escrowed (J10)."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from ledger.events import JobSubmitted
 from ledger.market.asking import asked
@@ -11,7 +12,7 @@ from ledger.market.pace import run_ms
 from ledger.market.settlement import escrow_of
 from ledger.moment import Moment, debit
 from ledger.parameters import Parameters
-from ledger.records import Job, JobState
+from ledger.records import Job, JobState, Worker
 from ledger.transaction import JobSubmit
 from primitives.reasons import Reason, Refused
 from primitives.units import NUMBER_MAX
@@ -136,14 +137,19 @@ def _check_provider(moment: Moment, payload: JobSubmit, model: Model, lowering: 
         raise Refused(Reason.PRICE_TOO_LOW, seen=payload.max_price, wanted=min(least, NUMBER_MAX))
 
 
+def verifiers_left(able: Sequence[Worker], *, is_named: bool) -> int:
+    """Return how many verify of workers that can, where one of them provides unless another one is named (J13)."""
+    if is_named or not able:
+        return len(able)
+    # One operator provides: the count is right for the one that leaves the most verifiers.
+    return len(able) - min(Counter(worker.operator for worker in able).values())
+
+
 def _check_verifiers(moment: Moment, sender: bytes, payload: JobSubmit, model: Model) -> None:
     """Refuse what could not be verified even if every worker were idle (J13)."""
     others = [sender] if payload.provider is None else [sender, payload.provider]
     able = [w for _, w in not_of(moment.state, others) if could_verify(w, model, payload.class_, moment.parameters)]
-    left = len(able)
-    if payload.provider is None and able:
-        # One operator provides: the count is right for the one that leaves the most verifiers.
-        left -= min(Counter(worker.operator for worker in able).values())
+    left = verifiers_left(able, is_named=payload.provider is not None)
     k = moment.parameters.tiers.of(payload.tier).k
     if left < k:
         raise Refused(Reason.TOO_FEW_VERIFIERS, seen=left, wanted=k)

@@ -18,6 +18,8 @@ from primitives.hashing import ZERO_HASH
 from primitives.units import NUMBER_MAX
 from vm.manifest import Class
 
+SOME_KEY = b"\x09" + bytes(31)
+"""An X25519 public key, as every client's submission has one."""
 TierName = Literal["spot", "standard", "high", "max"]
 ClassName = Literal["native", "exact"]
 Grains = Annotated[str, Meta(pattern="^[0-9]{1,19}$", description="Grains, in decimal.")]
@@ -139,7 +141,7 @@ async def job_quote(services: Services, params: Wanted) -> QuoteShape:
         max_price=min(int(params.max_price or 0), NUMBER_MAX),
         provider=provider,
         at_risk=min(int(params.at_risk), NUMBER_MAX),
-        reply_key=None,
+        reply_key=SOME_KEY,
         canary=ZERO_HASH,
     )
     found = quote(services.charter, services.chain.state(), wanted, client=client, now_ms=services.now_ms())

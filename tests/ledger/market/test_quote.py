@@ -102,6 +102,7 @@ def test_what_workers_take_is_told_the_cheapest_first_and_half_of_them_take_the_
     found = quoted(world, change(a_submission(provider=None), max_price=0))
     assert [each.price // KARAT for each in found.asks] == [1, 3, 5, 7, 9]
     assert all(each.is_free for each in found.asks)
+    assert (found.verifiers_idle, found.verifiers_now) == (4, 4)  # one of the five provides
     assert found.max_price == 5 * KARAT
     assert found.escrow == 5 * KARAT + found.verifier_fees
 
