@@ -16,7 +16,7 @@ from vm.lowering import Lowering
 
 
 def owed(state: State, job_id: bytes, stage: Stage, holder: bytes, filer: bytes) -> ContentId:
-    """Return what `holder` owes `filer` at a stage of a job. Raises Refused JOB_UNKNOWN, NOTHING_OWED (H10)."""
+    """Return what `holder` owes `filer` at a stage of a job. Raises Refused JOB_UNKNOWN, NOTHING_OWED (H6, H10)."""
     job = state.job(job_id)
     if job is None:
         raise Refused(Reason.JOB_UNKNOWN, job=job_id)
