@@ -88,14 +88,23 @@ def check_trace(trace: Trace, told: Outline, *, second: bool) -> None:
     `second` says whether there is a second run: of a whole program in class native, not of a tail or in class exact.
     """
     runs = [trace.first] if trace.perturbed is None else [trace.first, trace.perturbed]
-    whole = all(run.count == told.operations for run in runs)
-    noise = len(told.cut) if second and whole else 0
     fits = trace.program == outline_root(told) and len(trace.inputs) == len(told.inputs)
     if not fits or any(run.count > told.operations for run in runs) or len(runs) != 1 + second:
         raise Refused(Reason.MALFORMED, what="trace", wanted="one of this program")
-    # A run that traps in its last operation is whole, too, and has no noise.
-    if len(trace.noise) not in (0, noise):
-        raise Refused(Reason.MALFORMED, what="noise of a trace", seen=len(trace.noise), wanted=noise)
+    if len(trace.noise) not in _noise_counts(runs, told):
+        raise Refused(Reason.MALFORMED, what="noise of a trace", seen=len(trace.noise), wanted=len(told.cut))
+
+
+def _noise_counts(runs: list[Run], told: Outline) -> list[int]:
+    """Return for how many values a trace may tell noise: for all of the cut if both runs have reached them (V82)."""
+    reached = max(told.cut, default=0) - len(told.inputs) - told.constants + 1
+    least = min(run.count for run in runs)
+    if len(runs) == 1 or not told.cut or least < reached:
+        return [0]
+    if least > reached:
+        return [len(told.cut)]
+    # The last digest of a run that is shorter than the program is a trap's; of a whole one it may be.
+    return [0, len(told.cut)] if reached == told.operations else [0]
 
 
 def part_width(*windows: Window) -> int:

@@ -17,6 +17,7 @@ from vm.dispute_protocol import (
     OutputsAsked,
     Part,
     PartsTold,
+    ResultAsked,
     RunAsked,
     TraceAsked,
     TraceTold,
@@ -141,6 +142,8 @@ def test_what_is_worst_in_somebody_s_bundles_is_proved() -> None:
         if shown.raw is not None:
             blame = judge_beyond(tail.trace, decode_beyond(shown.raw), party(ran.cut, outputs))
             assert blame == Blame(output=True)
+    # Outputs that nobody serves are known by their id.
+    assert ask(engine, ResultAsked(), ran.cut) == BytesTold(raw=codec.encode(content_id(ran.outputs)))
     assert ask(engine, ConditionAsked()) == BytesTold(raw=None)
 
 

@@ -8,10 +8,9 @@ from vm.manifest import Ratio
 from vm.noise import IN_SIGMA_MAX, Noise, ill_conditioned
 from vm.referee.defence import Beyond
 from vm.referee.deviation import ConditionProof, DeviationProof, Measure
-from vm.referee.ending import TrapProof
 from vm.referee.output import OutputProof
 from vm.referee.runs import Runs
-from vm.referee.showing import Content, rows_tree
+from vm.referee.showing import Content, ending, rows_tree
 from vm.referee.source import FrameProof, Source, leaf_range
 from vm.tensor import ROOT_LEAF_BYTES, Tensor, normalised
 
@@ -45,7 +44,9 @@ def worst(runs: Runs, theirs: Content, tolerance: Ratio) -> Worst:
 
 
 def conditioned(runs: Runs, tolerance: Ratio) -> Beyond | None:
-    """Return what shows that the job is ill-conditioned (V105); None if it is not."""
+    """Return what shows that the job is ill-conditioned (V105), or traps before the cut; None if neither is so."""
+    if runs.trace.perturbed is not None and not runs.trace.noise:
+        return ending(runs)
     for place, noise in enumerate(runs.noises(range(len(runs.trace.noise)), tolerance)):
         unit, element = noise.noisiest()
         if ill_conditioned(unit):
@@ -55,9 +56,8 @@ def conditioned(runs: Runs, tolerance: Ratio) -> Beyond | None:
 
 def outputs_differ(runs: Runs, theirs: Content) -> Beyond | None:
     """Return what shows that a party's outputs are others than those of the runs (V136); None if they are the same."""
-    trap = runs.trap(perturbed=False)
-    if trap is not None:
-        return TrapProof(perturbed=False, code=trap.code, proof=runs.tree(perturbed=False).prove_set([trap.operation]))
+    if runs.trap(perturbed=False) is not None:
+        return ending(runs)
     broken = _frame(theirs, Source.OUTPUTS)
     if broken is not None:
         return broken

@@ -101,16 +101,22 @@ def judge_beyond(trace: Trace, shown: Beyond, party: Party) -> Blame:
             _check_decides(trace)
             return Blame(output=judge_output(trace, shown, party.outputs))
         case TrapProof():
-            _check_decides(trace)
-            if shown.perturbed:
-                raise Refused(Reason.BAD_PROOF, what="run", wanted="the one that has outputs")
-            return Blame(output=judge_trap(trace, shown))
+            return _judge_trap(trace, shown)
         case FrameProof():
             return _judge_frame(shown, party)
         case ConditionProof():
             return Blame(ill_conditioned=judge_condition(trace, shown, party.tolerance))
         case _:
             assert_never(shown)
+
+
+def _judge_trap(trace: Trace, shown: TrapProof) -> Blame:
+    """Return what a trap shows: that there are no outputs; before the cut in class native, that none can be judged."""
+    if trace.perturbed is None:
+        return Blame(output=judge_trap(trace, shown))
+    if trace.noise:
+        raise Refused(Reason.BAD_PROOF, what="trap", wanted="one that leaves no noise to judge by")
+    return Blame(ill_conditioned=judge_trap(trace, shown))
 
 
 def _check_decides(trace: Trace) -> None:

@@ -17,7 +17,7 @@ from vm.lowering import TOLERANCE_LEAST
 from vm.manifest import Ratio
 from vm.noise import Noise
 from vm.program import Program
-from vm.referee.tracing import Traced, traced, traced_tail
+from vm.referee.tracing import Ran, Traced, traced, traced_tail
 from vm.referee.witness import Exhibit, Papers
 from vm.trace import Trace, run_tree
 
@@ -57,17 +57,20 @@ class Runs:
     @property
     def outputs(self) -> list[Array] | None:
         """The outputs; None if the run has trapped."""
-        values = self._found.values
-        return None if isinstance(values, Trapped) else [values[at] for at in self.program.outputs]
+        return None if self._found.first.trap else self._found.first.outputs
+
+    def _ran(self, *, perturbed: bool) -> Ran | None:
+        return self._found.second if perturbed else self._found.first
 
     def trap(self, *, perturbed: bool) -> Trapped | None:
         """Return how a run traps, if it does."""
-        values = self._found.moved if perturbed else self._found.values
-        return values if isinstance(values, Trapped) else None
+        ran = self._ran(perturbed=perturbed)
+        return None if ran is None else ran.trap
 
     def digests(self, *, perturbed: bool) -> list[bytes]:
         """Return the digests of a run; of no second run none."""
-        return self._found.others if perturbed else self._found.digests
+        ran = self._ran(perturbed=perturbed)
+        return [] if ran is None else ran.digests
 
     def tree(self, *, perturbed: bool) -> merkle.Tree:
         """Return the tree over the digests of a run, which is kept."""
@@ -82,9 +85,8 @@ class Runs:
         """
         if not places:
             return []
-        first, second = self._found.values, self._found.moved
-        assert isinstance(first, dict)
-        assert isinstance(second, dict)
+        assert self._found.second is not None
+        first, second = self._found.first.cut, self._found.second.cut
         chosen = [self.program.cut[place] for place in places]
         return [Noise(tensor_of(first[at]), tensor_of(second[at]), tolerance) for at in chosen]
 

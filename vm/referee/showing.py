@@ -63,7 +63,7 @@ def defence(runs: Runs, at: Place, inputs: Content, cut: Content | None) -> Defe
         case NoisePlace():
             return _noise(runs, at)
         case EndPlace():
-            return _end(runs)
+            return ending(runs)
         case _:
             assert_never(at)
 
@@ -160,7 +160,7 @@ def rows_tree(rows: list[Row]) -> merkle.Tree:
     return merkle.Tree([merkle.leaf_hash(codec.encode(row)) for row in rows])
 
 
-def _end(runs: Runs) -> Defence | None:
+def ending(runs: Runs) -> TrapProof | None:
     """Return what shows that a run ends in a trap."""
     for perturbed in (False, True):
         trap = runs.trap(perturbed=perturbed)

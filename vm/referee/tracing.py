@@ -6,24 +6,31 @@ from typing import NamedTuple
 from primitives import codec, merkle
 from vm.canonical import interpreter
 from vm.canonical.arrays import Array, tensor_of
-from vm.canonical.interpreter import NUMPY, Values
+from vm.canonical.interpreter import NUMPY
 from vm.canonical.kernels import Kernels
 from vm.canonical.trapped import Trapped
 from vm.noise import Noise, Row
 from vm.program import Program, program_root
 from vm.tensor import tensor_root
-from vm.trace import ABSENT, Run, Trace, run_of, trap_digest
+from vm.trace import ABSENT, Trace, run_of, trap_digest
+
+
+class Ran(NamedTuple):
+    """One run: the digests of its results, its outputs unless it trapped, and the values at the cut that it reached."""
+
+    digests: list[bytes]
+    outputs: list[Array]
+    cut: dict[int, Array]
+    """By their numbers."""
+    trap: Trapped | None
 
 
 class Traced(NamedTuple):
-    """A trace, with the digests of its runs, and the outputs and the cut of those that did not trap."""
+    """A trace, with the runs that it is of: two of a whole program in class native, else one."""
 
     trace: Trace
-    digests: list[bytes]
-    values: Values | Trapped
-    others: list[bytes]
-    """Of the second run; without one empty, as is what it computed."""
-    moved: Values | Trapped
+    first: Ran
+    second: Ran | None
 
 
 def root_of(array: Array) -> bytes:
@@ -46,25 +53,21 @@ def traced(
     kernels: Kernels = NUMPY,
 ) -> Traced:
     """Return the trace of a job, with the second run and the noise if it is of class native."""
-    roots, values = _digests(program, constants, inputs, kernels, perturbed=False)
-    perturbed: Run | None = None
-    others, noise = list[bytes](), list[bytes]()
-    moved: Values | Trapped = {}
-    if native:
-        others, moved = _digests(program, constants, inputs, kernels, perturbed=True)
-        perturbed = run_of(others)
-        if isinstance(values, dict) and isinstance(moved, dict):
-            pairs = [(tensor_of(values[at]), tensor_of(moved[at])) for at in program.cut]
-            noise = [rows_root(Noise(canonical, other).rows()) for canonical, other in pairs]
+    first = _ran(program, constants, inputs, kernels, perturbed=False)
+    second = _ran(program, constants, inputs, kernels, perturbed=True) if native else None
+    noise: list[bytes] = []
+    if second is not None and all(at in first.cut and at in second.cut for at in program.cut):
+        pairs = [(tensor_of(first.cut[at]), tensor_of(second.cut[at])) for at in program.cut]
+        noise = [rows_root(Noise(canonical, other).rows()) for canonical, other in pairs]
     trace = Trace(
         vm_version=vm_version,
         program=program_root(program, [root_of(array) for array in constants]),
         inputs=[root_of(array) for array in inputs],
-        first=run_of(roots),
-        perturbed=perturbed,
+        first=run_of(first.digests),
+        perturbed=None if second is None else run_of(second.digests),
         noise=noise,
     )
-    return Traced(trace, roots, values, others, moved)
+    return Traced(trace, first, second)
 
 
 def traced_tail(
@@ -78,19 +81,19 @@ def traced_tail(
 ) -> Traced:
     """Return the trace of the tail that follows from somebody's values at the cut (V132)."""
     given = dict(zip(program.cut, cut, strict=True))
-    roots, values = _digests(program, constants, inputs, kernels, perturbed=False, given=given)
+    ran = _ran(program, constants, inputs, kernels, perturbed=False, given=given)
     trace = Trace(
         vm_version=vm_version,
         program=program_root(program, [root_of(array) for array in constants]),
         inputs=[root_of(array) for array in inputs],
-        first=run_of(roots),
+        first=run_of(ran.digests),
         perturbed=None,
         noise=[],
     )
-    return Traced(trace, roots, values, [], {})
+    return Traced(trace, ran, None)
 
 
-def _digests(
+def _ran(
     program: Program,
     constants: Sequence[Array],
     inputs: Sequence[Array],
@@ -98,22 +101,25 @@ def _digests(
     *,
     perturbed: bool,
     given: Mapping[int, Array] | None = None,
-) -> tuple[list[bytes], Values | Trapped]:
-    """Return the digests of a run, with outputs and cut; of a trap that is the last (V83), before the cut ABSENT."""
-    first = program.first_result
-    roots = {value: root_of(array) for value, array in (given or {}).items()}
+) -> Ran:
+    """Return a run; the digest of a trap is its last (V83), and before the cut of a tail all are ABSENT."""
+    first, watched = program.first_result, frozenset(program.cut)
+    cut = dict(given or {})
+    roots = {value: root_of(array) for value, array in cut.items()}
 
     def watch(value: int, result: Array) -> None:
         roots[value] = root_of(result)
+        if value in watched:
+            cut[value] = result
 
     def told(count: int) -> list[bytes]:
         return [roots.get(first + number, ABSENT) for number in range(count)]
 
+    only = None if given is None else program.tail
     try:
         values = interpreter.run(
-            program, constants, inputs, kernels=kernels, perturbed=perturbed, given=given,
-            only=None if given is None else program.tail, keep=program.cut, watch=watch,
-        )  # fmt: skip
+            program, constants, inputs, kernels=kernels, perturbed=perturbed, given=given, only=only, watch=watch
+        )
     except Trapped as trap:
-        return [*told(trap.operation), trap_digest(trap.code, trap.operation)], trap
-    return told(len(program.operations)), values
+        return Ran([*told(trap.operation), trap_digest(trap.code, trap.operation)], [], cut, trap)
+    return Ran(told(len(program.operations)), [values[at] for at in program.outputs], cut, None)

@@ -102,7 +102,7 @@ class Engine:
             native=prepared.class_ is Class.NATIVE,
             kernels=prepared.kernels,
         )
-        digests = found.digests[request.first : request.first + request.count]
+        digests = found.first.digests[request.first : request.first + request.count]
         return Traced(trace=found.trace, digests=digests)
 
     def ask(self, request: Ask) -> Answer:

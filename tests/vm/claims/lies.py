@@ -162,7 +162,7 @@ def _trapping(truth: Honest, spot: Spot, code: TrapCode) -> Liar:
     kept = list(truth.digests(perturbed=spot.perturbed)[: spot.number])
     liar.say(perturbed=spot.perturbed, digests=[*kept, trap_digest(code, spot.number)])
     liar.stop(Trapped(code, spot.number), spot.number, perturbed=spot.perturbed)
-    liar.trace = msgspec.structs.replace(liar.trace, noise=[])
+    liar.fit_noise()
     return liar
 
 
@@ -170,7 +170,7 @@ def _short(truth: Honest, spot: Spot, count: int) -> Liar:
     liar = Liar(truth)
     liar.say(perturbed=spot.perturbed, digests=list(truth.digests(perturbed=spot.perturbed)[:count]))
     liar.stop(None, count, perturbed=spot.perturbed)
-    liar.trace = msgspec.structs.replace(liar.trace, noise=[])
+    liar.fit_noise()
     return liar
 
 
@@ -223,7 +223,7 @@ def _of_trap(truth: Honest, *, perturbed: bool) -> Iterator[Lie]:
         beyond = Liar(truth)
         beyond.say(perturbed=perturbed, digests=[*digests, *rest])
         yield Lie("run that goes on behind its trap", operation.op, beyond)
-    if not rest and truth.trace.perturbed is not None and truth.program.cut:
+    if not rest and not truth.trace.noise and truth.trace.perturbed is not None and truth.program.cut:
         noisy = Liar(truth)
         noisy.trace = msgspec.structs.replace(truth.trace, noise=[bytes(32)] * len(truth.program.cut))
         yield Lie("noise of runs that trap", operation.op, noisy)

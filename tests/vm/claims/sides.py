@@ -158,6 +158,12 @@ class Liar(Honest):
         for value in [each for each in self._all[perturbed] if each >= first + count]:
             del self._all[perturbed][value]
 
+    def fit_noise(self) -> None:
+        """Tell no noise if a run does not reach all values of the cut: with any the trace could not be opened."""
+        reached = max(self.program.cut, default=0) - self.program.first_result + 1
+        if any(len(told) <= reached for told in self._said.values()):
+            self.trace = msgspec.structs.replace(self.trace, noise=[])
+
     def say_rows(self, place: int, rows: list[Row]) -> None:
         """Tell other records of noise."""
         self._rows[place] = rows

@@ -56,8 +56,8 @@ def a_job(seed: int = 7) -> Job:
     return Job(parted(program, {2, 3}), [w], [x])
 
 
-def a_job_that_traps_last() -> Job:
-    """Return a job whose one operation behind the cut takes an element that is not there."""
+def a_job_that_traps_last(*, in_tail: bool = True) -> Job:
+    """Return a job whose last operation takes a row that is not there: of the one value at the cut, or to be that."""
     single, index = DType.FLOAT32, DType.INT64
     types = [TensorType(dtype=single, shape=[ROWS, WIDE]), TensorType(dtype=index, shape=[1])]
     weights = TensorType(dtype=single, shape=[LONG, WIDE])
@@ -68,7 +68,7 @@ def a_job_that_traps_last() -> Job:
     program = Program(inputs=types, constants=[weights], operations=operations, outputs=[4], cut=[], tail=[])
     rng = np.random.default_rng(3)
     x, w = (rng.standard_normal(each.shape).astype(np.float32) for each in (types[0], weights))
-    return Job(parted(program, {3}), [w], [x, np.array([ROWS], np.int64)])
+    return Job(parted(program, {3} if in_tail else {4}), [w], [x, np.array([ROWS], np.int64)])
 
 
 def bundled(names: list[bytes], arrays: Sequence[Array]) -> Content:

@@ -28,7 +28,7 @@ from vm.referee.deviation import ConditionProof, DeviationProof
 from vm.referee.runs import Runs
 from vm.referee.showing import Content, defence, rows_tree
 from vm.referee.source import FrameProof, SourceProof
-from vm.trace import ABSENT, check_trace
+from vm.trace import ABSENT, Run, check_trace
 
 JOB = a_job()
 CUT = canonical_cut(JOB)
@@ -254,8 +254,8 @@ def test_a_bundle_whose_frame_is_broken_is_none() -> None:
 
 
 def test_who_tells_no_noise_shows_that_a_run_ends_in_a_trap() -> None:
-    """V131: at the end of the runs only that side defends itself."""
-    job = a_job_that_traps_last()
+    """V82, V131: at the end of the runs only that side defends itself."""
+    job = a_job_that_traps_last(in_tail=False)
     runs = runs_of(job)
     assert runs.trace.noise == []
     assert runs.trace.first.count == len(job.program.operations)
@@ -264,9 +264,39 @@ def test_who_tells_no_noise_shows_that_a_run_ends_in_a_trap() -> None:
     assert proof is not None
     assert judge_defence(runs.trace, decode_defence(codec.encode(proof)), EndPlace(), grounds(job))
     noisy = msgspec.structs.replace(runs.trace, noise=[bytes(32)])
+    check_trace(noisy, runs.papers.outline, second=True)
     with pytest.raises(Refused):
         judge_defence(noisy, proof, EndPlace(), grounds(job))
     assert defence(WHOLE, EndPlace(), inputs_of(JOB), None) is None
+
+
+def test_noise_is_told_where_both_runs_have_reached_the_cut() -> None:
+    """V82."""
+    behind = runs_of(a_job_that_traps_last())
+    assert len(behind.trace.noise) == 1
+    check_trace(behind.trace, behind.papers.outline, second=True)
+    without = msgspec.structs.replace(behind.trace, noise=[])
+    with pytest.raises(Refused, match="noise"):
+        check_trace(without, behind.papers.outline, second=True)
+    with pytest.raises(Refused, match="noise"):
+        check_trace(msgspec.structs.replace(WHOLE.trace, noise=[]), WHOLE.papers.outline, second=True)
+    early = msgspec.structs.replace(WHOLE.trace, first=Run(count=2, root=bytes(32)))
+    with pytest.raises(Refused, match="noise"):
+        check_trace(early, WHOLE.papers.outline, second=True)
+
+
+def test_a_job_that_traps_before_its_cut_measures_nobody() -> None:
+    """V135."""
+    runs = runs_of(a_job_that_traps_last(in_tail=False))
+    proof = conditioned(runs, TOLERANCE)
+    assert proof is not None
+    told = decode_beyond(codec.encode(proof))
+    assert judge_beyond(runs.trace, told, party(cut_of(CUT), outputs_of(OUTPUTS))) == Blame(ill_conditioned=True)
+    behind = runs_of(a_job_that_traps_last())
+    trap = outputs_differ(behind, outputs_of(OUTPUTS))
+    assert trap is not None
+    with pytest.raises(Refused):  # in class native the tail of each party says whether there are outputs
+        judge_beyond(behind.trace, trap, party(cut_of(CUT), outputs_of(OUTPUTS)))
 
 
 def test_outputs_of_a_run_that_traps_are_wrong_whatever_they_are() -> None:

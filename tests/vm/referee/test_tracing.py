@@ -5,7 +5,6 @@ from tests.vm.models.catalogue import by_name
 from tests.vm.referee.random_operations import drawn
 from tests.vm.referee.random_programs import a_witness, small_program
 from vm.canonical.arrays import normal
-from vm.canonical.trapped import Trapped
 from vm.cut import parted
 from vm.program import Op, Program
 from vm.referee.tracing import root_of, traced
@@ -25,11 +24,13 @@ def test_a_native_trace_holds_both_runs_and_the_noise_of_the_cut() -> None:
     program, constants, inputs = a_model("mlp")
     found = traced(program, constants, inputs, vm_version=1, native=True)
     runs = [Witness(program, constants, inputs, perturbed=perturbed) for perturbed in (False, True)]
-    assert found.digests == runs[0].digests
+    assert found.first.digests == runs[0].digests
     assert found.trace.first == run_of(runs[0].digests)
     assert found.trace.perturbed == run_of(runs[1].digests) != found.trace.first
     assert found.trace.inputs == [root_of(each) for each in inputs]
     assert len(found.trace.noise) == len(program.cut) > 0
+    assert found.second is not None
+    assert found.second.digests == runs[1].digests
 
 
 def test_an_exact_trace_holds_one_run() -> None:
@@ -46,8 +47,8 @@ def test_a_trace_ends_with_the_trap() -> None:
         small for small in (small_program(drawn(Op.TAKE, seed)) for seed in range(100)) if a_witness(small).trap
     )
     found = traced(small.program, small.constants, small.inputs, vm_version=1, native=True)
-    assert isinstance(found.values, Trapped)
-    assert found.digests[-1] == trap_digest(found.values.code, small.number)
-    assert found.trace.first == found.trace.perturbed == run_of(found.digests)
+    assert found.first.trap is not None
+    assert found.first.digests[-1] == trap_digest(found.first.trap.code, small.number)
+    assert found.trace.first == found.trace.perturbed == run_of(found.first.digests)
     assert found.trace.first.count == small.number + 1
     assert found.trace.noise == []
