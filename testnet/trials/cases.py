@@ -9,15 +9,16 @@ from primitives.units import KARAT
 from testnet.manifest import Manifest, Worker
 from testnet.trials.report import Outcome
 from testnet.trials.stage import Stage, TrialError
-from testnet.trials.trial import Expected, Trial
-from testnet.trials.withheld import withheld_input, withheld_model
+from testnet.trials.trial import DISPUTED_S, Expected, Trial
+from testnet.trials.withheld import withheld_input, withheld_model, withheld_output
 
 SECOND_MS = 1_000
 WORKERS = 10
 """A provider, three verifiers, three fresh workers for a dispute, and strangers who claim something."""
-WARM_UP = 2
-"""Settled jobs that make a provider's spot jobs go undrawn two times in three, where one job is trust enough."""
-SPOT_TRIES = 12
+WARM_UP = 4
+"""Settled jobs that make a provider's spot jobs go undrawn four times in five, where one job is trust enough."""
+SPOT_TRIES = 5
+"""Of which each is drawn one time in five."""
 HONEST, LIAR = "worker0", "worker9"
 
 MANIFEST = Manifest(
@@ -149,18 +150,17 @@ def _lazy_verifier(stage: Stage, outcome: Outcome) -> None:
 
 def _undrawn(stage: Stage, trial: Trial, provider: str, provide: dict[str, str]) -> str:
     """Return a job that was not drawn, of a provider that has earned some trust."""
-    for _ in range(WARM_UP):
-        job = stage.submit(provider=provider, tier="standard")
-        stage.play(job, "verify", {})
-        stage.in_state(job, "settled")
     for _ in range(SPOT_TRIES):
+        trusted = [stage.submit(provider=provider, tier="standard") for _ in range(WARM_UP)]
+        for job in trusted:
+            stage.play(job, "verify", {})
+            stage.in_state(job, "settled")
         job = trial.submit(provider=provider, tier="spot", provide=provide)
         stage.play(job, "verify", {})
-        told = stage.in_state(job, "unverified", "verifying", "revealing", "checking", "contested", "settled", "void")
-        if told["state"] in ("unverified", "revealing") and not told["verifiers"]:
-            stage.in_state(job, "unverified")
+        told = stage.in_state(job, "unverified", "verifying", "checking", "contested", "settled", "void")
+        if told["state"] == "unverified":
             return job
-        stage.in_state(job, "settled", "void", "past_challenge")
+        stage.in_state(job, "settled", "void", "past_challenge", limit_s=DISPUTED_S)
     raise TrialError(f"each of {SPOT_TRIES} spot jobs was drawn")
 
 
@@ -190,6 +190,11 @@ CASES = (
         name="withheld-model",
         words="a provider that keeps the model from the verifiers loses its bond",
         play=partial(withheld_model, liar=LIAR),
+    ),
+    Case(
+        name="withheld-output",
+        words="a provider that keeps a sealed output from its client loses its bond",
+        play=partial(withheld_output, liar=LIAR),
     ),
     Case(name="mute", words="a claimant that is silent in a duel is struck", play=_mute),
     Case(name="unopposed", words="an unopposed false claim without a drawn worker slashes nobody", play=_unopposed),
