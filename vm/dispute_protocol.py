@@ -95,6 +95,10 @@ class ConditionAsked(Record, tag=38):
     """Whether the job is ill-conditioned. The reply is BytesTold: an encoded `Beyond`, or none."""
 
 
+class ResultAsked(Record, tag=39):
+    """What the outputs are, by their id. The reply is BytesTold: an encoded `ContentId`, or none where a run traps."""
+
+
 Asked = (
     TraceAsked
     | RunAsked
@@ -105,6 +109,7 @@ Asked = (
     | WorstAsked
     | OutputsAsked
     | ConditionAsked
+    | ResultAsked
 )
 
 

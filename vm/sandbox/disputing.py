@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from primitives import codec, merkle
+from primitives.content import ContentId, content_id
 from primitives.hashing import sha256
 from primitives.reasons import Reason, Refused
 from vm.canonical.arrays import array_of
@@ -17,6 +18,7 @@ from vm.dispute_protocol import (
     OutputsAsked,
     Part,
     PartsTold,
+    ResultAsked,
     RunAsked,
     TraceAsked,
     TraceTold,
@@ -31,7 +33,7 @@ from vm.referee.blaming import conditioned, outputs_differ, tensor_in, worst
 from vm.referee.runs import Runs
 from vm.referee.showing import Content, defence, rows_tree
 from vm.referee.witness import Exhibit, Papers
-from vm.sandbox.prepared import Prepared
+from vm.sandbox.prepared import Prepared, named
 from vm.sandbox_protocol import Ask
 from vm.tensor import ROOT_LEAF_BYTES
 from vm.trace import PARTS_MAX, Window, part_width, tell
@@ -83,6 +85,8 @@ class Disputed:
                 return BytesTold(raw=_encoded(outputs_differ(self._runs, theirs)))
             case ConditionAsked():
                 return BytesTold(raw=_encoded(conditioned(self._runs, tolerance)))
+            case ResultAsked():
+                return BytesTold(raw=_encoded(self._result()))
             case _:
                 assert_never(asked)
 
@@ -90,6 +94,11 @@ class Disputed:
         if len(raw) != bundle_length(layout):
             raise Refused(Reason.MALFORMED, what="bundle", seen=len(raw), wanted=bundle_length(layout))
         return Content(raw, layout)
+
+    def _result(self) -> ContentId | None:
+        """Return the id of the outputs, encoded as a bundle; None if the run traps."""
+        outputs = self._runs.outputs
+        return None if outputs is None else content_id(codec.encode(named(self._prepared.output_names, outputs)))
 
     def _exhibit(self, asked: ValueAsked | LeafAsked) -> Exhibit:
         """Return what shows a value, unless its run has none. Raises Refused MALFORMED for no value of the program."""
