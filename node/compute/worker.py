@@ -16,7 +16,6 @@ from ledger.market.commitment import commitment
 from ledger.market.lifecycle import FINAL_STATES
 from ledger.records import DECLINES_MAX, Job, JobState, ModelEntry
 from ledger.transaction import (
-    JobAccept,
     JobCommit,
     JobDecline,
     ProviderReveal,
@@ -25,6 +24,7 @@ from ledger.transaction import (
     WorkerRegister,
     WorkerUpdate,
 )
+from node.compute.accepting import Acceptor
 from node.compute.blocks import BlockSignal
 from node.compute.delivery import Sealer, samples, shown
 from node.compute.duty import Duty, duty_of, price_of, verifier_of
@@ -113,6 +113,7 @@ class Worker:
         self._journal = Journal(journal)
         self._blocks = BlockSignal()
         self._sender = Sender(ports.chain, terms.seed, self._blocks)
+        self._acceptor = Acceptor(ports.chain, self._sender)
         self._withholding = Withholding(ports.chain, ports.blobs, self._sender, self._blocks)
         self._tasks = Tasks(ports.chain, ports.blobs, self._withholding)
         self._rehearsing = trio.CapacityLimiter(max(1, terms.capacity))
@@ -257,7 +258,7 @@ class Worker:
             worker = self._ports.chain.state().worker(self.address)
             assert worker is not None
             price = price_of(worker, self._job(job_id), self._ports.chain.state())
-            await self._sender.send(JobAccept(job=job_id, price=price))
+            await self._acceptor.accept(job_id, self._job(job_id), price)
 
     async def _decline(self, job_id: bytes, reason: Reason) -> None:
         """Tell the chain what is wrong with a job, if that is what was found and it is still open (D13)."""
