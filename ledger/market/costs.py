@@ -64,6 +64,8 @@ class _Play:
     committed: _Part = _Part.ALL
     revealed: _Part | None = None
     """None: it never came to that."""
+    excused: bool = False
+    """Whoever did nothing could do nothing."""
 
 
 _PLAYS = {
@@ -77,6 +79,7 @@ _PLAYS = {
     Outcome.REJECTED: _Play(revealed=_Part.TOO_FEW),
     Outcome.TOO_FEW_REVEALS: _Play(revealed=_Part.TOO_FEW),
     Outcome.DECLINED: _Play(accepted=False, drawn=False),
+    Outcome.WITHHELD: _Play(committed=_Part.TOO_FEW, excused=True),
 }
 
 
@@ -119,14 +122,14 @@ def _cost(parameters: Parameters, asked: JobSubmit, outcome: Outcome) -> Cost:
         return got - sum(each.amount for each in ended.penalties if each.worker == party)
 
     worked = (play.committed if play.revealed is None else play.revealed).of(job.k) if play.drawn else 0
-    # What a silent verifier loses is the same in every ending.
+    # What a silent verifier loses is the same in every ending, but where it could do nothing (H30).
     lost = sum(each.amount for each in lost_by_silence([_verifier(parameters, _NAMES[0])], parameters))
     return Cost(
         outcome=outcome,
         client=net(_CLIENT) - job.escrow,
         provider=net(_PROVIDER),
         verifier=net(_NAMES[0]) if worked else 0,
-        silent_verifier=-lost if play.drawn else 0,
+        silent_verifier=-lost if play.drawn and not play.excused else 0,
     )
 
 

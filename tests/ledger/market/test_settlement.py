@@ -109,6 +109,7 @@ def test_the_cost_table_has_every_ending_and_these_numbers() -> None:
         Outcome.REJECTED: (0, 0, fee, -5 * fee),
         Outcome.TOO_FEW_REVEALS: (0, 0, fee, -5 * fee),
         Outcome.DECLINED: (0, 0, 0, 0),
+        Outcome.WITHHELD: (0, -2 * KARAT - 3 * fee, fee, 0),
     }
 
 
