@@ -15,7 +15,7 @@ from node.keys.files import KeyKind, load_key
 from node.rpc.client import RpcClient
 from primitives.reasons import Reason
 from primitives.units import KARAT
-from tests.e2e.market import Market, input_file
+from tests.e2e.market import Market, events, input_file
 from vm.lowering import lowering_id
 
 pytestmark = pytest.mark.e2e
@@ -56,6 +56,28 @@ def test_in_class_exact_all_parties_have_the_same_bits(honest: Market, tmp_path:
     job = honest.ended(honest.cli(*words, "--class", "exact")["data"]["id"])
     assert (job["state"], job["class"]) == ("settled", "exact")
     assert len({json.dumps(each["outputs"]) for each in [job, *job["verifiers"]]}) == 1
+
+
+def test_a_large_result_is_sampled_and_reaches_its_client_sealed_though_its_provider_is_gone(
+    honest: Market, tmp_path: Path
+) -> None:
+    """J72: five rows of scores are more than 4 KiB, at the cut and of output."""
+    five = rows(tmp_path, 0, 0, 0, 0, 0)
+    honest.cli("model", "lower", honest.model, "--input", str(five), "--key", "dev6")
+    words = ["job", "submit", honest.model, "--input", str(five), *_TERMS, *_by(honest)]
+    job = honest.ended(honest.cli(*words, "--class", "native")["data"]["id"])
+    assert (job["state"], job["large"], events(job).count("sample")) == ("settled", True, 4)
+    assert all(each["sealed"] for each in [job, *job["verifiers"]])
+    error = honest.refused("job", "result", job["id"], "--key", "dev6")
+    assert error["reason"] == Reason.SEAL_BROKEN
+    honest.kill("worker0")
+    try:
+        told = honest.cli("job", "result", job["id"], "--key", "dev5")["data"]
+    finally:
+        honest.start("worker0")
+    (scores,) = told.values()
+    width, data = scores["shape"][1], scores["data"]
+    assert [data[at * width : (at + 1) * width] for at in range(5)] == [data[:width]] * 5
 
 
 def test_a_publisher_who_lies_about_what_a_model_means_finds_nobody_to_work_for_it(

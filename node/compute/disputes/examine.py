@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from ledger.market.dispute.payloads import WHOLE, Subject, SubjectKind, tail_of
 from ledger.records import Job
-from node.compute.disputes.shown import Shown, shown
+from node.compute.disputes.shown import revealed, shown_cut, shown_outputs
 from node.compute.tasks import Tasks
 from node.ports import Advocate, ChainView, Role, Told
-from vm.dispute_protocol import Asked, BytesTold, OutputsAsked, WorstAsked, WorstTold
+from primitives import codec
+from vm.dispute_protocol import Asked, BytesTold, OutputsAsked, ResultAsked, WorstAsked, WorstTold
 from vm.manifest import Class
 from vm.noise import PAID_SIGMA, THOUSANDTHS
 
@@ -44,7 +45,7 @@ class Examiner:
         cut = None
         if subject.kind is SubjectKind.TAIL:
             assert subject.party is not None
-            cut = (await self._shown(job_id, subject.party)).cut
+            cut = await self._cut(job_id, subject.party)
         return await self._advocate.ask(await self._tasks.of(job_id, Role.DISPUTE), asked, told, cut=cut)
 
     async def look(self, job_id: bytes, parties: Sequence[bytes]) -> list[Found]:
@@ -63,7 +64,7 @@ class Examiner:
             Found(
                 party=each.party,
                 thousandths=each.thousandths,
-                outputs_differ=await self.outputs(job_id, each.party) is not None,
+                outputs_differ=await self.outputs_differ(job_id, each.party),
             )
             for each in found
         ]
@@ -72,19 +73,32 @@ class Examiner:
         """Return how far a party's values at the cut are off, in thousandths of σ, and what proves it."""
         if self._job(job_id).class_ is Class.EXACT:
             return 0, None
-        cut = (await self._shown(job_id, party)).cut
+        cut = await self._cut(job_id, party)
         told = await self.ask(job_id, WHOLE, WorstAsked(cut=cut), WorstTold)
         return told.thousandths, told.proof
 
     async def outputs(self, job_id: bytes, party: bytes) -> bytes | None:
-        """Return what proves that a party's outputs are not what they must be, None if they are."""
-        subject = WHOLE if self._job(job_id).class_ is Class.EXACT else tail_of(party)
-        values = await self._shown(job_id, party)
-        return (await self.ask(job_id, subject, OutputsAsked(outputs=values.outputs), BytesTold)).raw
+        """Return what proves that a party's outputs are not what they must be, None if they are.
 
-    async def _shown(self, job_id: bytes, party: bytes) -> Shown:
-        """Return what a party has revealed; what it owes and does not serve is asked for on the chain (D40)."""
-        return await shown(self._chain, self._tasks.owed(job_id, party), self._job(job_id), party)
+        Large ones are served in a dispute alone (D53). Raises Refused CONTENT_NOT_FOUND before it.
+        """
+        job = self._job(job_id)
+        raw = await shown_outputs(self._chain, self._tasks.owed(job_id, party), job, party)
+        return (await self.ask(job_id, self._follows(job, party), OutputsAsked(outputs=raw), BytesTold)).raw
+
+    async def outputs_differ(self, job_id: bytes, party: bytes) -> bool:
+        """Tell whether a party's outputs are not what they must be, by their ids: it need not show them for that."""
+        job = self._job(job_id)
+        told = await self.ask(job_id, self._follows(job, party), ResultAsked(), BytesTold)
+        return told.raw is None or told.raw != codec.encode(revealed(job, party).outputs)
+
+    def _follows(self, job: Job, party: bytes) -> Subject:
+        """Return whose runs say what a party's outputs must be: in class exact the job's, else its own tail."""
+        return WHOLE if job.class_ is Class.EXACT else tail_of(party)
+
+    async def _cut(self, job_id: bytes, party: bytes) -> bytes:
+        """Return a party's cut; what it owes and does not serve is asked for on the chain (D40)."""
+        return await shown_cut(self._chain, self._tasks.owed(job_id, party), self._job(job_id), party)
 
     def _job(self, job_id: bytes) -> Job:
         job = self._chain.state().job(job_id)

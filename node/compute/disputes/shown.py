@@ -15,14 +15,6 @@ from primitives.reasons import Reason, Refused
 REVEALS = (JobEvent.PROVIDER_REVEAL, JobEvent.VERIFIER_REVEAL)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shown:
-    """A party's values: encoded bundles."""
-
-    cut: bytes
-    outputs: bytes
-
-
 class Fetching(Protocol):
     """Where content is fetched."""
 
@@ -30,29 +22,44 @@ class Fetching(Protocol):
         """Return content, from `hints` first. Raises Refused CONTENT_NOT_FOUND."""
 
 
-async def shown(chain: ChainView, blobs: Fetching, job: Job, party: bytes) -> Shown:
-    """Return what a party (20-byte address) of a job revealed. Raises Refused CONTENT_NOT_FOUND (D22).
+async def shown_cut(chain: ChainView, blobs: Fetching, job: Job, party: bytes) -> bytes:
+    """Return the encoded values at the cut that a party (20-byte address) of a job revealed (D22).
 
-    The small values stand in a final block; the others are served by whoever revealed them.
+    Small values stand in a final block; the others are served by whoever revealed them.
+    Raises Refused CONTENT_NOT_FOUND.
     """
-    told = _told(job, party)
-    if told is None:
-        raise Refused(Reason.CONTENT_NOT_FOUND, what="values that were revealed", party=party)
-    raw = _in_blocks(chain, job, party)
+    return await _shown(chain, blobs, job, party, revealed(job, party).cut)
+
+
+async def shown_outputs(chain: ChainView, blobs: Fetching, job: Job, party: bytes) -> bytes:
+    """Return the encoded outputs likewise: large ones are served in the open in a dispute alone (D53)."""
+    return await _shown(chain, blobs, job, party, revealed(job, party).outputs)
+
+
+async def _shown(chain: ChainView, blobs: Fetching, job: Job, party: bytes, content: ContentId) -> bytes:
+    raw = _in_blocks(chain, job, party).get(content.root)
+    if raw is not None:
+        return raw
     worker = chain.state().worker(party)
-    hints = [] if worker is None else [peer_id_of(worker.peer)]
-    cut, outputs = [raw.get(each.root) or await blobs.fetch(each, hints=hints) for each in told]
-    return Shown(cut=cut, outputs=outputs)
+    return await blobs.fetch(content, hints=[] if worker is None else [peer_id_of(worker.peer)])
 
 
-def _told(job: Job, party: bytes) -> tuple[ContentId, ContentId] | None:
-    """Return the ids of the cut and the outputs that a party revealed."""
+@dataclass(frozen=True, kw_only=True)
+class Revealed:
+    """What a party's values are, by their ids."""
+
+    cut: ContentId
+    outputs: ContentId
+
+
+def revealed(job: Job, party: bytes) -> Revealed:
+    """Return the ids of what a party of a job revealed. Raises Refused CONTENT_NOT_FOUND if it has not."""
     part: Job | Verifier | None = job
     if party != job.provider:
         part = next((each for each in job.verifiers if each.worker == party), None)
     if part is None or part.cut is None or part.outputs is None:
-        return None
-    return part.cut, part.outputs
+        raise Refused(Reason.CONTENT_NOT_FOUND, what="values that were revealed", party=party)
+    return Revealed(cut=part.cut, outputs=part.outputs)
 
 
 def _in_blocks(chain: ChainView, job: Job, party: bytes) -> dict[bytes, bytes]:

@@ -22,12 +22,14 @@ from node.compute.tasks import Tasks
 from node.compute.withholding import Withholding
 from node.ports import Task, Told
 from primitives import codec
+from primitives.content import content_id
 from testnet.kit import ledger_builders as kit
 from testnet.kit.fake_blobs import FakeBlobs
 from testnet.kit.fake_chain import FakeChain
 from testnet.kit.ledger_builders import World, a_model, seed_of
 from tests.ledger.market.dispute import played
 from tests.vm.claims.sides import Honest
+from tests.vm.referee.jobs import outputs_of
 from vm import dispute_protocol as vm
 from vm.canonical.arrays import Array, array_of
 from vm.layout import Layout
@@ -102,6 +104,10 @@ def _answer(runs: Honest, asked: vm.Asked, cut: Content | None) -> vm.Answer:
             return vm.BytesTold(raw=_encoded(outputs_differ(runs, _content(asked.outputs, "outputs"))))
         case vm.ConditionAsked():
             return vm.BytesTold(raw=_encoded(conditioned(runs, played.TOLERANCE)))
+        case vm.ResultAsked():
+            return vm.BytesTold(
+                raw=_encoded(None if runs.outputs is None else content_id(outputs_of(runs.outputs).raw))
+            )
 
 
 def _encoded(shown: object | None) -> bytes | None:
@@ -174,15 +180,19 @@ class Bench:
         """End a service, as a power cut would."""
         self._scopes[name].cancel()
 
+    def beat(self) -> None:
+        """Make a block."""
+        self.chain.step(passed_ms=STEP_MS)
+        for signal in self._signals:
+            signal.ring()
+
     async def until(self, done: Callable[[], bool], *, at_most: int = BLOCKS_MAX) -> None:
         """Make blocks until something holds."""
         for _ in range(at_most):
             await trio.testing.wait_all_tasks_blocked()
             if done():
                 return
-            self.chain.step(passed_ms=STEP_MS)
-            for signal in self._signals:
-                signal.ring()
+            self.beat()
         raise AssertionError(f"not within {at_most} blocks: {self.job.state.name}, {self.job.outcome}")
 
 

@@ -9,7 +9,7 @@ from ledger.market.dispute.records import DisputeOutcome, DisputeStage, Fall, Ro
 from ledger.records import Job, JobState, Outcome
 from ledger.state import change
 from ledger.transaction import Decision
-from node.compute.disputes.shown import Shown, shown
+from node.compute.disputes.shown import shown_cut, shown_outputs
 from primitives.reasons import Reason, Refused
 from testnet.kit.fake_blobs import FakeBlobs
 from testnet.kit.ledger_builders import address
@@ -132,12 +132,12 @@ async def test_what_was_revealed_is_read_from_final_blocks(tmp_path: Path) -> No
     """D22."""
     lying = played.off_by(FAR)
     async with sitting(tmp_path, lying) as (bench, _):
-        provider = await shown(bench.chain, FakeBlobs(), bench.job, address(played.PROVIDER))
-        assert provider == Shown(cut=cut_of(lying.cut).raw, outputs=outputs_of(lying.outputs).raw)
-        verifier = await shown(bench.chain, FakeBlobs(), bench.job, bench.job.verifiers[1].worker)
-        assert verifier == Shown(cut=cut_of(played.CUT).raw, outputs=outputs_of(played.right().outputs).raw)
+        provider, verifier = address(played.PROVIDER), bench.job.verifiers[1].worker
+        for party, held in ((provider, lying), (verifier, played.right())):
+            assert await shown_cut(bench.chain, FakeBlobs(), bench.job, party) == cut_of(held.cut).raw
+            assert await shown_outputs(bench.chain, FakeBlobs(), bench.job, party) == outputs_of(held.outputs).raw
         with pytest.raises(Refused) as refused:
-            await shown(bench.chain, FakeBlobs(), bench.job, address("stranger"))
+            await shown_cut(bench.chain, FakeBlobs(), bench.job, address("stranger"))
         assert refused.value.reason is Reason.CONTENT_NOT_FOUND
 
 
@@ -148,8 +148,9 @@ async def test_what_no_block_holds_is_fetched(tmp_path: Path) -> None:
         peers = FakeBlobs()
         for raw in (cut_of(played.CUT).raw, outputs_of(played.right().outputs).raw):
             await peers.put(raw)
-        found = await shown(bench.chain, FakeBlobs([peers]), forgotten, address(played.PROVIDER))
-        assert found.cut == cut_of(played.CUT).raw
+        provider, blobs = address(played.PROVIDER), FakeBlobs([peers])
+        assert await shown_cut(bench.chain, blobs, forgotten, provider) == cut_of(played.CUT).raw
+        assert await shown_outputs(bench.chain, blobs, forgotten, provider) == outputs_of(played.right().outputs).raw
 
 
 async def test_an_auditor_challenges_a_false_job_that_was_not_drawn(tmp_path: Path) -> None:
