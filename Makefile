@@ -5,7 +5,7 @@ SEED ?= 1
 INPUTS ?= 1000000
 UPGRADE ?=
 
-.PHONY: help setup demo test fmt lint types sim bench chaos bits night reference pins clean
+.PHONY: help setup demo test fmt lint types sim bench chaos trials bits night reference pins clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\): .*## /make \1\t/p' Makefile
@@ -39,6 +39,9 @@ bench: setup     ## figures, with the machine and the method
 
 chaos: setup     ## a real network, hurt 200 times under load by the plan of SEED=1, and judged: some 25 minutes
 	@$(BIN)/assay testnet chaos --events 200 --seed $(SEED)
+
+trials: setup    ## every kind of lie about a job on a network of fourteen processes, with balances before and after: some half an hour
+	@$(BIN)/python -m testnet.trials
 
 bits: setup      ## whether every value of every model has the same bits in numpy and compiled, here and on emulated processors: some 40 minutes; goes on if stopped
 	$(BIN)/python -m tests.vm.bits
