@@ -16,6 +16,7 @@ from benches import (
     primitives,
     referee,
     sync,
+    tiers,
     transfers,
     tree,
     warm,
@@ -37,6 +38,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "finality": finality.run,
     "transfers": transfers.run,
     "jobs": jobs.run,
+    "tiers": tiers.run,
     "floods": floods.run,
 }
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from consensus.messages import VALIDATORS_MAX
-from ledger.parameters import Parameters
+from ledger.parameters import Parameters, Tiers, TierTerms
 from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
 from testnet.faults import Faults
@@ -127,8 +127,24 @@ def _parameters(told: object) -> Parameters:
     unknown = sorted(set(told) - set(Parameters.__struct_fields__))
     if unknown:
         raise ValueError(f"there is no parameter {unknown[0]}")
-    ordered = msgspec.structs.asdict(Parameters()) | told
+    usual = Parameters()
+    ordered = msgspec.structs.asdict(usual) | told | {"tiers": _tiers(told.get("tiers", {}), usual.tiers)}
     return msgspec.convert([ordered[name] for name in Parameters.__struct_fields__], Parameters)
+
+
+def _tiers(told: object, usual: Tiers) -> list[list[object]]:
+    """Return the tiers in the form of records, each with the numbers that a manifest tells of it."""
+    if not isinstance(told, dict) or not all(isinstance(each, dict) for each in told.values()):
+        raise ValueError("tiers are tables in a table")
+    ordered = []
+    for name in Tiers.__struct_fields__:
+        terms = msgspec.structs.asdict(getattr(usual, name)) | told.pop(name, {})
+        if set(terms) != set(TierTerms.__struct_fields__):
+            raise ValueError(f"a tier has {', '.join(TierTerms.__struct_fields__)}")
+        ordered.append([terms[field] for field in TierTerms.__struct_fields__])
+    if told:
+        raise ValueError(f"there is no tier {min(told)}")
+    return ordered
 
 
 def standard(*, validators: int = 4, workers: int = 5, followers: int = 0, liars: int = 0) -> Manifest:

@@ -369,12 +369,12 @@ class Worker:
         return None
 
     async def _while_in(self, state: JobState, job_id: bytes, act: Callable[[], Awaitable[None]]) -> None:
-        """Act, but give up as soon as the job is no longer in `state`."""
+        """Act, but give up as soon as the job is no longer in `state`, or asks nothing of us: others replace us."""
         raised: list[Refused] = []
         async with trio.open_nursery() as nursery:
 
             async def watch() -> None:
-                while self._job(job_id).state is state:
+                while self._job(job_id).state is state and self._duty(job_id) is not Duty.NONE:
                     await self._blocks.wait()
                 nursery.cancel_scope.cancel()
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.parameters import Tiers
 from primitives.reasons import Reason, Refused
 from testnet.faults import Faults
 from testnet.manifest import (
@@ -55,12 +56,24 @@ def test_a_manifest_is_read_from_toml_and_named_after_its_file(tmp_path: Path) -
     assert [stake_of(manifest, at) for at in range(3)] == [5, 7, 5]
 
 
+def test_a_manifest_may_change_one_number_of_a_tier(tmp_path: Path) -> None:
+    file = tmp_path / "rarely.toml"
+    file.write_text("[parameters.tiers.spot]\nq_bps = 500\n")
+    tiers, usual = read_manifest(file).parameters.tiers, Tiers()
+    assert (tiers.spot.q_bps, tiers.spot.k, tiers.spot.bond_multiple) == (500, 1, 12)
+    assert (tiers.standard, tiers.high, tiers.max) == (usual.standard, usual.high, usual.max)
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "validators = 0",
         "speed = 1",
         "[parameters]\nsped = 1",
+        "[parameters.tiers.lavish]\nk = 1",
+        "[parameters.tiers.spot]\nkk = 1",
+        "[parameters.tiers.spot]\nk = 8",
+        "[parameters.tiers]\nspot = 1",
         "[faults]\nloss = 2.0",
         "= 1",
         "parameters = 3",

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+import trio
 
 from ledger.parameters import Parameters, Tier, Tiers, TierTerms
 from ledger.records import Job, JobEvent, JobState, Outcome
+from node.ports import Task, TaskResult
 from primitives.content import content_id
 from testnet.kit.ledger_builders import address
-from testnet.kit.plain_engine import honest_result
+from testnet.kit.plain_engine import PlainEngine, honest_result
 from tests.node.compute.cluster import INPUT, Cluster, running
 
 RARELY = Parameters(tiers=Tiers(spot=TierTerms(q_bps=1, k=1, bond_multiple=12)), audit_trust=1)
@@ -54,3 +56,26 @@ async def test_who_is_drawn_in_place_of_silent_verifiers_verifies(tmp_path: Path
     assert (job.outcome, len(job.verifiers), len(job.penalties)) == (Outcome.SETTLED, 3, 3)
     assert not {each.worker for each in job.verifiers} & silent
     assert [each.event for each in job.history].count(JobEvent.REDRAW) == 1
+
+
+async def test_who_is_replaced_stops_running_the_job(tmp_path: Path) -> None:
+    class Endless(PlainEngine):
+        """Never comes to a result."""
+
+        stopped = False
+
+        async def run(self, task: Task) -> TaskResult:
+            try:
+                await trio.sleep_forever()
+            finally:
+                self.stopped = True
+
+    cluster = Cluster(tmp_path, registered=9)
+    engines = {name: Endless() for name in everybody(cluster) if name != "worker 0"}
+    cluster.engines |= engines
+    async with running(cluster, *everybody(cluster)):
+        job_id = await cluster.submit()
+        await cluster.until(lambda: replaced(cluster.job(job_id)))
+        await cluster.block()
+        silent = [each.worker for each in cluster.known(job_id).penalties]
+        assert [engines[name].stopped for name in engines if address(name) in silent] == [True] * 3
