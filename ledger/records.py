@@ -172,7 +172,6 @@ class JobEvent(enum.IntEnum):
     """A party has opened them."""
     WITHHOLD = 16
     """The provider has not handed out what it owes."""
-    PRODUCE = 17
     CANARY = 18
     """The provider has confessed that its values are wrong on purpose."""
 
