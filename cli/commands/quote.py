@@ -89,6 +89,7 @@ def _lines(told: dict[str, Json]) -> list[str]:
         ("held", f"{_karat(told['escrow'])} karat until it ends; what is not used comes back"),
         ("fee", f"{_karat(told['fee'])} karat for the transaction, {told['gas']} gas"),
         ("bond", f"{_karat(told['provider_bond'])} karat of the provider's"),
+        ("to challenge it", f"a bond of {_karat(told['claim_bond'])} karat, lost if the claim is wrong"),
         ("drawn", f"with a chance of {_percent(plan['audit_bps'], _BASIS)}"),
         ("verifiers", f"{plan['verifiers_now']} could verify now, {plan['verifiers_idle']} if all were idle"),
     ]

@@ -7,6 +7,7 @@ from ledger.genesis import Charter
 from ledger.market import track
 from ledger.market.asking import asked
 from ledger.market.costs import Cost, cost_table
+from ledger.market.dispute.money import claim_bond
 from ledger.market.draw import can_run, can_verify_now, could_verify, not_of
 from ledger.market.lifecycle import FINAL_STATES, time_allowed
 from ledger.market.pace import run_ms
@@ -75,6 +76,8 @@ class Quote:
     escrow: int
     provider_bond: int
     """What the provider locks at this price."""
+    claim_bond: int
+    """What who challenges the result holds until the dispute is decided (X12)."""
     gas: int
     fee: int
     """Of the submission, at the base fee of the next block."""
@@ -132,6 +135,7 @@ def quote(charter: Charter, state: State, wanted: JobSubmit, *, client: bytes | 
         verifier_fees=job.k * job.verifier_fee,
         escrow=job.escrow,
         provider_bond=provider_lock(job, price),
+        claim_bond=claim_bond(parameters, job),
         gas=units,
         fee=fee,
         run_ms=job.run_ms,

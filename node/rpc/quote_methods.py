@@ -119,6 +119,8 @@ class QuoteShape(Shape):
     """What the client pays in: the price cap and the verifiers' fees. What is not used comes back."""
     provider_bond: Amount
     """What the provider has at stake."""
+    claim_bond: Amount
+    """What who challenges the result holds: lost if the claim is wrong."""
     gas: int
     fee: Amount
     """Of the transaction that submits the job, at the base fee of the next block."""
@@ -178,6 +180,7 @@ def _shape(found: Quote, tier: TierName, prefix: str) -> QuoteShape:
         verifier_fees=str(found.verifier_fees),
         escrow=str(found.escrow),
         provider_bond=str(found.provider_bond),
+        claim_bond=str(found.claim_bond),
         gas=found.gas,
         fee=str(found.fee),
         run_ms=found.run_ms,

@@ -27,8 +27,10 @@ from ledger.transaction import (
     sign_transaction,
 )
 from primitives import codec
+from primitives.content import content_id
 from primitives.hashing import sha256
 from primitives.reasons import Reason, Refused
+from testnet.kit.large_builders import LargeJob, large_values
 from testnet.kit.ledger_builders import (
     Script,
     World,
@@ -168,6 +170,22 @@ def test_an_item_of_a_batch_has_a_receipt_as_any_job() -> None:  # J87
     with pytest.raises(Refused) as refused:
         check_receipt(other, genesis_hash=world.charter.hash, validators_hash=trusted)
     assert refused.value.reason is Reason.RECEIPT_CONTRADICTS
+
+
+def test_large_values_stand_in_a_receipt_by_their_ids() -> None:  # J87
+    world = a_world()
+    mine = large_values("worker 0")
+    large = LargeJob(world=world)
+    large.verify(mine)
+    large.reveal(mine)
+    large.pick()
+    for name in ("worker 0", *large.drawn):
+        world.must(name, large.opening(mine if name == "worker 0" else large.own(name)))
+    receipt = a_receipt(world, large.job)
+    trusted = set_hash(receipt.proven.validators)
+    checked = check_receipt(receipt, genesis_hash=world.charter.hash, validators_hash=trusted)
+    assert (checked.stage, checked.job.outputs) == ("settled", content_id(mine.outputs))
+    assert len(checked.transactions) == 10
 
 
 def test_files_of_other_versions_and_no_receipts_at_all_are_refused() -> None:  # J86
