@@ -4,6 +4,7 @@ from primitives import merkle
 from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from vm.program import TrapCode
+from vm.referee.known_answers import check_known_answers
 from vm.referee.opening import Proof
 from vm.trace import Trace, trap_digest
 
@@ -18,6 +19,7 @@ class TrapProof(Record, tag=9):
 
 def judge_trap(trace: Trace, shown: TrapProof) -> bool:
     """Return whether a run of a trace ends in a trap. Raises Refused BAD_PROOF where the proof does not show it."""
+    check_known_answers()
     run = trace.perturbed if shown.perturbed else trace.first
     if run is None or not run.count:
         raise Refused(Reason.BAD_PROOF, what="run", wanted="one with results")

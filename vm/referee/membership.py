@@ -10,6 +10,7 @@ from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from primitives.units import U32
 from vm.program import TAIL_LEAF_BYTES, Outline, outline_root
+from vm.referee.known_answers import check_known_answers
 from vm.referee.opening import Proof
 from vm.trace import ABSENT, Trace
 
@@ -56,6 +57,7 @@ def judge_absent(trace: Trace, shown: AbsentProof) -> bool:
     It is right to have ABSENT if the operation is neither in the tail nor at the cut, and wrong otherwise. Raises
     Refused BAD_PROOF if the proof does not show what it should.
     """
+    check_known_answers()
     told, number = shown.outline, shown.number
     if outline_root(told) != trace.program:
         raise Refused(Reason.BAD_PROOF, what="program", seen=outline_root(told), wanted=trace.program)

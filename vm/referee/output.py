@@ -5,6 +5,7 @@ from primitives.reasons import Reason, Refused
 from primitives.record import Record
 from primitives.units import U32
 from vm.program import Outline, outline_root
+from vm.referee.known_answers import check_known_answers
 from vm.referee.opening import Opened, Proof, opened_root
 from vm.referee.source import Held, Piece, held_bytes, leaf_range
 from vm.trace import Trace
@@ -28,6 +29,7 @@ def judge_output(trace: Trace, shown: OutputProof, outputs: Held) -> bool:
 
     Raises Refused BAD_PROOF or CONTENT_MISMATCH where the proof does not show what it should.
     """
+    check_known_answers()
     told, place = shown.outline, shown.place
     if outline_root(told) != trace.program:
         raise Refused(Reason.BAD_PROOF, what="program", seen=outline_root(told), wanted=trace.program)

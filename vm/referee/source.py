@@ -13,6 +13,7 @@ from primitives.record import Record
 from primitives.units import U32
 from vm.layout import Layout, Span, bundle_length, heads, spans
 from vm.program import Outline, outline_root
+from vm.referee.known_answers import check_known_answers
 from vm.referee.opening import Opened, Proof, opened_root
 from vm.referee.reach import Range
 from vm.tensor import ITEM_BYTES, ROOT_LEAF_BYTES, Tensor, TensorType, bytes_of, normalised
@@ -109,6 +110,7 @@ def judge_source(trace: Trace, shown: SourceProof, held: Held) -> bool:
     `held` is the job's input, or the bundle of the party whose tail is meant. Raises Refused BAD_PROOF or
     CONTENT_MISMATCH where the proof does not show what it should.
     """
+    check_known_answers()
     told, place = shown.outline, shown.place
     if outline_root(told) != trace.program:
         raise Refused(Reason.BAD_PROOF, what="program", seen=outline_root(told), wanted=trace.program)
@@ -147,6 +149,7 @@ def judge_frame(shown: FrameProof, held: Held) -> bool:
 
     Raises Refused BAD_PROOF or CONTENT_MISMATCH where the leaves are not the bundle's.
     """
+    check_known_answers()
     check_piece(held, shown.piece)
     begin = shown.piece.start * LEAF_BYTES
     window = Span(begin, begin + len(shown.piece.data))
