@@ -59,9 +59,11 @@ def large_values(name: str, *, shift: float = 0.0, label: float = 0.0, class_: C
     )
 
 
-def a_large_submission(class_: Class = Class.NATIVE, *, reply_key: bytes | None = REPLY_KEY) -> JobSubmit:
+def a_large_submission(
+    class_: Class = Class.NATIVE, *, reply_key: bytes | None = REPLY_KEY, provider: str | None = "worker 0"
+) -> JobSubmit:
     """Return a job on the large lowering."""
-    wanted = a_submission(class_=class_)
+    wanted = a_submission(class_=class_, provider=provider)
     fields = {name: getattr(wanted, name) for name in wanted.__struct_fields__}
     return JobSubmit(**{**fields, "lowering": lowering_id(a_large_lowering()), "reply_key": reply_key})
 

@@ -30,6 +30,7 @@ from primitives.units import KARAT
 from testnet.kit.ledger_builders import World, a_batch, a_submission, address
 from tests.ledger.market.dispute.played import CONTENT, LOWERING, MODEL, packed
 from tests.ledger.market.withheld.played import a_filing
+from tests.ledger.walk.large import large_move, large_order
 from tests.ledger.walk.people import held_by, is_silent
 from tests.ledger.walk.trials import claim
 from vm.lowering import lowering_id
@@ -47,6 +48,8 @@ def order(world: World, chance: random.Random) -> Move:
     """Return a new job, or a batch of them."""
     client, tier = chance.choice(CLIENTS), chance.choice(list(Tier))
     named = f"worker {chance.randrange(10)}" if chance.random() < 0.7 else None
+    if chance.random() < 0.15:
+        return client, large_order(chance, named, tier)
     if chance.random() < 0.1:
         return client, _batch(chance.randint(1, 4), named, tier)
     wanted = _wanted(named, tier, chance.choice(list(Class)))
@@ -71,6 +74,8 @@ def job_move(world: World, chance: random.Random, job_id: bytes, job: Job) -> Mo
     """Return what one of a job's people does next; None if nobody does anything."""
     if chance.random() < 0.06:
         return filing_move(world, chance, job_id, job)
+    if job.large and job.state is not JobState.OPEN:
+        return large_move(world, chance, job_id, job)
     match job.state:
         case JobState.OPEN:
             return _offer(world, chance, job_id, job)

@@ -14,9 +14,11 @@ from ledger.parameters import Parameters
 from ledger.state import WITHHELD
 from ledger.transaction import ModelPublish, Payload
 from primitives.units import KARAT
+from testnet.kit.large_builders import a_large_lowering
 from testnet.kit.ledger_builders import (
     RICH,
     a_genesis,
+    a_model,
     a_world,
     address,
     transaction_id_of,
@@ -67,6 +69,7 @@ class Walk:
         self._world = a_world(_genesis())
         self._world.names |= {address(name): name for name in OPERATORS}
         self._world.must("publisher", ModelPublish(model=MODEL, lowering=LOWERING))
+        self._world.must("publisher", ModelPublish(model=a_model(), lowering=a_large_lowering()))
         self._anything = Anything(self._chance)
 
     def go(self, steps: int) -> None:
