@@ -13,7 +13,8 @@ from node.compute.disputes.examine import Examiner
 from node.compute.disputes.journal import ClaimJournal
 from node.compute.disputes.service import DisputePorts, Disputes
 from node.compute.engine import SandboxEngine
-from node.compute.worker import JobFailure, Worker, WorkerPorts, WorkerTerms
+from node.compute.registering import WorkerTerms
+from node.compute.worker import JobFailure, Worker, WorkerPorts
 from node.config import ComputeSection
 from node.home import Home
 from node.ports import Blobs, ChainView, Machine

@@ -21,8 +21,6 @@ from ledger.transaction import (
     ProviderReveal,
     VerifierCommit,
     VerifierReveal,
-    WorkerRegister,
-    WorkerUpdate,
 )
 from node.compute.accepting import Acceptor
 from node.compute.blocks import BlockSignal
@@ -30,6 +28,7 @@ from node.compute.delivery import Sealer, samples, shown
 from node.compute.duty import Duty, duty_of, price_of, verifier_of
 from node.compute.journal import Journal, Part, Work
 from node.compute.objection import objection
+from node.compute.registering import WorkerTerms, register
 from node.compute.sender import Sender
 from node.compute.tasks import Tasks
 from node.compute.verdict import MODEL_REASONS, Case, Found, weigh
@@ -37,8 +36,8 @@ from node.compute.withholding import Withholding
 from node.ports import Blobs, ChainView, Engine, Role, Task
 from primitives.content import ContentId
 from primitives.reasons import Reason, Refused
-from vm.lowering import Lowering, classes_of
-from vm.manifest import Class, Model
+from vm.lowering import Lowering
+from vm.manifest import Model
 
 ATTENDED_MAX = 256
 """Jobs attended to at once, most of them waiting; other offers wait. What we owe does not: our slots bound it."""
@@ -74,25 +73,6 @@ class WorkerPorts:
     blobs: Blobs
     engine: Engine
     rehearsal: Rehearsal
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerTerms:
-    """Who the worker is and what it offers."""
-
-    seed: bytes
-    """Of the worker's key, 32 bytes."""
-    peer: bytes
-    """Public network key of its node, 32 bytes: where its content is asked for."""
-    bond: int
-    """Grains, at registration."""
-    ask: int
-    """The price of a job, grains."""
-    gas_ask: int
-    """And for each million gas of its run, grains."""
-    capacity: int
-    """Jobs at a time in each role."""
-    max_model_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +124,7 @@ class Worker:
     async def run(self) -> None:
         """Work until cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._register)
+            nursery.start_soon(register, self._ports.chain, self._sender, self._blocks, self._terms)
             nursery.start_soon(self._withholding.run)
             nursery.start_soon(self._tend)
             while True:
@@ -455,39 +435,6 @@ class Worker:
             for part, job_id in self._journal.entries():
                 if job_id not in self._attended:
                     await self._tidy(part, job_id)
-
-    # --- registration
-
-    async def _register(self) -> None:
-        """Register, or bring the registration up to these terms; try until it is done."""
-        while True:
-            worker = self._ports.chain.state().worker(self.address)
-            terms = self._terms
-            wanted = WorkerUpdate(ask=terms.ask, gas_ask=terms.gas_ask, capacity=terms.capacity)
-            if worker is not None and wanted == WorkerUpdate(
-                ask=worker.ask, gas_ask=worker.gas_ask, capacity=worker.capacity
-            ):
-                return
-            try:
-                if worker is None:
-                    await self._sender.send(self._registration())
-                else:
-                    await self._sender.send(wanted)
-            except Refused as refused:
-                _log.warning("the worker is not registered: %s", refused)
-                await self._blocks.wait()
-
-    def _registration(self) -> WorkerRegister:
-        terms = self._terms
-        return WorkerRegister(
-            peer=terms.peer,
-            bond=terms.bond,
-            capacity=terms.capacity,
-            ask=terms.ask,
-            gas_ask=terms.gas_ask,
-            classes=classes_of(list(Class)),
-            max_model_bytes=terms.max_model_bytes,
-        )
 
 
 def _salted(job_id: bytes, cut: bytes, outputs: bytes) -> Work:

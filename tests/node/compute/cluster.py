@@ -15,7 +15,8 @@ from node.compute.canaries.service import Canaries, CanaryPorts
 from node.compute.disputes.examine import Examiner
 from node.compute.disputes.journal import ClaimJournal
 from node.compute.disputes.service import DisputePorts, Disputes
-from node.compute.worker import Worker, WorkerPorts, WorkerTerms
+from node.compute.registering import WorkerTerms
+from node.compute.worker import Worker, WorkerPorts
 from node.ports import Engine
 from primitives.content import ContentId
 from primitives.units import KARAT
