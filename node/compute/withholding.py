@@ -8,7 +8,7 @@ import trio
 
 from ledger.block import Block
 from ledger.market.withheld.chunks import check_chunk, chunk_count, show_chunks
-from ledger.market.withheld.payloads import FILING_CHUNKS_MAX, Stage, WithheldChunk, WithheldFile
+from ledger.market.withheld.payloads import CHUNK_BYTES, FILING_CHUNKS_MAX, Stage, WithheldChunk, WithheldFile
 from ledger.market.withheld.records import Filing, FilingState, filing_id
 from ledger.market.withheld.rows import filings_of, find_filing, open_filings
 from ledger.transaction import open_transaction
@@ -117,7 +117,7 @@ class Withholding:
                 _log.error("job %s: asked for its %s, which is not here", filing.job.hex(), filing.stage.name.lower())
                 await self._blocks.wait()
                 return
-            chunks = show_chunks(filing.job, filing.stage, filing.holder, raw, filing.missing)
+            chunks = await _shown(filing, raw)
             async with trio.open_nursery() as nursery:
                 for chunk in chunks:
                     nursery.start_soon(self._show, chunk)
@@ -130,6 +130,14 @@ class Withholding:
                 await self._sender.send(payload)
             except Refused as refused:  # another showed it first; else the next block asks again
                 _log.info("job %s, chunk %d is not shown: %s", payload.job.hex(), payload.chunk, refused)
+
+
+async def _shown(filing: Filing, raw: bytes) -> list[WithheldChunk]:
+    """Return what shows the chunks that a filing misses."""
+    asked = (filing.job, filing.stage, filing.holder, raw, filing.missing)
+    if len(raw) <= FILING_CHUNKS_MAX * CHUNK_BYTES:
+        return show_chunks(*asked)
+    return await trio.to_thread.run_sync(show_chunks, *asked)  # a large model takes a second to hash
 
 
 def piece_in(block: Block, genesis_hash: bytes, job_id: bytes, content: ContentId, chunk: int) -> bytes | None:

@@ -1,5 +1,6 @@
 """Who holds what is owed, what it has at stake, and how it loses that (H30)."""
 
+from ledger.market import track
 from ledger.market.dispute.records import DisputeStage, Role
 from ledger.market.dispute.rows import dispute_key, disputes_of
 from ledger.market.lifecycle import advance
@@ -22,6 +23,8 @@ def convict(moment: Moment, filing: Filing) -> int:
     job = moment.state.job(filing.job)
     assert job is not None
     lost = at_stake(job, filing.holder)
+    if job.provider == filing.holder:
+        track.convicted(moment, filing.holder)  # as if it had lied: else liars would rather withhold
     if job.provider == filing.holder and job.state is not JobState.DISPUTED:
         advance(moment, filing.job, job, JobEvent.WITHHOLD, who=filing.holder)
     else:

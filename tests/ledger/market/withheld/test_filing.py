@@ -110,6 +110,24 @@ def test_the_holder_has_its_whole_time_and_the_filer_its_own_after_that(world: W
     assert world.job(job_id).outcome is Outcome.NO_VERIFIER_COMMITTED
 
 
+def test_a_chain_that_halts_for_an_hour_within_the_answer_time_costs_nobody(world: World) -> None:
+    job_id, (filer, *_) = a_job_being_verified(world)
+    world.must(filer, a_filing(job_id, Stage.INPUT))
+    world.block(passed_ms=3_600_000)
+    assert state_of(world, job_id, Stage.INPUT, filer) is FilingState.ASKED
+    world.must(PROVIDER, a_chunk(job_id, Stage.INPUT))
+    assert state_of(world, job_id, Stage.INPUT, filer) is FilingState.ANSWERED
+    assert world.job(job_id).state is JobState.VERIFYING
+
+
+def test_who_withholds_is_verified_as_often_as_a_liar_from_then_on(world: World) -> None:
+    job_id, (filer, *_) = a_job_being_verified(world)
+    world.must(filer, a_filing(job_id, Stage.INPUT))
+    world.blocks(ANSWER_S + 1)
+    track = world.state.track(kit.address(PROVIDER))
+    assert (track.trusted, track.convicted, track.forced) == (0, 1, PARAMETERS.audit_forced)
+
+
 def test_one_answer_is_for_all_who_ask_and_the_first_pays(world: World) -> None:
     job_id, (first, second, _) = a_job_being_verified(world)
     world.must(first, a_filing(job_id, Stage.INPUT))
