@@ -164,6 +164,9 @@ NOISE_BITS = 21
 """The second run scales inexact results by about 1 ± 2⁻²¹ (G82)."""
 NOISE_BITS_FLOAT16 = 10
 """So small a part of a float16 would be lost again: there it is 2⁻¹⁰."""
+NOISE_BITS_SUM = 23
+"""Engines fuse additions of float32 with what stands before: a rounding more or less, which is an ulp."""
+SUMS = frozenset({Op.ADD, Op.SUB})
 ROUNDED_FLOAT16 = frozenset({Op.ADD, Op.SUB, Op.MUL, Op.DIV, Op.SQRT})
 """Engines keep more bits between such operations, or don't: in float16 each rounding is perturbed."""
 
@@ -312,6 +315,8 @@ def noise_bits(operation: Operation, operand: DType) -> int:
     if dtype not in FLOATS:
         return 0
     if dtype is not DType.FLOAT16:
+        if op in SUMS and dtype is DType.FLOAT32:
+            return NOISE_BITS_SUM
         return NOISE_BITS if op in INEXACT else 0
     rounded = op in INEXACT or op in ROUNDED_FLOAT16 or (op is Op.CAST and operand in (DType.FLOAT32, DType.FLOAT64))
     return NOISE_BITS_FLOAT16 if rounded else 0

@@ -192,7 +192,7 @@ def check(kernels: Kernels = NUMPY) -> list[str]:
 
 KNOWN: dict[str, str] = {
     "MOVE": "9268a294a867c542", "CONCAT": "ff92fae717f2ef40", "TAKE": "f445237affbd974d", "SCATTER": "79f038aa99b2aca1",
-    "ADD": "7281cb8632a3295a", "SUB": "f259bb448f8fdb3c", "MUL": "57a089bf4f01da4e", "DIV": "ca99f6a675468b2f",
+    "ADD": "871a000605ace6dd", "SUB": "69b65709aba38c6d", "MUL": "57a089bf4f01da4e", "DIV": "ca99f6a675468b2f",
     "MOD": "410911a36d59c436", "MIN": "20dc5a3a46e5a6f9", "MAX": "c80607e86662c863", "POW": "5f0ed44ebbc16c4a",
     "EQUAL": "a5e88684c462047f", "LESS": "efafe03a7f603796", "LESS_EQUAL": "e0551e54f0ba2603",
     "AND": "b0370b82544b569a", "OR": "6f84d5e5694ed7d5", "XOR": "ee07ddf9ab206a40", "SHIFT_LEFT": "ce63445a9778540c",

@@ -7,7 +7,7 @@ value gives another value altogether on some of them; after the cut everyone com
 from collections.abc import Iterator
 
 from primitives.reasons import Reason, Refused
-from vm.program import Op, noise_bits
+from vm.program import NOISE_BITS_SUM, Op, noise_bits
 from vm.sandbox import operators
 from vm.sandbox.meaning import Derived
 from vm.tensor import FLOATS, DType
@@ -81,7 +81,8 @@ def _shaken(derived: Derived) -> list[bool]:
     found = [False] * program.first_result
     for operation, node in zip(program.operations, derived.nodes, strict=True):
         # in float16 engines keep more bits from one operation to the next
-        rounds = noise_bits(operation, program.type_of(operation.operands[0]).dtype) > 0
+        bits = noise_bits(operation, program.type_of(operation.operands[0]).dtype)
+        rounds = bits not in (0, NOISE_BITS_SUM)  # a sum by itself is rounded alike everywhere
         rounds = rounds or (operators.is_inexact(node) and operation.result.dtype in FLOATS)
         found.append(rounds or any(found[value] for value in operation.operands))
     return found

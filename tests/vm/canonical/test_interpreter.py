@@ -111,8 +111,10 @@ def test_g82_hardly_any_two_results_are_scaled_alike() -> None:
 
 def test_g82_only_what_depends_on_order_and_method_is_scaled() -> None:
     x = np.linspace(0.5, 4, 4).astype(np.float32)
-    for op, bits in ((Op.EXP, 21), (Op.SQRT, 0), (Op.NEG, 0)):
-        plain, second = (apply(operation(op, [0]), 7, [x], perturbed=each) for each in (False, True))
+    for op, bits in ((Op.EXP, 21), (Op.ADD, 23), (Op.SUB, 23), (Op.MUL, 0), (Op.SQRT, 0), (Op.NEG, 0)):
+        operands = [x, Y] if op < Op.NEG else [x]
+        told = operation(op, list(range(len(operands))))
+        plain, second = (apply(told, 7, operands, perturbed=each) for each in (False, True))
         wanted = plain.astype(np.float64) * factors(7, 4, bits) if bits else plain
         assert second.tobytes() == wanted.astype(np.float32).tobytes()
 

@@ -88,7 +88,7 @@ def _twice_the_same(seed: int = 51) -> bytes:
 
 
 def _pairs(seed: int = 52, column: int = 9) -> bytes:
-    """Return a product to one element of which 1,500 times a difference is added that is 0 but for fused additions.
+    """Return a product to one element of which 15,000 times a difference is added that is 0 but for fused additions.
 
     Sums of two products are the same in either order, so the second run sees such a difference by its factors alone.
     """
@@ -99,7 +99,7 @@ def _pairs(seed: int = 52, column: int = 9) -> bytes:
         graph.node("MatMul", end, graph.weight(each)) for end, each in zip(ends, (w, w[::-1].copy()), strict=True)
     )
     pick = np.zeros((width, OUT), np.float32)
-    pick[column, 0] = 1500
+    pick[column, 0] = 15_000
     planted = graph.node("MatMul", graph.node("Sub", left, right), graph.weight(pick))
     plain = graph.node("MatMul", x, graph.weight(noise.weights(WIDTH, OUT, fan_in=WIDTH)))
     y = graph.node("Add", plain, planted)
