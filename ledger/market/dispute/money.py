@@ -23,7 +23,7 @@ DRAWN_WORKERS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """What one dispute's own money goes to: its claims' bonds, and what pays its costs."""
+    """What goes to the claimants of one dispute, and what is burned of its failed bonds."""
 
     payouts: list[Payout]
     penalties: list[Penalty]
@@ -57,12 +57,12 @@ class _Purse:
     left: int = 0
     payouts: list[Payout] = field(default_factory=list)
 
-    def pay(self, kind: PayoutKind, to: bytes | None, amount: int) -> int:
-        """Pay as much of an amount as there is, and return what is still owed."""
+    def pay(self, kind: PayoutKind, to: bytes | None, amount: int, *, told_by: "_Purse | None" = None) -> int:
+        """Pay as much of an amount as there is, and return what is still owed; another purse may tell of it."""
         paid = min(self.left, amount)
         self.left -= paid
         if paid:
-            self.payouts.append(Payout(kind=kind, to=to, amount=paid))
+            (told_by or self).payouts.append(Payout(kind=kind, to=to, amount=paid))
         return amount - paid
 
 
@@ -92,8 +92,9 @@ def settle(
     main.pay(PayoutKind.COMPENSATION, job.client, repaid)  # X57
     for verifier in unpaid:
         main.pay(PayoutKind.VERIFIER_FEE_FROM_PENALTY, verifier.worker, job.verifier_fee)  # X58
-    rests = [_pay_bills(main, due) for due in owed]
-    _pay_bounty(main, lost, disputes, ruling, parameters, operators)
+    # What goes to claimants is told of by their dispute: a job's record has no room for so many.
+    rests = [_pay_bills(main, due, told_by=purse) for purse, due in zip(purses, owed, strict=True)]
+    _pay_bounty(main, purses, lost, disputes, ruling, parameters, operators)
     shares = [
         _share(dispute, purse, due, parameters) for dispute, purse, due in zip(disputes, purses, rests, strict=True)
     ]
@@ -112,7 +113,6 @@ class _Lost:
         self._taken = dict.fromkeys(self._held, 0)
         self._job, self._ruling = job, ruling
         self.slashed = self.silent = 0
-        self.most: dict[bytes, int] = {}
         for party, fault in ruling.faults.items():
             if ruling.is_slashed(party):
                 self.slashed += self.take(party, self._held[party])  # X51, X52, X54
@@ -182,12 +182,12 @@ def _bills(job: Job, dispute: Dispute, ruling: Ruling) -> list[_Bill]:
     ]
 
 
-def _pay_bills(purse: _Purse, due: list[_Bill]) -> list[_Bill]:
+def _pay_bills(purse: _Purse, due: list[_Bill], *, told_by: _Purse | None = None) -> list[_Bill]:
     """Pay as far as the purse reaches, the drawn first, and return what is left to pay."""
     rest: list[_Bill] = []
     for each in sorted(due, key=lambda bill: not bill.drawn):
         kind = PayoutKind.DRAWN_FEE if each.drawn else PayoutKind.CLAIM_COSTS
-        left = purse.pay(kind, each.to, each.amount)
+        left = purse.pay(kind, each.to, each.amount, told_by=told_by)
         if left:
             rest.append(_Bill(each.to, each.drawn, left))
     return rest
@@ -201,7 +201,8 @@ def _repaid(job: Job, ruling: Ruling) -> int:
 
 
 def _pay_bounty(
-    purse: _Purse,
+    main: _Purse,
+    purses: list[_Purse],
     lost: _Lost,
     disputes: list[Dispute],
     ruling: Ruling,
@@ -211,20 +212,20 @@ def _pay_bounty(
     """Share a part of what was slashed among the first who were right and the drawn workers (X61, X62)."""
     accused = [party for party in ruling.faults if ruling.is_slashed(party)]
     theirs = [*accused, *(operators[party] for party in accused)]
-    sharers: dict[bytes, None] = {}
-    for dispute in disputes:
+    sharers: dict[bytes, _Purse] = {}
+    for dispute, purse in zip(disputes, purses, strict=True):
         stands = standing(dispute)
         if dispute.outcome is not DisputeOutcome.UPHELD or not accused:
             continue
         for each in dispute.claims:
             early = each.role is Role.DRAWN or each.height == dispute.opened_height
             if each.trace == stands[0] and early and each.who not in ruling.faults:
-                sharers[each.who] = None
+                sharers.setdefault(each.who, purse)
     entitled = [who for who in sharers if who not in theirs and operators[who] not in theirs]
     if entitled:
-        pot = min(purse.left, mul_div_floor(lost.slashed, parameters.dispute_bounty_bps, BASIS))
+        pot = min(main.left, mul_div_floor(lost.slashed, parameters.dispute_bounty_bps, BASIS))
         for who in entitled:
-            purse.pay(PayoutKind.BOUNTY, who, pot // len(entitled))
+            main.pay(PayoutKind.BOUNTY, who, pot // len(entitled), told_by=sharers[who])
 
 
 def _share(dispute: Dispute, purse: _Purse, due: list[_Bill], parameters: Parameters) -> Share:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ledger.market.dispute.money import claim_bond, run_fee
 from ledger.market.dispute.payloads import WHOLE, tail_of
-from ledger.market.dispute.records import DisputeOutcome
+from ledger.market.dispute.records import CHALLENGERS_MAX, CLAIMS_MAX, DisputeOutcome
 from ledger.market.dispute.verdicts import Fault
 from ledger.market.settlement import verifier_lock
 from ledger.records import Outcome, PayoutKind
@@ -64,7 +64,7 @@ def test_the_first_who_were_right_and_the_drawn_share_at_most_30_per_cent_x61() 
     case = Case(challengers={CHALLENGER: RIGHT, RIVAL: RIGHT}, thousandths=FAR)
     ruling, sums = ruled(job, case)
     slashed = job.provider_locked + 2 * LOCK
-    bounties = [each for each in sums.payouts if each.kind is PayoutKind.BOUNTY]
+    bounties = [each for each in sums.shares[0].payouts if each.kind is PayoutKind.BOUNTY]
     assert [each.amount for each in bounties] == [slashed * 3 // 10 // 5] * 5
     assert ruling.faults == {PROVIDER: Fault.BEYOND, VERIFIERS[0]: Fault.FALSE_ACCEPT, VERIFIERS[1]: Fault.FALSE_ACCEPT}
 
@@ -222,6 +222,16 @@ def test_a_partys_false_claim_is_answered_for_by_what_the_job_holds_x12() -> Non
 def test_a_silent_verifier_of_a_disputed_job_loses_what_silence_costs_j43() -> None:
     _, found = nets(a_job(YES, NO, None), Case(thousandths=FAR))
     assert found[VERIFIERS[2]] == -SILENCE
+
+
+def test_the_records_have_room_for_all_that_is_paid() -> None:
+    """With every claim that nine disputes may have."""
+    job = change(a_job(NO, NO, NO), k=7)
+    strangers = {bytes([100 + at]) * 20: RIGHT for at in range(CHALLENGERS_MAX)}
+    wholes = [Case(challengers=strangers, parties=dict.fromkeys(VERIFIERS, RIGHT), thousandths=FAR, carriage=5)] * 9
+    _, sums = ruled(job, *wholes)
+    assert len(sums.payouts) <= 1 + len(VERIFIERS) + 1
+    assert all(len(each.payouts) <= 4 * CLAIMS_MAX for each in sums.shares)
 
 
 some_trace = st.one_of(st.none(), st.integers(0, 2))
