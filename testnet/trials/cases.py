@@ -19,7 +19,7 @@ WARM_UP = 4
 """Settled jobs that make a provider's spot jobs go undrawn four times in five, where one job is trust enough."""
 SPOT_TRIES = 5
 """Of which each is drawn one time in five."""
-HONEST, LIAR = "worker0", "worker9"
+HONEST, LIAR = "worker0", "worker7"
 
 MANIFEST = Manifest(
     workers=[Worker(behaviour="puppet", ask=KARAT // 5) for _ in range(WORKERS)],

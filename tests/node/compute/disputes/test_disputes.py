@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import trio.testing
 
 from ledger.market.dispute.payloads import WHOLE, SubjectKind
 from ledger.market.dispute.records import DisputeOutcome, DisputeStage, Fall, Role
@@ -104,6 +105,25 @@ async def test_who_was_killed_after_its_claim_opens_it_when_it_is_back(tmp_path:
         await bench.start(nursery, claimed)
         await bench.until(lambda: bench.disputes[0].stage is DisputeStage.JUDGING)
         assert all(each.trace == 0 for each in bench.disputes[0].claims)
+
+
+async def test_services_that_are_killed_after_every_block_win_nevertheless(tmp_path: Path) -> None:
+    """D20, D21."""
+    async with sitting(tmp_path, played.right()) as (bench, nursery):
+        bench.oracles["stranger"] = Far(played.lie())
+        await bench.start(nursery, *WORKERS, "stranger")
+        nursery.start_soon(bench.services["stranger"].claim, bench.job_id, WHOLE)
+        while bench.job.state is not JobState.PAST_CHALLENGE:
+            await trio.testing.wait_all_tasks_blocked()
+            bench.beat()
+            await trio.testing.wait_all_tasks_blocked()
+            for name in WORKERS:
+                bench.stop(name)
+            await bench.start(nursery, *WORKERS)
+        [dispute] = bench.disputes
+        assert bench.job.ruled is Outcome.CLEARED
+        assert dispute.outcome is DisputeOutcome.UPHELD
+        assert lost(bench.job) == []
 
 
 async def test_there_is_no_case_against_what_is_right(tmp_path: Path) -> None:

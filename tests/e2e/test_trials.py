@@ -1,0 +1,51 @@
+"""Two of the trials, on one network of real processes: who lies loses, and all validators say the same of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from testnet.trials.__main__ import main, played
+from testnet.trials.cases import CASES, MANIFEST
+from testnet.trials.report import lines
+from testnet.trials.stage import Stage
+
+pytestmark = pytest.mark.e2e
+
+SECOND_MS = 1_000
+WORKERS = 8
+"""A provider, three verifiers, three fresh workers, and a stranger who lies."""
+WINDOWS = msgspec.structs.replace(
+    MANIFEST.parameters,
+    dispute_claim_ms=12 * SECOND_MS,
+    dispute_open_ms=10 * SECOND_MS,
+    dispute_step_ms=15 * SECOND_MS,
+    dispute_judge_ms=8 * SECOND_MS,
+)
+KNOWN = {case.name: case for case in CASES}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    manifest = msgspec.structs.replace(MANIFEST, workers=MANIFEST.workers[:WORKERS], parameters=WINDOWS)
+    made = Stage(tmp_path_factory.mktemp("trials") / "network", manifest)
+    try:
+        made.start()
+        made.publish()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.mark.parametrize("name", ["lying-provider", "honest-challenged"])
+def test_a_lie_ends_as_it_should(stage: Stage, name: str) -> None:
+    outcome = played(stage, KNOWN[name])
+    assert outcome.is_good, "\n".join(lines(outcome))
+    assert len(outcome.validators) == MANIFEST.validators
+
+
+def test_the_cases_are_told_without_a_network(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["--list", "--directory", str(tmp_path / "none")]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(KNOWN)
+    assert not (tmp_path / "none").exists()
