@@ -49,13 +49,15 @@ async def _transactions(chain: ChainView, job_id: bytes, job: Job) -> list[bytes
     """Return what the parties of a job signed and the chain carried out, in its order."""
     heights = sorted({each.height for each in job.history if each.who is not None})
     signers = {each.who for each in job.history}
+    # The submission names the model; all that follows names the job or its batch.
+    names = [job.model, job_id] if job.batch is None else [job.model, job_id, job.batch]
     found = []
     for height in heights:
         await trio.lowlevel.checkpoint()
         block = chain.block(height)
         for raw in [] if block is None else block[0].transactions:
-            if height != heights[0] and job_id not in raw and (job.batch is None or job.batch not in raw):
-                continue  # all but the submission name the job or its batch
+            if not any(name in raw for name in names):
+                continue  # before it is decoded: a block has thousands
             opened = open_transaction(raw, chain.genesis_hash, verified=lambda _: True)  # it is in a final block
             if opened.sender not in signers or not concerns(opened, job_id, job):
                 continue
