@@ -48,6 +48,16 @@ class Examiner:
             cut = await self._cut(job_id, subject.party)
         return await self._advocate.ask(await self._tasks.of(job_id, Role.DISPUTE), asked, told, cut=cut)
 
+    async def gather(self, job_id: bytes, *parties: bytes | None) -> None:
+        """Hold model, input and the cuts of some parties: what has to be asked for on the chain takes a while.
+
+        So it is done before a question takes its place among those that run. Raises Refused CONTENT_NOT_FOUND.
+        """
+        await self._tasks.of(job_id, Role.DISPUTE)
+        for party in parties:
+            if party is not None and self._job(job_id).class_ is not Class.EXACT:
+                await self._cut(job_id, party)
+
     async def look(self, job_id: bytes, parties: Sequence[bytes]) -> list[Found]:
         """Return what is found of each of some parties (addresses) of a job that have shown values. Raises Refused.
 

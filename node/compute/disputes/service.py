@@ -46,6 +46,8 @@ TRIES_MAX = 5
 """Times that one step is tried, a block apart: what passes has passed by then, or its window is over."""
 RUNNING_MAX = 2
 """Questions at the sandboxes at once: what a worker owes its jobs must find one, too."""
+ROWS_AT_ONCE = 256
+"""Disputes or jobs looked through before others get their turn: some milliseconds."""
 AWAITED = (JobState.REVEALING, JobState.CHECKING, JobState.SAMPLING)
 """States from which a job that we reject comes to be contested."""
 
@@ -81,7 +83,7 @@ class Disputes:
         async with trio.open_nursery() as nursery:
             while True:
                 async with self._ports.chain.follow() as blocks:
-                    self._look_around(nursery)
+                    await self._look_around(nursery)
                     async for final in blocks:
                         self._note(nursery, final)
 
@@ -94,6 +96,7 @@ class Disputes:
         parties = parties_of(self._job(job_id))[: 1 if provider_only else None]
         if not parties:
             raise Refused(Reason.JOB_WRONG_STATE, seen=self._job(job_id).state.name.lower(), wanted="values to examine")
+        await self._ports.examiner.gather(job_id, *parties)
         async with self._asking:
             found = await self._ports.examiner.look(job_id, parties)
         class_ = self._job(job_id).class_
@@ -128,17 +131,21 @@ class Disputes:
 
     # --- which disputes and jobs to attend to
 
-    def _look_around(self, nursery: trio.Nursery) -> None:
+    async def _look_around(self, nursery: trio.Nursery) -> None:
         """Find every dispute, and every reject of ours, that waits for us, as after a start."""
         state = self._ports.chain.state()
         for identity in self._journal.disputes():
             dispute = find_dispute(state, identity)
             if dispute is not None and dispute.stage is DisputeStage.DECIDED:
                 self._journal.forget(identity)
-        for identity, dispute in disputes(state):
+        for at, (identity, dispute) in enumerate(disputes(state)):
+            if at % ROWS_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
             if dispute.stage is not DisputeStage.DECIDED:
                 self._start(nursery, self._attend, identity)
-        for job_id, job in state.jobs():
+        for at, (job_id, job) in enumerate(state.jobs()):
+            if at % ROWS_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
             if job.state in (*AWAITED, JobState.CONTESTED) and self._rejects(job):
                 self._start(nursery, self._stand_by, job_id)
 
@@ -243,6 +250,7 @@ class Disputes:
 
     async def _claimed(self, identity: bytes, job_id: bytes, subject: Subject) -> Claimed:
         """Run the job, and keep what comes out: on disk before the commitment is sent (D21)."""
+        await self._ports.examiner.gather(job_id, subject.party)
         async with self._asking:
             told = await self._ports.examiner.ask(job_id, subject, vm.TraceAsked(), vm.TraceTold)
         salt = secrets.token_bytes(SALT_BYTES)
@@ -293,6 +301,7 @@ class Disputes:
             await self._ports.blocks.wait()
             return
         party = left[0]
+        await self._ports.examiner.gather(dispute.job, party)
         async with self._asking:
             proof = await self._proof_against(dispute, job, party)
         done.add(party)
