@@ -52,6 +52,8 @@ CRASH_GRACE_S = 0.5
 """How long a sandbox whose pipe has closed may take to end by itself, so that its own status can be told."""
 PROVED_MAX = 1024
 """Models whose native values are known to be good here, by 32 bytes each."""
+ASK_TIMES = 2
+"""What a question of a dispute may take, in limits of a run: every result is hashed, too."""
 WAITING_MAX = 64
 """Callers that may wait for a sandbox with an offer; of what is owed there is no more than a worker has slots."""
 _READ_BYTES = 64 * 1024
@@ -233,7 +235,8 @@ class Pool:
         _check_sizes(b"", len(bundle))
         async with self._prepared(subject) as sandbox:
             request = Ask(key=subject.key, bundle=bundle, cut=cut, tolerance=subject.tolerance, asked=asked)
-            return await self._ask(sandbox, request, told, limit_s=subject.limit_s)
+            limit_s = None if subject.limit_s is None else ASK_TIMES * subject.limit_s
+            return await self._ask(sandbox, request, told, limit_s=limit_s)
 
     @contextlib.asynccontextmanager
     async def _prepared(self, subject: Subject, *, offered: bool = False) -> AsyncIterator[_Sandbox]:
@@ -356,6 +359,8 @@ class Pool:
         """Return the reply to a request, of the kind that is wanted. Raises Refused."""
         sandbox.sound = False
         wall_limit_s = START_LIMIT_S if request is None else self._config.wall_limit_s
+        if isinstance(request, Ask):
+            wall_limit_s *= ASK_TIMES
         reply = await self._exchange(sandbox, request, min(limit_s or wall_limit_s, wall_limit_s))
         if isinstance(reply, Failed):
             sandbox.sound = reply.reason < Reason.RUN_TIME_LIMIT  # a 5xx is an answer; a 6xx may leave damage behind
