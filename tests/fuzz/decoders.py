@@ -6,6 +6,7 @@ import msgspec
 
 from ledger.block import decode_block
 from ledger.genesis import decode_genesis
+from ledger.market.receipt import check_receipt, decode_receipt, encode_receipt
 from ledger.proven import check_proven_rows, decode_proven_rows
 from ledger.stake import epochs, records
 from ledger.stake.epochs import set_hash
@@ -17,6 +18,7 @@ from primitives.record import Record
 from primitives.state_proof import check_state_proof
 from testnet.kit import ledger_builders as kit
 from testnet.kit.fake_chain import FakeChain
+from testnet.kit.receipt_builders import a_receipt
 from tests.conformance.decoded import decoded_kinds
 from tests.conformance.wire_digests import Chooser, make
 from tests.fuzz.target import Target, plainly
@@ -139,6 +141,24 @@ def _provens() -> list[bytes]:
     return [codec.encode(CHAIN.prove(KEYS[:count], None)) for count in (1, 3)]
 
 
+WORLD = kit.a_world()
+JOBS = [kit.run_job(WORLD, script) for script in (kit.Script(), kit.Script(accepts=False))]
+RECEIPTS = {job: a_receipt(WORLD, job) for job in JOBS}
+
+
+def _receipt(raw: bytes) -> None:
+    receipt = decode_receipt(raw)
+    trusted = set_hash(next(iter(RECEIPTS.values())).proven.validators)
+    check_receipt(receipt, genesis_hash=WORLD.charter.hash, validators_hash=trusted)
+    true = RECEIPTS[receipt.job]
+    assert receipt.proven.rows == true.proven.rows, "a forged row"
+    assert all(each in true.transactions for each in receipt.transactions), "a forged transaction"
+
+
+def _receipts() -> list[bytes]:
+    return [encode_receipt(each) for each in RECEIPTS.values()]
+
+
 def _bundle(raw: bytes) -> None:
     assert codec.encode(decode_bundle(raw, at_most=RECORD_BYTES_MAX)) == raw
 
@@ -157,5 +177,6 @@ def decoders() -> list[Target]:
         Target(name="slice", seeds=_slices, open=plainly(_slice), weight=4),
         Target(name="proven-rows", seeds=_provens, open=plainly(_proven), weight=2),
         Target(name="state-proof", seeds=_provens, open=plainly(_rows), weight=4),
+        Target(name="receipt", seeds=_receipts, open=plainly(_receipt), weight=2),
         Target(name="bundle", seeds=_bundles, open=plainly(_bundle), weight=2),
     ]
