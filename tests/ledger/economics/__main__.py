@@ -1,0 +1,37 @@
+"""`python -m tests.ledger.economics`: what honesty and each way to cheat bring in each tier; exit 1 if cheating pays.
+
+Jobs are played on the ledger itself: draws, disputes, slashing and fees are the product's.
+"""
+
+import argparse
+import sys
+
+from ledger.parameters import Tier
+from tests.ledger.economics.actors import STRATEGIES, compare
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.ledger.economics", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--jobs", type=int, default=6)
+    parser.add_argument("--tier", choices=[tier.name.lower() for tier in Tier])
+    options = parser.parse_args()
+    tiers = [tier for tier in Tier if options.tier in (None, tier.name.lower())]
+    worse = 0
+    for tier in tiers:
+        for strategy in STRATEGIES:
+            row = compare(strategy, tier, range(options.seeds), jobs=options.jobs)
+            worse += not row.honesty_is_best
+            verdict = "honesty is better" if row.honesty_is_best else "NOT BETTER"
+            sys.stdout.write(
+                f"{tier.name.lower():<9} {row.strategy:<30} {row.mean:+.4f}   honest {row.honest:+.4f}"
+                f"   better by {row.better:.4f} ± {row.margin:.4f}   {verdict}\n"
+            )
+            sys.stdout.flush()
+    sys.stdout.write(f"{len(tiers) * len(STRATEGIES)} comparisons, {options.seeds} seeds: cheating pays in {worse}\n")
+    return 1 if worse else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
