@@ -29,7 +29,6 @@ def convict(moment: Moment, filing: Filing) -> int:
         advance(moment, filing.job, job, JobEvent.WITHHOLD, who=filing.holder)
     else:
         _take(moment, filing, job, lost)
-        _discharge(moment, filing)
     return lost
 
 
@@ -57,7 +56,7 @@ def _take(moment: Moment, filing: Filing, job: Job, lost: int) -> None:
     state.put(job_key(filing.job), after)
 
 
-def _discharge(moment: Moment, filing: Filing) -> None:
+def discharge(moment: Moment, filing: Filing) -> None:
     """Let a worker that was drawn for a dispute go, with its bond: it can't run what it does not get (H31)."""
     state = moment.state
     for identity, dispute in disputes_of(state, filing.job):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ledger.events import WithheldAnswered, WithheldAsked, WithheldLapsed
 from ledger.market.withheld.clock import stop_until
-from ledger.market.withheld.holder import at_stake, convict
+from ledger.market.withheld.holder import at_stake, convict, discharge
 from ledger.market.withheld.payloads import FILING_CHUNKS_MAX
 from ledger.market.withheld.records import ASKED_CHUNKS_MAX, WAITING_MAX, Filing, FilingEvent, FilingState, Line
 from ledger.market.withheld.rows import filing_key, filing_of_job_key, known_filing, line_of
@@ -46,14 +46,15 @@ def _ask(moment: Moment, filing: Filing) -> Filing:
     return change(filing, due_live_ms=moment.live_ms + moment.parameters.withheld_ms)
 
 
-def _give_back(moment: Moment, filing: Filing) -> Filing:
+def _give_up(moment: Moment, filing: Filing) -> Filing:
+    discharge(moment, filing)
     credit(moment.state, filing.filer, filing.carriage)
     return change(filing, carriage=0)
 
 
 def _convict(moment: Moment, filing: Filing) -> Filing:
     lost = convict(moment, filing)
-    return change(_give_back(moment, filing), lost=lost)
+    return change(_give_up(moment, filing), lost=lost)
 
 
 ALWAYS = Guard(words="", holds=lambda _job, _filing: True)
@@ -61,8 +62,8 @@ ALL_SHOWN = Guard(words="every chunk is on the chain", holds=lambda _job, filing
 AT_STAKE = Guard(words="the job holds a bond of the holder", holds=lambda job, filing: at_stake(job, filing.holder) > 0)
 NOTHING = Effect(words="", act=lambda _moment, filing: filing)
 ASK = Effect(words="start the holder's clock", act=_ask)
-GIVE_BACK = Effect(words="give the carriage back", act=_give_back)
-CONVICT = Effect(words="take what the holder locked; give the carriage back", act=_convict)
+GIVE_UP = Effect(words="give the carriage back, and let who was drawn for a dispute go", act=_give_up)
+CONVICT = Effect(words="take what the holder locked; give the carriage back, and let who was drawn go", act=_convict)
 
 S, E = FilingState, FilingEvent
 LIFE_CYCLE = tuple(
@@ -74,7 +75,7 @@ LIFE_CYCLE = tuple(
         (S.ASKED, E.CHUNK, ALL_SHOWN, S.ANSWERED, NOTHING),
         (S.ASKED, E.CHUNK, ALWAYS, S.ASKED, NOTHING),
         (S.ASKED, E.DUE, AT_STAKE, S.LAPSED, CONVICT),
-        (S.ASKED, E.DUE, ALWAYS, S.MOOT, GIVE_BACK),
+        (S.ASKED, E.DUE, ALWAYS, S.MOOT, GIVE_UP),
     )
 )
 FINAL_STATES = (FilingState.ANSWERED, FilingState.LAPSED, FilingState.MOOT)

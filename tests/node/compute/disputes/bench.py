@@ -180,6 +180,10 @@ class Bench:
         """End a service, as a power cut would."""
         self._scopes[name].cancel()
 
+    def lose_input(self) -> None:
+        """From now on nobody serves the job's input."""
+        del self._content.held[played.CONTENT.held.content.root]
+
     def beat(self) -> None:
         """Make a block."""
         self.chain.step(passed_ms=STEP_MS)
