@@ -112,6 +112,15 @@ def tail(cut: Sequence[Array]) -> Honest:
     return Honest(_subject(Class.NATIVE, cut), cut)
 
 
+def with_a_nan() -> tuple[Content, Honest]:
+    """Return another input, with a NaN, and the canonical runs on it."""
+    x = np.array(JOB.inputs[0])
+    x[0, 0] = np.nan
+    job = JOB._replace(inputs=[x])
+    content = inputs_of(job)
+    return content, Honest(_subject(Class.NATIVE)._replace(inputs=job.inputs, content=content))
+
+
 def lie(number: int = 1, element: int = 0, *, bit: int = 0, of: Honest | None = None) -> Liar:
     """Return who claims the same with one bit of one operation's result changed, in the first run."""
     runs = truth() if of is None else of
@@ -189,13 +198,14 @@ def a_job_played(
     tier: Tier = Tier.HIGH,
     at_risk: int = 0,
     canary: bytes = bytes(32),
+    content: Content = CONTENT,
 ) -> bytes:
     """Return a job of which all parties have revealed; verifiers hold the right values unless they are given others."""
     wanted = change(
         kit.a_submission(provider=PROVIDER, class_=class_, tier=tier, at_risk=at_risk),
         model=model_id(MODEL),
         lowering=lowering_id(LOWERING),
-        input=CONTENT.held.content,
+        input=content.held.content,
         canary=canary,
     )
     job_id = world.must("client", wanted)

@@ -14,6 +14,7 @@ from tests.ledger.market.dispute import played
 from tests.ledger.market.dispute.played import CUT, PRICE, PROVIDER, Court
 from tests.vm.referee.jobs import cut_of
 from vm.manifest import Class
+from vm.referee.blaming import conditioned
 
 REJECTS, ACCEPTS = (Decision.REJECT,) * 3, (Decision.ACCEPT,) * 3
 FALSE = played.off_by(1_000)
@@ -252,3 +253,20 @@ def test_an_unopposed_false_claim_without_a_drawn_workers_agreement_slashes_nobo
     assert (job.state, job.outcome) == (JobState.PAST_CHALLENGE, Outcome.SETTLED)
     assert money.gained("challenger 0") == 0
     assert money.gained(PROVIDER) == PRICE * 93 // 100
+
+
+def test_a_job_with_a_nan_at_its_cut_is_ill_conditioned_and_slashes_nobody_x53() -> None:
+    world = played.a_world(parameters=played.NEVER_DRAWN)
+    world.trust(PROVIDER, 10**9)
+    money = Ledger(world)
+    content, runs = played.with_a_nan()
+    job_id = played.a_job_played(world, FALSE, (), tier=Tier.SPOT, content=content)
+    court = Court(world, job_id)
+    court.claim("challenger 0", runs)
+    court.all_drawn_claim(runs)
+    court.open_all()
+    assert court.prove("challenger 0", PROVIDER, conditioned(runs, played.TOLERANCE)).ok
+    assert court.dispute.ill_conditioned
+    job, _ = ended(court)
+    assert job.outcome is Outcome.ILL_CONDITIONED
+    assert (money.gained("client"), money.gained(PROVIDER)) == (-FEE, FEE)
