@@ -259,6 +259,8 @@ def _summary(told: dict[str, Json]) -> list[str]:
         ("tier", f"{told['tier']}: {told['k']} verifiers, drawn with {int(str(told['audit_bps'])) / 100:g} %"),
         ("state", told["state"]),
         ("outcome", told["outcome"]),
+        ("disputes", f"{told['disputes']} open: see `assay dispute list`" if told["disputes"] else None),
+        ("found", told["ruled"] and f"{told['ruled']}, by disputes"),
         ("provider", told["provider"]),
     ]
     if str(told["state"]) in _NEXT:
