@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from cli.admission import check_bundles, lowering_of
 from cli.client import Client, model_record
 from cli.money import karat
@@ -21,7 +23,19 @@ from examples.filetype.features import answer_without_model, read_ends
 from examples.filetype.files import Sample, samples
 from examples.filetype.jobs import Asked, Question, answer, ask, input_of, parties, refunded, wait_all
 from examples.filetype.labels import MODEL_FILE, Rules, load_rules, package_file
-from examples.filetype.lies import LIES, Liar, escrowed, lie
+from examples.filetype.lies import (
+    LIES,
+    LIES_S,
+    WINDOWS,
+    Liar,
+    check,
+    escrowed,
+    order_lie,
+    purses,
+    settle_up,
+    tell,
+    tell_purses,
+)
 from examples.filetype.phases import Failed, Teller
 from node.keys.files import DEVELOPMENT_PREFIX, Key, KeyKind, create_key, load_key
 from node.rpc.client import RpcClient
@@ -57,8 +71,9 @@ def main() -> int:
     directory = Path(tempfile.mkdtemp(prefix="assay-demo-")) / "network"
     network: Network | None = None
     try:
+        manifest = replace(standard(validators=4, workers=5, liars=1), parameters=WINDOWS)
         with teller.phase("keys and genesis for 4 validators, 5 workers and a liar"):
-            network = write_network(directory, standard(validators=4, workers=5, liars=1))
+            network = write_network(directory, manifest)
             teller.say(f"  in {directory}")
         demonstrate(directory, network, teller)
         status = 0
@@ -205,17 +220,27 @@ def compare(labels: dict[str, str], teller: Teller) -> None:
 def lie_thrice(
     client: Client, key: Key, asked: Asked, questions: list[Question], network: Network, teller: Teller
 ) -> None:
-    """Send the liar a job for each of its lies."""
+    """Send the liar a job for each of its lies, and see each convicted."""
     node = next(node for node in network.nodes if node.behaviour == "liar")
     plan = network.manifest.workers[int(node.name.removeprefix("worker"))]
     liar = Liar(address=node.address, max_price=plan.ask)
     names = {each.address: each.name for each in network.nodes if each.address}
     names |= {key.info.address_text: "alice", liar.address: "the liar"}
+    before = purses(client, names)
+    jobs: dict[bytes, str] = {}
     for what, question in zip(LIES, questions, strict=False):
-        with teller.phase(f"a lie: {what}"):
+        with teller.phase(f"order a lie: {what}"):
             bundle = input_of(question.sample)
             assert bundle is not None
-            lie(client, key, asked=asked, bundle=bundle, liar=liar, names=names, teller=teller)
+            jobs[order_lie(client, key, asked=asked, bundle=bundle, liar=liar)] = what
+    with teller.phase("verify, reject, dispute, decide"):
+        ended = wait_all(client, list(jobs), teller, limit_s=LIES_S)
+    for job, what in jobs.items():
+        teller.say(f"  {what}")
+        tell(ended[job], names, teller)
+        check(ended[job], liar)
+    tell_purses(before, purses(client, names), names, teller)
+    settle_up(client, before, list(jobs), me=key.info.address_text, liar=liar, names=names)
 
 
 if __name__ == "__main__":

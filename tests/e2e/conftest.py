@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from examples.filetype.lies import WINDOWS
 from ledger.parameters import Parameters
 from testnet.manifest import Follower, Manifest, Worker
 from tests.e2e.market import Market
@@ -76,7 +77,7 @@ def honest(markets: Markets) -> Market:
         Worker(behaviour="liar"),
     ]
     followers = [Follower(connect=["validator0"]), Follower(connect=["follower0"])]
-    return markets.running("honest", Manifest(workers=workers, followers=followers))
+    return markets.running("honest", Manifest(workers=workers, followers=followers, parameters=WINDOWS))
 
 
 @pytest.fixture

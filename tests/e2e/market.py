@@ -91,6 +91,10 @@ class Market:
         address = self.nodes[name].address if name in self.nodes else self.address(name)
         return int(self.ask("account.get", address=address)["balance"])
 
+    def bond(self, name: str) -> int:
+        """Return the grains that a worker has at stake."""
+        return int(self.ask("account.get", address=self.nodes[name].address)["bond"])
+
     def fee_paid(self, transaction: str) -> int:
         """Return the grains that a final transaction paid."""
         return int(self.ask("chain.tx", id=transaction)["receipt"]["fee"])

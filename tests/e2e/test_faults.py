@@ -101,15 +101,15 @@ def test_with_one_verifier_killed_the_other_two_settle_the_job(faulty: Market, t
     assert [each["verdict"] for each in job["verifiers"]].count("accept") == VERIFIERS - 1
 
 
-def test_with_all_verifiers_killed_the_client_is_refunded(faulty: Market, tmp_path: Path) -> None:
+def test_with_all_verifiers_killed_others_take_their_place(faulty: Market, tmp_path: Path) -> None:
     job_id = faulty.submit(input_file(tmp_path, 7), provider="worker6")
     victims = drawn(faulty, faulty.in_state(job_id, "verifying"))
     faulty.kill(*victims)
     job = faulty.ended(job_id)
     noted(faulty, "all three verifiers, before their commits", job)
     faulty.start(*victims)
-    assert (job["state"], job["outcome"]) == ("void", "no_verifier_committed")
-    assert refunded_in_full(job)
+    assert (job["state"], job["outcome"], job["redrawn"]) == ("settled", "settled", True)
+    assert not set(drawn(faulty, job)) & set(victims)
     assert fined(faulty, job) == sorted(victims)
 
 
