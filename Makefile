@@ -57,6 +57,7 @@ night: setup     ## the long campaigns: SEEDS=2000 simulated networks, INPUTS=10
 	$(BIN)/python -m tests.vm.referee --elements 100000
 	$(BIN)/python -m tests.vm.claims
 	$(BIN)/python -m tests.vm.deviation
+	$(BIN)/python -m tests.vm.deviation.jobs
 	$(BIN)/python -m tests.vm.hostile.corpus
 	HYPOTHESIS_PROFILE=night $(BIN)/pytest tests --ignore=tests/sim
 

@@ -3,6 +3,7 @@
 The whole table, with emulated processors, is `python -m tests.vm.deviation`.
 """
 
+from collections import Counter
 from pathlib import Path
 
 import onnx
@@ -11,6 +12,7 @@ import pytest
 from tests.vm.deviation.campaign import Campaign, Impostor, Row, problems
 from tests.vm.deviation.crafted import crafted
 from tests.vm.deviation.impostors import in_bf16, in_fp16, in_int8, shaken, with_weights
+from tests.vm.deviation.jobs import judged
 from tests.vm.deviation.subject import Subject, all_settings, changed, settings
 from tests.vm.models.case import Case, Noise
 from tests.vm.models.catalogue import by_name
@@ -98,3 +100,14 @@ def test_a_campaign_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert again.rows == campaign.rows
     again.here(subject)
     assert again.rows == campaign.rows
+
+
+def test_jobs_between_honest_machines_are_accepted_and_an_impostor_is_not() -> None:
+    subject = Subject(by_name("mlp")).on(by_name("mlp").drawn(3))
+    seen = {str(setting): subject.native(setting) for setting in all_settings()}
+    counts: Counter[str] = Counter()
+    assert judged(subject, seen, counts) < HONEST_SIGMA
+    assert counts == {"jobs": 3, "verdicts accept": 9, "verdicts reject": 0}
+    rounded = subject.native(settings(), model=with_weights(subject.case.model, in_bf16))
+    judged(subject, {**dict.fromkeys("abc", rounded), "d": next(iter(seen.values()))}, counts)
+    assert counts["PUNISHED: a party beyond what is paid"] == 3
