@@ -349,7 +349,7 @@ class Worker:
         return None
 
     async def _while_in(self, state: JobState, job_id: bytes, act: Callable[[], Awaitable[None]]) -> None:
-        """Act, but give up as soon as the job is no longer in `state`, or asks nothing of us: others replace us."""
+        """Act, but give up as soon as the job is no longer in `state`, or asks nothing of us (D70)."""
         raised: list[Refused] = []
         async with trio.open_nursery() as nursery:
 

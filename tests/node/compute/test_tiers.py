@@ -58,7 +58,7 @@ async def test_who_is_drawn_in_place_of_silent_verifiers_verifies(tmp_path: Path
     assert [each.event for each in job.history].count(JobEvent.REDRAW) == 1
 
 
-async def test_who_is_replaced_stops_running_the_job(tmp_path: Path) -> None:
+async def test_who_is_replaced_stops_running_the_job_d70(tmp_path: Path) -> None:
     class Endless(PlainEngine):
         """Never comes to a result."""
 
