@@ -8,14 +8,18 @@ import pytest
 import trio
 
 from ledger.market.canary import canary_of
+from ledger.market.dispute.payloads import WHOLE, Subject
 from ledger.records import Job, JobState, Outcome
 from ledger.state import change
 from ledger.transaction import Decision
 from node.compute.canaries.box import CanaryBox
-from node.compute.canaries.service import Canaries
+from node.compute.canaries.service import Canaries, CanaryPorts
 from node.compute.canaries.straying import Straying, astray
+from node.compute.disputes.service import Disputes
+from node.ports import Task, TaskResult
 from primitives.reasons import Reason, Refused
 from testnet.kit.ledger_builders import CUT_NAME, a_bundle, a_submission, address
+from testnet.kit.plain_engine import PlainEngine
 from tests.node.compute.cluster import INPUT, Cluster
 from vm.compare import compare_bundles
 from vm.manifest import Class, Ratio
@@ -109,6 +113,69 @@ async def test_a_worker_that_was_killed_after_its_lie_confesses_when_it_is_back(
         planting.start(nursery)
         assert (await cluster.ended(job)).outcome is Outcome.CANARY
         nursery.cancel_scope.cancel()
+
+
+class Copying(Straying):
+    """A lazy verifier: it has what the provider has, the lie included."""
+
+    async def run(self, task: Task) -> TaskResult:
+        """Run the task; in every role give what the planter gives."""
+        return await self._lie(task, await self._engine.run(task))
+
+
+class Claims(Disputes):
+    """Notes what is claimed, and does nothing else."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[bytes, Subject]] = []
+
+    async def claim(self, job_id: bytes, subject: Subject) -> bytes:
+        """Note a claim."""
+        self.made.append((job_id, subject))
+        return job_id
+
+
+async def test_what_verifiers_have_accepted_is_brought_before_the_referee_once(
+    tmp_path: Path, autojump_clock: object
+) -> None:  # D64
+    planting = Planting(tmp_path)
+    cluster = planting.cluster
+    for at in range(1, 5):
+        name = f"worker {at}"
+        cluster.engines[name] = Copying(cluster.plain[name], planting.box, cluster.chain, address(name))
+    async with trio.open_nursery() as nursery:
+        await cluster.start(nursery, *(f"worker {at}" for at in range(5)))
+        worker = cluster.workers[PLANTER]
+        claims = Claims()
+        service = Canaries(CanaryPorts(chain=cluster.chain, sender=worker.sender, disputes=claims), planting.box)
+        nursery.start_soon(service.run)
+        job = await planting.submitted(service.plant(CLIENT))
+        settled = await cluster.reached(job, JobState.SETTLED)
+        assert verdicts(settled) == [Decision.ACCEPT] * 3
+        await cluster.until(lambda: cluster.known(job).canary_opened)
+        for _ in range(5):
+            await cluster.block()
+        assert claims.made == [(job, WHOLE)]
+        nursery.cancel_scope.cancel()
+
+
+class NothingFollows(PlainEngine):
+    """An engine in which no outputs follow from values at the cut."""
+
+    async def tail(self, task: Task, cut: bytes) -> bytes:
+        """Trap."""
+        raise Refused(Reason.RUN_TRAPPED, job=task.job)
+
+
+async def test_a_canary_from_which_nothing_would_follow_is_told_truly(
+    tmp_path: Path, autojump_clock: object
+) -> None:  # D62
+    planting = Planting(tmp_path)
+    cluster = planting.cluster
+    cluster.engines[PLANTER] = Straying(NothingFollows(), planting.box, cluster.chain, address(PLANTER))
+    async with planting.running():
+        job = await cluster.ended(await planting.planted())
+        assert (job.outcome, job.canary_opened) == (Outcome.SETTLED, False)
 
 
 def test_a_box_holds_one_canary_and_nobody_else_reads_it(tmp_path: Path) -> None:  # D61
