@@ -50,6 +50,8 @@ ROWS_AT_ONCE = 256
 """Disputes or jobs looked through before others get their turn: some milliseconds."""
 AWAITED = (JobState.REVEALING, JobState.CHECKING, JobState.SAMPLING)
 """States from which a job that we reject comes to be contested."""
+REJECTED = (JobState.CONTESTED, JobState.DISPUTED)
+"""States in which a reject of ours waits for a dispute about it."""
 
 _log = logging.getLogger("assay.disputes")
 
@@ -146,7 +148,7 @@ class Disputes:
         for at, (job_id, job) in enumerate(state.jobs()):
             if at % ROWS_AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
-            if job.state in (*AWAITED, JobState.CONTESTED) and self._rejects(job):
+            if job.state in (*AWAITED, *REJECTED) and self._rejects(job):
                 self._start(nursery, self._stand_by, job_id)
 
     def _note(self, nursery: trio.Nursery, final: FinalBlock) -> None:
@@ -185,14 +187,17 @@ class Disputes:
         while self._job(job_id).state in AWAITED:
             await self._ports.blocks.wait()
         for _ in range(TRIES_MAX):
-            if self._job(job_id).state is not JobState.CONTESTED:
-                return  # another has opened it
+            if self._job(job_id).state not in REJECTED:
+                return
             try:
                 _, subject = await self.examine(job_id, provider_only=True)  # it is what the reject was about
                 if subject is None:
                     _log.warning("job %s: our reject was wrong, and nothing is claimed", job_id.hex())
                     return
-                await self.claim(job_id, subject)
+                # Whoever else has disputed the job may have done so about something else, to keep this one away.
+                if find_dispute(self._ports.chain.state(), dispute_id(job_id, subject)) is None:
+                    await self.claim(job_id, subject)
+                return
             except Refused as refused:
                 _log.warning("job %s is not disputed: %s", job_id.hex(), refused)
                 await self._ports.blocks.wait()

@@ -77,6 +77,7 @@ def a_dispute(
         duel=duel,
         duels=0,
         ill_conditioned=False,
+        traps=False,
         findings=[],
         payouts=[],
         penalties=[],

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import trio.testing
 
-from ledger.market.dispute.payloads import WHOLE, SubjectKind
+from ledger.market.dispute.payloads import WHOLE, SubjectKind, tail_of
 from ledger.market.dispute.records import DisputeOutcome, DisputeStage, Fall, Role
 from ledger.records import Job, JobState, Outcome
 from ledger.state import change
@@ -48,6 +48,19 @@ async def test_a_wrong_label_is_disputed_by_its_tail(tmp_path: Path) -> None:
         assert bench.job.ruled is Outcome.CONVICTED
         assert [each.subject.kind for each in bench.disputes] == [SubjectKind.TAIL]
         assert lost(bench.job) == [address(played.PROVIDER)]
+
+
+async def test_a_dispute_about_something_else_keeps_nobody_from_the_one_about_the_lie(tmp_path: Path) -> None:
+    """D24."""
+    async with sitting(tmp_path, played.off_by(FAR), [Decision.REJECT] * 3) as (bench, nursery):
+        diversion = tail_of(bench.job.verifiers[0].worker)
+        await bench.start(nursery, "stranger")
+        nursery.start_soon(bench.services["stranger"].claim, bench.job_id, diversion)
+        await bench.until(lambda: bench.job.state is JobState.DISPUTED)
+        await bench.start(nursery, *WORKERS)
+        await bench.until(lambda: bench.job.state is JobState.VOID)
+        assert sorted(each.subject.kind for each in bench.disputes) == [SubjectKind.WHOLE, SubjectKind.TAIL]
+        assert bench.job.ruled is Outcome.CONVICTED
 
 
 async def test_whoever_rejects_what_its_own_run_gives_claims_nothing(tmp_path: Path) -> None:
