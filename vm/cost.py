@@ -30,6 +30,8 @@ NATIVE = Prices(mac=20, elementary=5_000, byte=20, start=400_000, run=10_000_000
 """Fitted over 51 models."""
 GAS = 10**6
 """Picoseconds."""
+TRACE_BYTES_MAX = 1 << 34
+"""Of results: hashing those of both runs takes five minutes here, and a slow machine that is busy twenty."""
 
 
 class Cost(Record):

@@ -156,6 +156,19 @@ def test_a_program_larger_than_the_sandbox_is_refused_before_it_runs() -> None:
     assert caught.value.reason is Reason.RUN_MEMORY_LIMIT
 
 
+def test_a_model_whose_results_nobody_could_hash_in_time_is_refused() -> None:
+    # V108
+    nodes = [node("Neg", "x", "a0"), *(node("Neg", f"a{at}", f"a{at + 1}") for at in range(1_100))]
+    raw = model(
+        [*nodes, node("ReduceMax", "a1100", "y")], inputs=[value("x", [2_000, 2_000])], outputs=[value("y", [1, 1])]
+    )
+    found = checked(raw.SerializeToString(), calibrate=False)
+    costly = [fault for fault in found.faults if b"bytes of all results" in [fact.value for fact in fault.facts]]
+    assert [fault.reason for fault in costly] == [Reason.TOO_COSTLY]
+    assert costly[0].native
+    assert costly[0].exact
+
+
 def test_an_engine_keeps_the_models_used_last() -> None:
     engine = Engine(SETTINGS)
     keys = [bytes([at]) * 32 for at in range(MODELS_KEPT + 1)]

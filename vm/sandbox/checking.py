@@ -9,6 +9,7 @@ import onnx
 from primitives.content import content_id
 from primitives.reasons import Reason, Refused
 from vm.canonical.kernels import Kernels
+from vm.cost import TRACE_BYTES_MAX
 from vm.lowering import Lowering, classes_of
 from vm.manifest import FREE, Class, Model, Port, Provenance, check_inputs, model_id
 from vm.program import VM_VERSION
@@ -230,6 +231,10 @@ def _judge_cost(told: Meaning, found: _Found) -> None:
     change = "a smaller model, or inputs of another shape"
     if cost.peak_bytes > PEAK_BYTES_MAX:  # V108
         found.add(_too_large(Reason.TOO_COSTLY, "bytes of values", cost.peak_bytes, change, wanted=PEAK_BYTES_MAX))
+    if cost.trace_bytes > TRACE_BYTES_MAX:
+        found.add(
+            _too_large(Reason.TOO_COSTLY, "bytes of all results", cost.trace_bytes, change, wanted=TRACE_BYTES_MAX)
+        )
     if cost.gas > GAS_MAX:
         found.add(
             _too_large(Reason.TOO_COSTLY, "canonical gas", cost.gas, change, wanted=GAS_MAX),

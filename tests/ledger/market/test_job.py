@@ -373,7 +373,7 @@ def test_a_job_of_class_exact_settles_on_outputs_alone() -> None:
 
 def test_deadlines_in_which_a_job_is_run_grow_with_its_cost(world: World) -> None:
     """J7."""
-    slow = kit.a_lowering(cost=kit.a_cost(gas=5_000_000))
+    slow = kit.a_lowering(cost=kit.a_cost(gas=4_999_750, trace_bytes=12_600))
     world.must("client", LoweringPublish(lowering=slow))
     job_id = world.must("client", change(kit.a_submission(), lowering=lowering_id(slow)))
     job, parameters = world.job(job_id), Parameters()

@@ -9,6 +9,7 @@ from ledger.transaction import LoweringPublish, ModelPublish
 from primitives import codec
 from primitives.reasons import Reason
 from testnet.kit import ledger_builders as kit
+from vm.cost import TRACE_BYTES_MAX
 from vm.lowering import lowering_id
 from vm.manifest import model_id
 from vm.tensor import DType, TensorType
@@ -64,6 +65,7 @@ def test_a_wrong_lowering_keeps_the_right_one_of_the_same_binding_from_nobody() 
         {"vm_version": 2},
         {"classes": 0},
         {"cost": kit.a_cost(gas=RUN_GAS_MAX + 1)},
+        {"cost": kit.a_cost(trace_bytes=TRACE_BYTES_MAX + 1)},
     ],
 )
 def test_a_model_is_not_published_with_a_lowering_that_can_not_be_its_own(changed: dict[str, Any]) -> None:
