@@ -84,6 +84,7 @@ def _open(moment: Moment, sender: bytes, job: Job, payload: DisputeClaim, identi
         duel=None,
         duels=0,
         ill_conditioned=False,
+        traps=False,
         findings=[],
         payouts=[],
         penalties=[],

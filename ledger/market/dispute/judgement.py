@@ -20,6 +20,7 @@ from ledger.state import State, change, job_key, worker_key
 from primitives.reasons import Reason, Refused
 from vm.manifest import Class
 from vm.referee.defence import Blame, decode_beyond, judge_beyond
+from vm.referee.ending import TrapProof, judge_trap
 
 NOTHING = Blame()
 
@@ -39,9 +40,9 @@ def prove(moment: Moment, sender: bytes, payload: DisputeBeyond, dispute: Disput
     if sender in found.tried:
         raise Refused(Reason.ALREADY_REVEALED, dispute=payload.dispute, party=payload.party)
     try:
-        blame = _blame(moment, job, dispute, payload)
+        blame, traps = _blame(moment, job, dispute, payload)
     except Refused:
-        blame = NOTHING
+        blame, traps = NOTHING, False
     worse = change(
         found,
         thousandths=max(found.thousandths, blame.thousandths),
@@ -59,24 +60,30 @@ def prove(moment: Moment, sender: bytes, payload: DisputeBeyond, dispute: Disput
     )
     others = [each for each in dispute.findings if each.party != payload.party]
     ill = dispute.ill_conditioned or blame.ill_conditioned
-    return change(dispute, findings=[*others, worse], ill_conditioned=ill)
+    return change(dispute, findings=[*others, worse], ill_conditioned=ill, traps=dispute.traps or traps)
 
 
-def _blame(moment: Moment, job: Job, dispute: Dispute, payload: DisputeBeyond) -> Blame:
-    """Return what a proof shows. Raises Refused where it shows nothing, or nothing that counts here (X42, X43)."""
+def _blame(moment: Moment, job: Job, dispute: Dispute, payload: DisputeBeyond) -> tuple[Blame, bool]:
+    """Return what a proof shows, and whether it shows a trap.
+
+    Raises Refused where it shows nothing, or nothing that counts here (X42, X43).
+    """
     model, lowering = moment.state.model(job.model), moment.state.lowering(job.model, job.lowering)
     assert model is not None
     assert lowering is not None
     [at] = rivals.standing(dispute)
     trace = rivals.trace_at(moment.state, payload.dispute, dispute, at)
     party = judged_party(job, model.model, lowering.lowering, payload.party)
-    found = judge_beyond(trace, decode_beyond(payload.proof), party)
+    shown = decode_beyond(payload.proof)
+    if isinstance(shown, TrapProof) and trace.noise and not shown.perturbed:
+        return NOTHING, judge_trap(trace, shown)  # behind the cut: values are judged, but not of who rejected (X65)
+    found = judge_beyond(trace, shown, party)
     of_tail = dispute.subject.kind is SubjectKind.TAIL
     # Outputs follow from a party's own cut: by the whole trace they are judged in class exact alone, which has no cut.
     counts = not found.output if job.class_ is Class.NATIVE and not of_tail else found.output
     if not counts:
         raise Refused(Reason.BAD_PROOF, what="proof", wanted="about what this dispute judges")
-    return found
+    return found, isinstance(shown, TrapProof)
 
 
 def may_prove(job: Job, dispute: Dispute, who: bytes) -> bool:
@@ -106,7 +113,8 @@ def outcome_of(dispute: Dispute) -> DisputeOutcome:
 def decide(moment: Moment, dispute_id: bytes, dispute: Dispute) -> Dispute:
     """Note how a dispute ends, and with the job's last one that is open end the job (X50)."""
     outcome = outcome_of(dispute)
-    decided = change(dispute, stage=DisputeStage.DECIDED, outcome=outcome, due_live_ms=None, duel=None)
+    traps = dispute.traps or _ends_early(moment.state, dispute_id, dispute)
+    decided = change(dispute, stage=DisputeStage.DECIDED, outcome=outcome, due_live_ms=None, duel=None, traps=traps)
     moment.state.put(dispute_key(dispute_id), decided)
     moment.events.append(DisputeDecided(dispute=dispute_id, job=dispute.job, outcome=int(outcome)))
     job = _job(moment.state, dispute)
@@ -117,6 +125,14 @@ def decide(moment: Moment, dispute_id: bytes, dispute: Dispute) -> Dispute:
     after = find_dispute(moment.state, dispute_id)
     assert after is not None
     return after
+
+
+def _ends_early(state: State, dispute_id: bytes, dispute: Dispute) -> bool:
+    """Tell whether the trace that stands, if one does, ends before its program: in a trap, or it would have fallen."""
+    stands = rivals.standing(dispute)
+    if not stands or dispute.outline is None:
+        return False
+    return rivals.trace_at(state, dispute_id, dispute, stands[0]).first.count < dispute.outline.operations
 
 
 def _conclude(moment: Moment, job_id: bytes, job: Job) -> None:

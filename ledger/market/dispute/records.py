@@ -199,6 +199,8 @@ class Dispute(Record):
     duels: U8
     """So many have been fought, this one included."""
     ill_conditioned: bool
+    traps: bool
+    """The trace that stands ends in a trap: who rejected had no values to show (X65)."""
     findings: Annotated[list[Finding], msgspec.Meta(max_length=PARTIES_MAX)]
     payouts: Annotated[list[Payout], msgspec.Meta(max_length=4 * CLAIMS_MAX)]
     penalties: Annotated[list[Penalty], msgspec.Meta(max_length=CLAIMS_MAX + PARTIES_MAX)]

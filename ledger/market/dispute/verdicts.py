@@ -90,10 +90,12 @@ def ruling_of(job: Job, disputes: list[Dispute]) -> Ruling:
 def _fault_of_values(job: Job, disputes: list[Dispute], party: bytes) -> tuple[Fault | None, bool]:
     """Return what was proved of a party's values, and whether it may be held against it (X51, X52)."""
     found: list[tuple[Fault, bool]] = []
+    rejecters = _rejecters(job)
     for dispute in disputes:
         for each in dispute.findings:
             fault = _fault_in(dispute, each.thousandths, output=each.output)
-            if each.party == party and fault is not None and can_be_judged(job, party):
+            excused = dispute.traps and party in rejecters  # X65
+            if each.party == party and fault is not None and can_be_judged(job, party) and not excused:
                 found.append((fault, confirmed_against(dispute, party)))
     # What may be held against it comes first, and of that the worst.
     worst = min(found, key=lambda each: (not each[1], each[0]), default=None)
@@ -106,6 +108,10 @@ def _fault_in(dispute: Dispute, thousandths: int, *, output: bool) -> Fault | No
     if thousandths > SLASHED_SIGMA * THOUSANDTHS:
         return Fault.BEYOND
     return Fault.GREY if thousandths > PAID_SIGMA * THOUSANDTHS else None
+
+
+def _rejecters(job: Job) -> list[bytes]:
+    return [each.worker for each in job.verifiers if verdict_of(job, each) is Decision.REJECT]
 
 
 def _is_about_provider(job: Job, dispute: Dispute) -> bool:
@@ -123,6 +129,7 @@ def _add_false_verdicts(job: Job, basis: list[Dispute], faults: dict[bytes, Faul
     assert job.provider is not None
     provider = faults.get(job.provider)
     right = provider is None and _deviation(job, basis) <= HONEST_SIGMA * THOUSANDTHS
+    right = right and not any(each.traps for each in basis)  # X65
     for each in job.verifiers:
         verdict = verdict_of(job, each)
         if each.worker in faults or not any(confirmed_against(dispute, each.worker) for dispute in basis):
@@ -150,8 +157,7 @@ def _outcome(job: Job, basis: list[Dispute], provider: Fault | None, *, doubted:
     if doubted or any(each.outcome is DisputeOutcome.NONE_STANDS for each in basis):
         return Outcome.UNDECIDED
     # A reject that nothing has refuted stands against payment, unless the others are enough.
-    rejecters = [each.worker for each in job.verifiers if verdict_of(job, each) is Decision.REJECT]
-    refuted = all(any(confirmed_against(dispute, who) for dispute in basis) for who in rejecters)
+    refuted = all(any(confirmed_against(dispute, who) for dispute in basis) for who in _rejecters(job))
     return Outcome.CLEARED if refuted or enough_accept(job) else Outcome.UNDECIDED
 
 

@@ -84,6 +84,7 @@ class Case:
     thousandths: Mapping[bytes, int] = field(default_factory=dict)
     outputs: Sequence[bytes] = ()
     ill_conditioned: bool = False
+    traps: bool = False
     carriage: int = 0
     heights: Mapping[bytes, int] = field(default_factory=dict)
     """Of claims, where they are not of the first block."""
@@ -117,6 +118,7 @@ class Case:
             duel=None,
             duels=0,
             ill_conditioned=self.ill_conditioned,
+            traps=self.traps,
             findings=[
                 Finding(party=who, thousandths=self.thousandths.get(who, 0), output=who in self.outputs, tried=[])
                 for who in judged

@@ -180,6 +180,14 @@ def test_an_ill_conditioned_job_slashes_nobody_and_pays_for_the_runs_x53() -> No
     assert ruled(paid, Case(ill_conditioned=True, thousandths=FAR))[0].outcome is Outcome.CLEARED
 
 
+def test_where_the_run_traps_nothing_is_held_against_who_rejected_x65() -> None:
+    exact = a_job(YES, NO, NO, class_=Class.EXACT)
+    ruling, _ = ruled(exact, Case(outputs=[PROVIDER, *VERIFIERS], traps=True))
+    assert ruling.faults == {PROVIDER: Fault.BEYOND, VERIFIERS[0]: Fault.BEYOND}
+    native, _ = ruled(a_job(NO, NO, NO), Case(thousandths={VERIFIERS[0]: 70_000}, traps=True))
+    assert (native.outcome, native.faults) == (Outcome.CLEARED, {})
+
+
 def test_a_confessed_canary_convicts_no_provider_and_judges_who_accepted_it_x49() -> None:
     job = change(a_job(YES, YES, NO), canary_opened=True)
     ruling, _ = ruled(job, Case(thousandths=FAR))
