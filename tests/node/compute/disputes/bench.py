@@ -184,9 +184,9 @@ class Bench:
         """From now on nobody serves the job's input."""
         del self._content.held[played.CONTENT.held.content.root]
 
-    def beat(self) -> None:
-        """Make a block."""
-        self.chain.step(passed_ms=STEP_MS)
+    def beat(self, *, passed_ms: int = STEP_MS) -> None:
+        """Make a block so long after the last one."""
+        self.chain.step(passed_ms=passed_ms)
         for signal in self._signals:
             signal.ring()
 

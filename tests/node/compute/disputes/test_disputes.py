@@ -15,10 +15,11 @@ from primitives.reasons import Reason, Refused
 from testnet.kit.fake_blobs import FakeBlobs
 from testnet.kit.ledger_builders import address
 from tests.ledger.market.dispute import played
-from tests.node.compute.disputes.bench import WORKERS, Far, not_drawn, sitting
+from tests.node.compute.disputes.bench import STEP_MS, WORKERS, Far, not_drawn, sitting
 from tests.vm.referee.jobs import cut_of, outputs_of
 from vm import dispute_protocol as vm
 
+HOUR_MS = 3_600_000
 FAR = 100.0
 """σ: beyond all doubt."""
 
@@ -137,6 +138,24 @@ async def test_services_that_are_killed_after_every_block_win_nevertheless(tmp_p
         assert bench.job.ruled is Outcome.CLEARED
         assert dispute.outcome is DisputeOutcome.UPHELD
         assert lost(bench.job) == []
+
+
+async def test_a_chain_that_halts_for_an_hour_before_every_third_block_costs_the_honest_nothing(tmp_path: Path) -> None:
+    """D20: deadlines are in live time, and what expires in the halt is sent again."""
+    async with sitting(tmp_path, played.right()) as (bench, nursery):
+        bench.oracles["stranger"] = Far(played.lie())
+        await bench.start(nursery, *WORKERS, "stranger")
+        nursery.start_soon(bench.services["stranger"].claim, bench.job_id, WHOLE)
+        height = 0
+        while bench.job.state is not JobState.PAST_CHALLENGE:
+            await trio.testing.wait_all_tasks_blocked()
+            height += 1
+            bench.beat(passed_ms=STEP_MS if height % 3 else HOUR_MS)
+        [dispute] = bench.disputes
+        assert bench.job.ruled is Outcome.CLEARED
+        assert dispute.outcome is DisputeOutcome.UPHELD
+        assert lost(bench.job) == []
+        assert {each.role for each in dispute.claims if each.trace is None} == set()
 
 
 async def test_there_is_no_case_against_what_is_right(tmp_path: Path) -> None:
