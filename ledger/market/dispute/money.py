@@ -15,7 +15,7 @@ from ledger.records import Job, Outcome, Payout, PayoutKind, Penalty
 from primitives.units import BASIS, mul_div_floor
 
 RUN_MS_PER_FEE = 4_000
-"""A run may take four times its canonical gas (J7): so much for each second of it."""
+"""A run may take four times what it does take (J7): so much for each second of that."""
 COSTS_IN_BOND = 3
 """A claim's bond is three times what a dispute costs those who are right (DESIGN 6.10d)."""
 DRAWN_WORKERS = 3
