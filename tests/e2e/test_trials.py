@@ -1,4 +1,4 @@
-"""Two of the trials, on one network of real processes: who lies loses, and all validators say the same of it."""
+"""Three of the trials, on one network of real processes: who lies loses, and all validators say the same of it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +18,7 @@ WORKERS = 8
 """A provider, three verifiers, three fresh workers, and a stranger who lies."""
 WINDOWS = msgspec.structs.replace(
     MANIFEST.parameters,
+    withheld_ms=8 * SECOND_MS,
     dispute_claim_ms=12 * SECOND_MS,
     dispute_open_ms=10 * SECOND_MS,
     dispute_step_ms=15 * SECOND_MS,
@@ -38,7 +39,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         made.stop()
 
 
-@pytest.mark.parametrize("name", ["lying-provider", "honest-challenged"])
+@pytest.mark.parametrize("name", ["lying-provider", "honest-challenged", "withheld-input"])
 def test_a_lie_ends_as_it_should(stage: Stage, name: str) -> None:
     outcome = played(stage, KNOWN[name])
     assert outcome.is_good, "\n".join(lines(outcome))
