@@ -14,8 +14,8 @@ from testnet.kit.ledger_builders import World, a_body, a_genesis, a_world, addre
 from tests.testnet.audit.random_transfers import PEOPLE, random_blocks
 
 
-def a_market_of_nothing_but_money(**parameters: int) -> World:
-    return a_world(a_genesis(workers=0, accounts=PEOPLE, parameters=Parameters(**parameters)))
+def a_market_of_nothing_but_money(parameters: Parameters | None = None) -> World:
+    return a_world(a_genesis(workers=0, accounts=PEOPLE, parameters=parameters or Parameters()))
 
 
 def opened(world: World) -> Books:
@@ -76,7 +76,7 @@ def test_what_it_has_no_rules_for_is_refused_and_not_guessed() -> None:
 
 
 def over_epochs(absence_views_min: int) -> World:
-    world = a_market_of_nothing_but_money(epoch_ms=4_000, absence_views_min=absence_views_min)
+    world = a_market_of_nothing_but_money(Parameters(epoch_ms=4_000, absence_views_min=absence_views_min))
     random_blocks(world, random.Random(1), 20)
     assert world.chain.head.header.epoch > 1
     return world
