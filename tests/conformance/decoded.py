@@ -4,10 +4,17 @@ import ast
 import importlib
 from collections.abc import Iterator
 from functools import cache
+from types import ModuleType
 
 from ledger import records
+from ledger.market import batch, canary, jackpot
+from ledger.market.dispute import records as dispute_records
+from ledger.market.withheld import records as withheld_records
 from primitives.record import Record
 from tests.tidy.sources import Source, python
+
+ROWS = (records, batch, canary, jackpot, dispute_records, withheld_records)
+"""Modules with the records that the state's rows consist of."""
 
 
 @cache
@@ -20,12 +27,14 @@ def decoded_kinds() -> dict[str, object]:
     product = [source for source in python() if source.is_product and not source.name.startswith("vm/sandbox/")]
     homes = {(home(name, source), name) for source in product for name in decoded_names(source)}
     homes |= {("ledger.transaction", "Receipt")}
-    homes |= {("ledger.records", name) for name, found in vars(records).items() if _is_row(found)}
+    homes |= {
+        (module.__name__, name) for module in ROWS for name, found in vars(module).items() if _is_row(found, module)
+    }
     return {f"{module}.{name}": getattr(importlib.import_module(module), name) for module, name in sorted(homes)}
 
 
-def _is_row(found: object) -> bool:
-    return isinstance(found, type) and issubclass(found, Record) and found.__module__ == records.__name__
+def _is_row(found: object, module: ModuleType) -> bool:
+    return isinstance(found, type) and issubclass(found, Record) and found.__module__ == module.__name__
 
 
 def home(name: str, source: Source) -> str:
