@@ -26,11 +26,18 @@ def list_(cli: Cli, limit: Limit = 100) -> None:
             karat(int(str(each["bond_free"]))),
             f"{each['providing']}/{each['capacity']}",
             f"{each['verifying']}/{each['capacity']}",
+            *_track(each["track"]),
         )
         for each in records(told["workers"])
     ]
-    heads = ("WORKER", "ASK", "FREE BOND", "PROVIDES", "VERIFIES")
+    heads = ("WORKER", "ASK", "FREE BOND", "PROVIDES", "VERIFIES", "SETTLED", "SPOT CHECKED")
     cli.out.result(told, *(table(heads, rows) if rows else []))
+
+
+def _track(told: Json) -> tuple[str, str]:
+    """Return how many jobs of a provider were verified and settled, and how often its spot jobs are verified."""
+    assert isinstance(told, dict)
+    return str(told["settled"]), f"{int(str(told['spot_audit_bps'])) / 100:g} %"
 
 
 @verb(app)

@@ -5,6 +5,8 @@ from typing import TypeVar
 
 import trio
 
+from ledger.market.track import audit_bps
+from ledger.parameters import Tier
 from node.rpc.failure import facts_of
 from node.rpc.method import Method, Nothing
 from node.rpc.model_shapes import LoweringList, LoweringPage, ModelFile, ModelList, ModelShape, ModelVerdict
@@ -103,8 +105,13 @@ async def worker_list(services: Services, params: WorkerPage) -> WorkerList:
     """Return registered workers, by address."""
     prefix = services.chain.genesis.prefix
     cursor = None if params.cursor is None else parse_address(params.cursor, prefix).hex()
-    page, more = await page_of(services.chain.state().workers(), cursor, params.limit)
-    found = [Views(prefix).worker(address, worker) for address, worker in page]
+    state, parameters = services.chain.state(), services.chain.genesis.parameters
+    page, more = await page_of(state.workers(), cursor, params.limit)
+    found = []
+    for address, worker in page:
+        track = state.track(address)
+        rate = audit_bps(parameters, track, Tier.SPOT)
+        found.append(Views(prefix).worker(address, worker, track, spot_audit_bps=rate))
     return WorkerList(workers=found, next=found[-1].address if more else None)
 
 

@@ -399,6 +399,22 @@ class JobShape(Shape):
     history: list[HappenedShape]
 
 
+class TrackShape(Shape):
+    """What a provider's jobs have come to."""
+
+    settled: int
+    """Verified and settled, ever."""
+    rejected: int
+    """Ended in a reject that nobody proved or refuted."""
+    convicted: int
+    grey: int
+    """Found beyond what honest machines give."""
+    forced: int
+    """Verified jobs still to come before any may go undrawn again."""
+    spot_audit_bps: int
+    """The chance with which its next spot job is verified, in ten-thousandths."""
+
+
 class WorkerShape(Shape):
     """A registered worker."""
 
@@ -418,6 +434,7 @@ class WorkerShape(Shape):
     max_model_bytes: int
     registered: int
     """Height."""
+    track: TrackShape
 
 
 class WorkerList(Shape):

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import inspect
 
 from consensus.messages import Certificate
-from ledger.records import Declined, Happened, Job, LoweringEntry, ModelEntry, Payout, Penalty, Verifier, Worker
+from ledger.records import Declined, Happened, Job, LoweringEntry, ModelEntry, Payout, Penalty, Track, Verifier, Worker
 from ledger.transaction import Payload, Receipt, Transaction
 from node.p2p.peer_id import peer_id_of, peer_id_text
 from node.rpc.model_shapes import LoweringShape, ModelShape
@@ -21,6 +21,7 @@ from node.rpc.shapes import (
     PayoutShape,
     PenaltyShape,
     ReceiptShape,
+    TrackShape,
     TransactionShape,
     VerifierShape,
     WorkerShape,
@@ -206,8 +207,8 @@ class Views:
         """Return a registered lowering of a model."""
         return lowering(entry.lowering, model, publisher=self.address(entry.publisher), published=entry.published)
 
-    def worker(self, address: bytes, worker: Worker) -> WorkerShape:
-        """Return a registered worker."""
+    def worker(self, address: bytes, worker: Worker, track: Track, *, spot_audit_bps: int) -> WorkerShape:
+        """Return a registered worker, with its record as a provider."""
         return WorkerShape(
             address=self.address(address),
             operator=self.address(worker.operator),
@@ -223,6 +224,14 @@ class Views:
             classes=[each.name.lower() for each in Class if worker.classes >> (each - 1) & 1],
             max_model_bytes=worker.max_model_bytes,
             registered=worker.registered,
+            track=TrackShape(
+                settled=track.settled,
+                rejected=track.rejected,
+                convicted=track.convicted,
+                grey=track.grey,
+                forced=track.forced,
+                spot_audit_bps=spot_audit_bps,
+            ),
         )
 
 

@@ -226,6 +226,9 @@ async def test_lists_come_in_pages_without_gap_or_repetition(node: Node) -> None
     rest = await node.call("worker.list", limit=3, cursor=first["next"])
     assert len(first["workers"]) + len(rest["workers"]) == 5
     assert rest["next"] is None
+    tracks = [each["track"] for each in (*first["workers"], *rest["workers"])]
+    assert sorted(each["settled"] for each in tracks) == [0, 0, 0, 0, 3]
+    assert sorted(each["spot_audit_bps"] for each in tracks) == [8_696, *[10_000] * 4]
 
 
 async def test_models_are_listed_and_shown(node: Node) -> None:
