@@ -29,6 +29,7 @@ from primitives.reasons import Reason
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
 from testnet.kit import stake_builders as stakes
+from testnet.kit.large_builders import LargeJob, large_values
 
 TRIES = 7
 METHOD = f"signature and execution with {WORKERS_MAX} workers, best of {TRIES}; in gas by the table {{}}"
@@ -51,6 +52,11 @@ def a_history() -> kit.World:
     world = kit.a_world(kit.a_genesis(workers=WORKERS_MAX - 1))
     world.names = {kit.address(f"worker {at}"): f"worker {at}" for at in range(WORKERS_MAX)} | world.names
     kit.run_job(world)
+    large, values = LargeJob(world=world), large_values("worker 0")
+    large.verify(values)
+    large.reveal(values)
+    large.pick()
+    world.must("worker 0", large.opening(values))
     world.must("client", LoweringPublish(lowering=kit.a_lowering(vm_version=1, program_root=bytes(32))))
     world.must("client", Transfer(to=kit.address("stranger"), amount=5))
     batch = world.must("client", kit.a_batch(b"one", b"two", provider="worker 1"))

@@ -62,7 +62,7 @@ KIND_GAS: dict[type[Payload], int] = {
     CanaryOpen: 200,
     BatchSubmit: 1_500,
     BatchAccept: 150,
-    SampleOpen: 250,
+    SampleOpen: 400,
     ValidatorRegister: 250,
     ValidatorUpdate: 250,
     ValidatorExit: 100,

@@ -10,7 +10,7 @@ from ledger.transaction import (
     JobAccept,
     JobCommit,
     JobSubmit,
-    ModelPublish,
+    LoweringPublish,
     Payload,
     ProviderReveal,
     SampleOpen,
@@ -31,6 +31,7 @@ from testnet.kit.ledger_builders import (
     a_lowering,
     a_model,
     a_submission,
+    publish,
 )
 from vm.lowering import CutValue, Lowering, lowering_id
 from vm.manifest import Class
@@ -107,8 +108,8 @@ class LargeJob:
     def verify(self, mine: Values) -> None:
         """Publish, order, accept, commit and draw; the provider holds `mine`, the verifiers the honest values."""
         world, provider = self.world, "worker 0"
-        model = a_model()
-        world.must("publisher", ModelPublish(model=model, lowering=a_large_lowering()))
+        publish(world)
+        world.must("publisher", LoweringPublish(lowering=a_large_lowering()))
         self.job = world.must("client", a_large_submission(self.class_))
         world.must(provider, JobAccept(job=self.job, price=PRICE))
         world.must(provider, JobCommit(job=self.job, commitment=mine.commitment(world.charter, self.job, provider)))
