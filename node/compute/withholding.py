@@ -7,16 +7,20 @@ from collections.abc import Sequence
 import trio
 
 from ledger.block import Block
+from ledger.market.settlement import verifier_lock
 from ledger.market.withheld.chunks import check_chunk, chunk_count, show_chunks
+from ledger.market.withheld.money import carriage
 from ledger.market.withheld.payloads import CHUNK_BYTES, FILING_CHUNKS_MAX, Stage, WithheldChunk, WithheldFile
 from ledger.market.withheld.records import Filing, FilingState, filing_id
 from ledger.market.withheld.rows import filings_of, find_filing, open_filings
+from ledger.parameters import Parameters
 from ledger.transaction import open_transaction
 from node.compute.blocks import BlockSignal
 from node.compute.sender import Sender
 from node.ports import Blobs, ChainView
 from primitives.content import ContentId
 from primitives.reasons import Reason, Refused
+from primitives.units import BASIS, mul_div_floor
 
 PATIENCE = 2
 """Fetches, a block apart, before a filing: a provider that is just starting costs nobody anything."""
@@ -60,8 +64,11 @@ class Withholding:
         if isinstance(missed, bytes):
             return missed
         identity = filing_id(job=job_id, stage=stage, holder=holder, filer=self._sender.address)
-        if find_filing(self._chain.state(), identity) is None:
-            await self._file(WithheldFile(job=job_id, stage=stage, holder=holder, chunks=picked(content)))
+        shown = self._shown(job_id, content)
+        lacking = [chunk for chunk in range(chunk_count(content)) if chunk not in shown]
+        if lacking and find_filing(self._chain.state(), identity) is None:
+            chunks = picked(self._chain.genesis.parameters, content, lacking)
+            await self._file(WithheldFile(job=job_id, stage=stage, holder=holder, chunks=chunks))
         while (filing := find_filing(self._chain.state(), identity)) is not None and filing.state in OPEN:
             await self._blocks.wait()
         raw = self._read(job_id, content)
@@ -95,15 +102,19 @@ class Withholding:
 
     def _read(self, job_id: bytes, content: ContentId) -> bytes | None:
         """Return content whose chunks all stand in final blocks, or None (D41)."""
-        heights = {
-            shown.chunk: shown.height
-            for _, filing in filings_of(self._chain.state(), job_id)
-            if filing.content == content
-            for shown in filing.produced
-        }
-        pieces = [self._piece(job_id, content, chunk, heights.get(chunk)) for chunk in range(chunk_count(content))]
+        shown = self._shown(job_id, content)
+        pieces = [self._piece(job_id, content, chunk, shown.get(chunk)) for chunk in range(chunk_count(content))]
         found = [piece for piece in pieces if piece is not None]
         return b"".join(found) if len(found) == len(pieces) else None
+
+    def _shown(self, job_id: bytes, content: ContentId) -> dict[int, int]:
+        """Return which chunks stand on the chain, whoever asked for them, and in which block each."""
+        return {
+            each.chunk: each.height
+            for _, filing in filings_of(self._chain.state(), job_id)
+            if filing.content == content
+            for each in filing.produced
+        }
 
     def _piece(self, job_id: bytes, content: ContentId, chunk: int, height: int | None) -> bytes | None:
         kept = None if height is None else self._chain.block(height)
@@ -117,7 +128,7 @@ class Withholding:
                 _log.error("job %s: asked for its %s, which is not here", filing.job.hex(), filing.stage.name.lower())
                 await self._blocks.wait()
                 return
-            chunks = await _shown(filing, raw)
+            chunks = await _to_show(filing, raw)
             async with trio.open_nursery() as nursery:
                 for chunk in chunks:
                     nursery.start_soon(self._show, chunk)
@@ -132,7 +143,7 @@ class Withholding:
                 _log.info("job %s, chunk %d is not shown: %s", payload.job.hex(), payload.chunk, refused)
 
 
-async def _shown(filing: Filing, raw: bytes) -> list[WithheldChunk]:
+async def _to_show(filing: Filing, raw: bytes) -> list[WithheldChunk]:
     """Return what shows the chunks that a filing misses."""
     asked = (filing.job, filing.stage, filing.holder, raw, filing.missing)
     if len(raw) <= FILING_CHUNKS_MAX * CHUNK_BYTES:
@@ -153,9 +164,12 @@ def piece_in(block: Block, genesis_hash: bytes, job_id: bytes, content: ContentI
     return None
 
 
-def picked(content: ContentId) -> list[int]:
-    """Return which chunks to ask for: all, or where they are more than may be named, some that nobody foresees."""
-    count = chunk_count(content)
-    if count <= FILING_CHUNKS_MAX:
-        return list(range(count))
-    return sorted(secrets.SystemRandom().sample(range(count), FILING_CHUNKS_MAX))
+def picked(parameters: Parameters, content: ContentId, lacking: Sequence[int]) -> list[int]:
+    """Return which of the chunks that are lacking to ask for: as many as silence would cost, one at least, at random.
+
+    A holder that has nothing to show loses by any one of them, and one that shows all can't make us pay more (D40).
+    """
+    chunk = carriage(parameters, content, 0)
+    silence = mul_div_floor(verifier_lock(parameters), parameters.no_reveal_bps, BASIS)
+    named = min(len(lacking), FILING_CHUNKS_MAX, max(1, silence // max(1, chunk)))
+    return sorted(secrets.SystemRandom().sample(lacking, named))

@@ -4,12 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from ledger.market.settlement import verifier_lock
+from ledger.market.withheld.money import carriage
 from ledger.market.withheld.payloads import CHUNK_BYTES, FILING_CHUNKS_MAX, Stage
 from ledger.market.withheld.records import FilingState
 from ledger.market.withheld.rows import filings_of
+from ledger.parameters import Parameters
 from ledger.records import JobState, Outcome
+from ledger.state import change
 from node.compute.withholding import picked, piece_in
 from primitives.content import content_id
+from primitives.units import BASIS
 from testnet.kit.ledger_builders import a_model, address, supply_of
 from tests.node.compute.cluster import INPUT, WORKERS, Cluster, running
 
@@ -102,12 +107,19 @@ async def test_a_provider_that_was_killed_shows_what_it_owes_after_its_restart(c
     assert job.outcome is Outcome.SETTLED  # D42
 
 
-def test_of_a_large_model_some_chunks_are_asked_for_that_nobody_foresees() -> None:
-    large = content_id(bytes(40 * CHUNK_BYTES))
-    chosen = {tuple(picked(large)) for _ in range(8)}
+def test_no_more_chunks_are_asked_for_than_silence_would_cost_and_nobody_foresees_which() -> None:
+    """D40."""
+    large, parameters = content_id(bytes(40 * CHUNK_BYTES)), Parameters()
+    silence = verifier_lock(parameters) * parameters.no_reveal_bps // BASIS
+    chosen = {tuple(picked(parameters, large, range(40))) for _ in range(8)}
     assert len(chosen) > 1
-    assert all(len(each) == FILING_CHUNKS_MAX and list(each) == sorted(set(each)) for each in chosen)
-    assert picked(content_id(LARGE)) == [0, 1]
+    for each in chosen:
+        assert list(each) == sorted(set(each))
+        assert 0 < sum(carriage(parameters, large, chunk) for chunk in each) <= silence
+    assert picked(parameters, content_id(LARGE), [0, 1]) == [0, 1]
+    free, poor = change(parameters, base_fee_min=0), change(parameters, no_reveal_bps=0)
+    assert len(picked(free, large, range(40))) == FILING_CHUNKS_MAX
+    assert len(picked(poor, large, [3, 7])) == 1
 
 
 async def test_a_block_without_the_chunk_gives_none(cluster: Cluster) -> None:
