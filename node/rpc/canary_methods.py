@@ -1,4 +1,4 @@
-"""The method by which a worker's operator plants a canary."""
+"""The method by which a worker's operator plants a canary (R16)."""
 
 from node.rpc.method import AddressText, HexHash, Method, Shape
 from node.rpc.services import Services

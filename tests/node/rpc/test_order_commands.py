@@ -15,12 +15,13 @@ from cli.main import app
 from ledger.market.canary import canary_of
 from node.compute.canaries.box import CanaryBox
 from node.keys.files import KeyKind, create_key
+from node.mempool.pool import Pool
 from node.rpc.server import open_admin, open_rpc
 from primitives.address import address_text
 from testnet.kit.ledger_builders import OUTPUTS, a_model, address, publish, seed_of
 from tests.node.chains import LIMITS
 from tests.node.compute.cluster import Cluster
-from tests.node.rpc.served import Pool, services_of
+from tests.node.rpc.served import services_of
 from vm.manifest import model_id
 
 MODEL = model_id(a_model()).hex()
