@@ -155,5 +155,5 @@ def prove(moment: Moment, sender: bytes, payload: DisputeBeyond, *, carriage: in
     if dispute is None:
         raise Refused(Reason.DISPUTE_UNKNOWN, dispute=payload.dispute)
     lifecycle.expect(dispute, DisputeEvent.BEYOND)
-    after = judgement.prove(moment, sender, payload, dispute)
-    lifecycle.advance(moment, payload.dispute, _paid(after, sender, carriage), DisputeEvent.BEYOND)
+    after, is_new = judgement.prove(moment, sender, payload, dispute)
+    lifecycle.advance(moment, payload.dispute, _paid(after, sender, carriage if is_new else 0), DisputeEvent.BEYOND)

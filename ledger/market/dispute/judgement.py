@@ -19,15 +19,17 @@ from ledger.records import Job, JobEvent, Outcome, Penalty
 from ledger.state import State, change, job_key, worker_key
 from primitives.reasons import Reason, Refused
 from vm.manifest import Class
+from vm.noise import HONEST_SIGMA, PAID_SIGMA, SLASHED_SIGMA, THOUSANDTHS
 from vm.referee.defence import Blame, decode_beyond, judge_beyond
 from vm.referee.ending import TrapProof, judge_trap
 
 NOTHING = Blame()
 
 
-def prove(moment: Moment, sender: bytes, payload: DisputeBeyond, dispute: Dispute) -> Dispute:
-    """Return the dispute with what a proof shows of a party; each sender has one try at each party.
+def prove(moment: Moment, sender: bytes, payload: DisputeBeyond, dispute: Dispute) -> tuple[Dispute, bool]:
+    """Return the dispute with what a proof shows of a party, and whether that changes anything.
 
+    Each sender has one try at each party.
     Raises Refused NOT_A_PARTY, ALREADY_REVEALED, SUBJECT_INVALID (X40, X41).
     """
     job = _job(moment.state, dispute)
@@ -60,7 +62,14 @@ def prove(moment: Moment, sender: bytes, payload: DisputeBeyond, dispute: Disput
     )
     others = [each for each in dispute.findings if each.party != payload.party]
     ill = dispute.ill_conditioned or blame.ill_conditioned
-    return change(dispute, findings=[*others, worse], ill_conditioned=ill, traps=dispute.traps or traps)
+    after = change(dispute, findings=[*others, worse], ill_conditioned=ill, traps=dispute.traps or traps)
+    before = _zone(found), found.output, dispute.ill_conditioned, dispute.traps
+    return after, (_zone(worse), worse.output, ill, after.traps) != before
+
+
+def _zone(found: Finding) -> int:
+    """Return how many of the bounds a deviation is beyond: it changes nothing but by these (X51, X54, X55)."""
+    return sum(found.thousandths > sigma * THOUSANDTHS for sigma in (HONEST_SIGMA, PAID_SIGMA, SLASHED_SIGMA))
 
 
 def _blame(moment: Moment, job: Job, dispute: Dispute, payload: DisputeBeyond) -> tuple[Blame, bool]:

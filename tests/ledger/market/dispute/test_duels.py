@@ -166,6 +166,9 @@ def test_in_judging_each_may_try_once_about_each_party_and_strangers_may_not_x40
     court.prove_deviation("challenger 0", PROVIDER, false)
     [finding] = court.dispute.findings
     assert 990_000 < finding.thousandths < 1_010_000
+    paid = [each.carriage for each in court.dispute.claims]
+    court.prove_deviation(world.name(court.dispute.claims[1].who), PROVIDER, false)  # nothing new: at its own cost
+    assert [each.carriage for each in court.dispute.claims] == paid
     court.finish()
     assert world.job(job_id).state is JobState.VOID
 
