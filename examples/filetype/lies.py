@@ -22,12 +22,15 @@ LIES_S = 400.0
 """For the disputes about them to be decided: their windows take about a minute, all three side by side."""
 SECOND_MS = 1_000
 WINDOWS = Parameters(
-    dispute_claim_ms=25 * SECOND_MS,
-    dispute_open_ms=15 * SECOND_MS,
-    dispute_step_ms=20 * SECOND_MS,
-    dispute_judge_ms=15 * SECOND_MS,
+    dispute_claim_ms=30 * SECOND_MS,
+    dispute_open_ms=20 * SECOND_MS,
+    dispute_step_ms=30 * SECOND_MS,
+    dispute_judge_ms=30 * SECOND_MS,
 )
-"""A dispute takes its windows however soon all is said: here they are short enough to watch."""
+"""A dispute takes its windows however soon all is said: short enough to watch, and long enough for a busy machine.
+
+What nobody proves in time has not happened: a machine that is too slow lets a lie pass.
+"""
 CAUGHT = ("convicted", "grey")
 """What a dispute says of a lie: false beyond doubt, or more than honest machines differ by."""
 

@@ -53,7 +53,7 @@ def test_each_of_three_lies_is_found_out_disputed_and_refunded(honest: Market, t
     for job_id in jobs:
         job = honest.ended(job_id, limit_s=LIES_S)
         assert honest.name_of(job["provider"]) == "worker5"
-        assert (job["state"], job["outcome"] in CAUGHT) == ("void", True)
+        assert (job["state"], job["outcome"] in CAUGHT) == ("void", True), (job["outcome"], job["history"])
         assert "reject" in verdicts(job)
         history = events(job)
         assert history.index("draw") < history.index("verifier_commit")
