@@ -39,18 +39,16 @@ class Withholding:
         self._blobs = blobs
         self._sender = sender
         self._blocks = blocks
-        self._answering: set[bytes] = set()
+        self._answering: set[tuple[bytes, Stage, int]] = set()
         self._showing = trio.CapacityLimiter(SHOWN_AT_ONCE)
 
     async def run(self) -> None:
         """Show what we are asked for, until cancelled (D42)."""
         async with trio.open_nursery() as nursery:
             while True:
-                for identity, filing in open_filings(self._chain.state()):
-                    mine = filing.holder == self._sender.address and filing.state is FilingState.ASKED
-                    if mine and identity not in self._answering:
-                        self._answering.add(identity)
-                        nursery.start_soon(self._answer, identity, filing)
+                for _, filing in open_filings(self._chain.state()):
+                    if filing.holder == self._sender.address and filing.state is FilingState.ASKED:
+                        self._start(nursery, filing)
                 await self._blocks.wait()
 
     async def fetch(
@@ -120,20 +118,27 @@ class Withholding:
         kept = None if height is None else self._chain.block(height)
         return None if kept is None else piece_in(kept[0], self._chain.genesis_hash, job_id, content, chunk)
 
-    async def _answer(self, identity: bytes, filing: Filing) -> None:
-        """Show the chunks that a filing misses, if we hold them (D42)."""
+    def _start(self, nursery: trio.Nursery, filing: Filing) -> None:
+        """Show what a filing misses and is not under way yet: one answer is for all who ask, and is paid once."""
+        chunks = [chunk for chunk in filing.missing if (filing.job, filing.stage, chunk) not in self._answering]
+        if chunks:
+            self._answering.update((filing.job, filing.stage, chunk) for chunk in chunks)
+            nursery.start_soon(self._answer, filing, chunks)
+
+    async def _answer(self, filing: Filing, chunks: list[int]) -> None:
+        """Show chunks of what a filing asks for, if we hold it (D42)."""
         try:
             raw = await self._blobs.get(filing.content)
             if raw is None:
                 _log.error("job %s: asked for its %s, which is not here", filing.job.hex(), filing.stage.name.lower())
                 await self._blocks.wait()
                 return
-            chunks = await _to_show(filing, raw)
+            payloads = await _to_show(filing, raw, chunks)
             async with trio.open_nursery() as nursery:
-                for chunk in chunks:
-                    nursery.start_soon(self._show, chunk)
+                for payload in payloads:
+                    nursery.start_soon(self._show, payload)
         finally:
-            self._answering.discard(identity)
+            self._answering.difference_update((filing.job, filing.stage, chunk) for chunk in chunks)
 
     async def _show(self, payload: WithheldChunk) -> None:
         async with self._showing:
@@ -143,9 +148,9 @@ class Withholding:
                 _log.info("job %s, chunk %d is not shown: %s", payload.job.hex(), payload.chunk, refused)
 
 
-async def _to_show(filing: Filing, raw: bytes) -> list[WithheldChunk]:
-    """Return what shows the chunks that a filing misses."""
-    asked = (filing.job, filing.stage, filing.holder, raw, filing.missing)
+async def _to_show(filing: Filing, raw: bytes, chunks: list[int]) -> list[WithheldChunk]:
+    """Return what shows chunks of what a filing asks for."""
+    asked = (filing.job, filing.stage, filing.holder, raw, chunks)
     if len(raw) <= FILING_CHUNKS_MAX * CHUNK_BYTES:
         return show_chunks(*asked)
     return await trio.to_thread.run_sync(show_chunks, *asked)  # a large model takes a second to hash

@@ -6,12 +6,13 @@ import pytest
 
 from ledger.market.settlement import verifier_lock
 from ledger.market.withheld.money import carriage
-from ledger.market.withheld.payloads import CHUNK_BYTES, FILING_CHUNKS_MAX, Stage
+from ledger.market.withheld.payloads import CHUNK_BYTES, FILING_CHUNKS_MAX, Stage, WithheldChunk
 from ledger.market.withheld.records import FilingState
 from ledger.market.withheld.rows import filings_of
 from ledger.parameters import Parameters
 from ledger.records import JobState, Outcome
 from ledger.state import change
+from ledger.transaction import open_transaction
 from node.compute.withholding import picked, piece_in
 from primitives.content import content_id
 from primitives.units import BASIS
@@ -42,6 +43,14 @@ def filed(cluster: Cluster, job_id: bytes) -> dict[Stage, list[FilingState]]:
     return found
 
 
+def shown(cluster: Cluster) -> list[int]:
+    """Return the chunks that transactions showed, whether they succeeded or not."""
+    genesis = cluster.chain.genesis_hash
+    raws = [raw for final in cluster.chain.world.finals for raw in final.block.transactions]
+    payloads = [open_transaction(raw, genesis).body.payload for raw in raws]
+    return [payload.chunk for payload in payloads if isinstance(payload, WithheldChunk)]
+
+
 async def test_a_provider_that_serves_nobody_shows_the_input_on_the_chain_and_the_job_settles(cluster: Cluster) -> None:
     async with running(cluster):
         job_id = await cluster.submit(raw=LARGE)
@@ -50,6 +59,7 @@ async def test_a_provider_that_serves_nobody_shows_the_input_on_the_chain_and_th
         job = await cluster.ended(job_id)
     assert job.outcome is Outcome.SETTLED
     assert filed(cluster, job_id) == {Stage.INPUT: [FilingState.ANSWERED] * 3}
+    assert shown(cluster) == [0, 1]  # once each: one answer is for all, and is paid once
     for each in job.verifiers:
         held = cluster.blobs[cluster.chain.world.name(each.worker)].held
         assert held[content_id(LARGE).root] == LARGE  # D41
