@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from primitives.reasons import Reason, Refused
-from tests.vm.build import bundle, classifier, magika_model, model, node, tensor, value, values
+from tests.vm.build import bundle, classifier, magika_model, model, node, tensor, value, values, weight
 from tests.vm.processes import children, until_busy, until_dead
 from vm.compare import compare_bundles
 from vm.dispute_protocol import BytesTold, OutputsAsked, TraceAsked, TraceTold, WorstAsked, WorstTold
@@ -18,7 +18,17 @@ from vm.manifest import MODEL_BYTES_MAX, Class, Ratio
 from vm.noise import HONEST_SIGMA, THOUSANDTHS
 from vm.pool import JOBS_MAX, PoolConfig, Subject, check_once, open_pool, run_once
 from vm.sandbox_protocol import Optimisation
-from vm.tensor import Bundle, DType, NamedTensor, decode_small_bundle, tensor_root
+from vm.tensor import (
+    CUT_VALUES_BYTES_MAX,
+    OUTPUT_VALUES_BYTES_MAX,
+    Bundle,
+    DType,
+    NamedTensor,
+    decode_bundle,
+    decode_small_bundle,
+    tensor_root,
+    value_bytes,
+)
 from vm.trace import check_trace
 
 pytestmark = pytest.mark.e2e
@@ -108,6 +118,26 @@ async def test_questions_of_a_dispute_are_answered_by_a_sandbox() -> None:
         assert same == BytesTold(raw=None)
         assert children() == started
         assert store.fetched == 1
+
+
+async def test_the_largest_outputs_and_the_largest_cut_come_through_the_pipes() -> None:
+    """V6."""
+    rows = CUT_VALUES_BYTES_MAX // 16
+    wide = OUTPUT_VALUES_BYTES_MAX // CUT_VALUES_BYTES_MAX
+    nodes = [node("MatMul", "x w", "m"), node("Concat", " ".join(["m"] * wide), "y", axis=1)]
+    raw = model(
+        nodes,
+        inputs=[value("x", [rows, 4])],
+        outputs=[value("y", [rows, 4 * wide])],
+        weights=[weight("w", [(at * 7 % 11 - 5) / 8 for at in range(16)], [4, 4])],
+    )
+    store = Store(raw.SerializeToString(), [[rows, 4]])
+    async with open_pool(CONFIG) as pool:
+        job = bundle(x=tensor([1.0, 2.0, 3.0, 4.0] * rows, [rows, 4]))
+        ran = await pool.execute(store.subject(), job)
+        assert value_bytes(decode_bundle(ran.cut)) == CUT_VALUES_BYTES_MAX
+        assert value_bytes(decode_bundle(ran.outputs)) == OUTPUT_VALUES_BYTES_MAX
+        assert await pool.tail(store.subject(), job, ran.cut) == ran.outputs
 
 
 async def test_a_wrong_input_costs_no_sandbox() -> None:
