@@ -8,7 +8,8 @@ from ledger.market.drawing import can_redraw, redraw
 from ledger.market.lifecycle import advance
 from ledger.market.withheld.filing import lapse
 from ledger.moment import Moment
-from ledger.records import DueKind, JobEvent, JobState
+from ledger.records import Due, DueKind, JobEvent, JobState
+from ledger.state import deadline_key
 
 
 def sweep(moment: Moment) -> None:
@@ -17,6 +18,8 @@ def sweep(moment: Moment) -> None:
     for due, kind, identity in list(moment.state.deadlines(limit=SWEEP_JOBS_MAX)):
         if due > moment.live_ms:
             return
+        if moment.state.find(Due, deadline_key(due, identity)) is None:
+            continue  # what was due before it has ended or postponed it
         match kind:
             case DueKind.JOB:
                 redraws += _move_job(moment, identity, redraws)
