@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ledger.apply import PASSING_REASONS, kept_place, precheck
 from ledger.chain import Chain, FinalBlock
 from ledger.genesis import Charter
+from ledger.market.dispute.rows import DISPUTE
 from ledger.state import ACCOUNT, JOB, State
 from ledger.transaction import Transaction
 from node.mempool.pool import Pool
@@ -52,7 +53,7 @@ def settle(pool: Pool, finals: Sequence[FinalBlock], state: State) -> None:
     pool.settle(
         [key[1:] for key in written if key[:1] == ACCOUNT],
         state.account,
-        jobs=[key[1:] for key in written if key[:1] == JOB],
+        jobs=[key[1:] for key in written if key[:1] in (JOB, DISPUTE)],
         is_kept=lambda transaction: kept_place(state, transaction) is not None,
         base_fee=clock.base_fee,
         now_ms=clock.time_ms,

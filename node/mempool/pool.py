@@ -361,7 +361,7 @@ class Pool:
     ) -> None:
         """Take in final blocks, and drop what has no chance any more (N54).
 
-        They have written the accounts `touched` and the `jobs`; `now_ms` is the time of the last of them.
+        They have written the accounts `touched` and the `jobs`, disputes among them; `now_ms` is the time of the last.
         """
         self.base_fee, self._advised_tip, self._cheapest = base_fee, None, None
         for address in touched:

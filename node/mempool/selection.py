@@ -10,23 +10,27 @@ from ledger.limits import (
     ORDINARY_BYTES_MAX,
     ORDINARY_GAS_MAX,
     ORDINARY_TXS_MAX,
+    PROOFS_MAX,
     SUBMISSIONS_MAX,
 )
+from ledger.market.dispute.awaited import is_proof
 from ledger.transaction import JobSubmit
 from node.mempool.waiting import ARRIVAL_BITS, Queue, Waiting
 
 
 class Room:
-    """What is left of a block (L29, L31, L36, L37)."""
+    """What is left of a block (L29, L31, L36, L37, X37)."""
 
     def __init__(self) -> None:
-        self._all = [BLOCK_TXS_MAX, BLOCK_BYTES_MAX, BLOCK_GAS_MAX, SUBMISSIONS_MAX]
-        self._ordinary = [ORDINARY_TXS_MAX, ORDINARY_BYTES_MAX, ORDINARY_GAS_MAX, SUBMISSIONS_MAX]
+        self._all = [BLOCK_TXS_MAX, BLOCK_BYTES_MAX, BLOCK_GAS_MAX, SUBMISSIONS_MAX, PROOFS_MAX]
+        self._ordinary = [ORDINARY_TXS_MAX, ORDINARY_BYTES_MAX, ORDINARY_GAS_MAX, SUBMISSIONS_MAX, PROOFS_MAX]
 
     def take(self, waiting: Waiting) -> bool:
         """Take what a transaction needs, or return False."""
         transaction = waiting.transaction
-        needs = (1, len(transaction.raw), waiting.gas, isinstance(transaction.body.payload, JobSubmit))
+        payload = transaction.body.payload
+        proof = waiting.kept and is_proof(payload)  # X37
+        needs = (1, len(transaction.raw), waiting.gas, isinstance(payload, JobSubmit), proof)
         books = (self._all,) if waiting.kept else (self._all, self._ordinary)
         if any(need > left for book in books for need, left in zip(needs, book, strict=True)):
             return False

@@ -2,6 +2,15 @@
 
 from dataclasses import dataclass, field
 
+from ledger.market.dispute.payloads import (
+    DisputeBeyond,
+    DisputeClaim,
+    DisputeDefend,
+    DisputeLeaf,
+    DisputeOpen,
+    DisputeTell,
+    dispute_id,
+)
 from ledger.transaction import (
     JobCommit,
     Payload,
@@ -112,9 +121,13 @@ class Queue:
 
 
 def awaiting_job(payload: Payload) -> bytes | None:
-    """Return the job of a payload for which a block may keep a place (L36)."""
+    """Return the job, or the dispute, of a payload for which a block may keep a place (L36)."""
     match payload:
         case JobCommit() | VerifierCommit() | ProviderReveal() | VerifierReveal() | SampleOpen():
             return payload.job
+        case DisputeClaim():
+            return dispute_id(payload.job, payload.subject)
+        case DisputeOpen() | DisputeTell() | DisputeLeaf() | DisputeDefend() | DisputeBeyond():
+            return payload.dispute
         case _:
             return None

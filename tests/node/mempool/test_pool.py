@@ -6,6 +6,7 @@ import pytest
 
 from ledger.fees import gas
 from ledger.limits import ORDINARY_BYTES_MAX, ORDINARY_GAS_MAX, ORDINARY_TXS_MAX, REVEAL_BYTES_MAX, SUBMISSIONS_MAX
+from ledger.market.dispute.payloads import DisputeDefend, DisputeTell
 from ledger.parameters import Parameters
 from ledger.records import Account
 from ledger.state import change
@@ -167,6 +168,18 @@ def test_a_block_takes_no_more_ordinary_ones_than_it_has_places_bytes_and_gas_fo
     assert len(chosen(filled(*dense, limits=large))) == ORDINARY_GAS_MAX // gas(dense[0]) < len(dense)
     jobs = [a_transaction("ann", nonce, payload=a_submission()) for nonce in range(200)]
     assert len(chosen(filled(*jobs, limits=large))) == SUBMISSIONS_MAX
+
+
+def test_of_proofs_in_disputes_a_block_takes_one_and_of_what_one_dispute_waits_for_an_account_has_one_x37() -> None:
+    pool = filled(limits=PoolLimits(per_account=9, total=99, total_bytes=10**6, base_fee_min=LEAST))
+    proof = DisputeDefend(dispute=JOB, root=JOB, proof=b"a proof")
+    for name in ("ann", "ben"):
+        add(pool, a_transaction(name, 0, payload=proof), kept=True)
+    told = DisputeTell(dispute=JOB, root=JOB, roots=[], value_type=None)
+    for nonce, dispute in enumerate((JOB, bytes(32), JOB)):
+        add(pool, a_transaction("eve", nonce, payload=change(told, dispute=dispute)), kept=True)
+    assert pool.counts().kept == 4
+    assert len(chosen(pool)) == 1 + 3
 
 
 # --- limits: N51, N58
