@@ -17,7 +17,7 @@ from pathlib import Path
 
 from primitives.reasons import Refused
 from tests.vm.claims.play import Score
-from tests.vm.claims.subjects import of_model, of_operator, of_tail
+from tests.vm.claims.subjects import of_model, of_operator, of_tail, of_trapped
 from tests.vm.models.catalogue import all_models
 from vm.program import Op
 
@@ -47,6 +47,8 @@ def units(seeds: int) -> Iterator[Unit]:
         for op in Op:
             for at in range(SMALL_PER_SEED):
                 yield f"{op.name} {seed}.{at}", partial(of_operator, op, seed * SMALL_PER_SEED + at)
+        for in_tail in (False, True):
+            yield f"a trap {seed}, in the tail {in_tail}", partial(of_trapped, in_tail=in_tail, seed=seed)
         for case in all_models():
             yield f"{case.name} {seed}", partial(of_model, case, seed)
             yield f"tail of {case.name} {seed}", partial(of_tail, case, seed)

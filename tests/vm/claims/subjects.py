@@ -7,6 +7,7 @@ from tests.vm.claims.lies import all_lies
 from tests.vm.claims.play import Score, play
 from tests.vm.claims.sides import Honest, Subject, arrays_of, subject, subject_of, tail_of
 from tests.vm.models.case import Case
+from tests.vm.referee.jobs import a_job_that_traps_last
 from tests.vm.referee.random_operations import drawn
 from tests.vm.referee.random_programs import Small, small_program
 from vm.program import Op
@@ -39,6 +40,15 @@ def of_operator(op: Op, seed: int) -> Score:
     """Lie about a small program around a random operation, which may trap."""
     small = small_program(drawn(op, seed))
     job = of_small(f"{op.name} {seed}", small)
+    truth = Honest(job)
+    return play(job, truth, all_lies(truth, [], _draw(job.name, seed)))
+
+
+def of_trapped(*, in_tail: bool, seed: int) -> Score:
+    """Lie about a job of class native that traps behind its cut, or where the value at the cut would be."""
+    told = a_job_that_traps_last(in_tail=in_tail)
+    derived = Derived(program=told.program, constants=told.constants, places=[""] * 2, nodes=[], cut=["cut0"])
+    job = subject(f"a job that traps {'behind' if in_tail else 'at'} its cut", derived, told.inputs)
     truth = Honest(job)
     return play(job, truth, all_lies(truth, [], _draw(job.name, seed)))
 

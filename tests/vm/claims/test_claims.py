@@ -3,7 +3,7 @@
 import pytest
 
 from tests.vm.claims.play import REFUSED, Score
-from tests.vm.claims.subjects import TRAPPING, of_model, of_operator, of_tail
+from tests.vm.claims.subjects import TRAPPING, of_model, of_operator, of_tail, of_trapped
 from tests.vm.models.catalogue import by_name
 from vm.program import Op
 
@@ -75,3 +75,12 @@ def test_no_trap_is_hidden_or_made_up() -> None:
         score.add(of_operator(Op.TAKE, seed))
     assert not score.findings
     assert kinds(score) >= OF_TRAPS
+
+
+def test_nothing_false_stands_about_a_native_job_that_traps() -> None:
+    """V82, V131."""
+    at, behind = (of_trapped(in_tail=in_tail, seed=0) for in_tail in (False, True))
+    assert not at.findings
+    assert not behind.findings
+    assert kinds(at) >= {"noise of runs that trap", "trap hidden", "another trap"}
+    assert kinds(behind) >= {"wrong noise", "trap hidden", "another trap"}
