@@ -58,9 +58,9 @@ class Players:
         self._rpc = RpcClient(stage.nodes["validator0"].rpc)
         self._keys = [_key(stage.directory, at) for at in range(stage.network.manifest.accounts)]
         self._nonces: dict[int, int] = {}
-        model = self._rpc.table("model.show", id=stage.model)
-        self._model = bytes.fromhex(str(model["id"]))
-        self._lowering = bytes.fromhex(str(records(model["lowerings"])[0]["id"]))
+        self._model = bytes.fromhex(stage.model)
+        known = self._rpc.table("model.lowerings", model=stage.model, limit=1)
+        self._lowering = bytes.fromhex(str(records(known["lowerings"])[0]["id"]))
         self._genesis = bytes.fromhex(stage.network.genesis_hash)
 
     def play(self, planned: list[Planned]) -> list[Placed]:
