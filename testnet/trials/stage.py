@@ -1,5 +1,6 @@
 """A running network on which a trial is staged: used as people use it, by commands and RPC."""
 
+import itertools
 import json
 import struct
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from node.keys.files import DEVELOPMENT_PREFIX, SUFFIX, KeyKind, load_key
 from node.rpc.client import RpcClient
 from node.rpc.json_value import Json, records
 from primitives.codec import encode
@@ -47,7 +49,9 @@ class Stage:
         self.validators = [node.name for node in self.network.nodes if node.role == "validator"]
         self.workers = [node.name for node in self.network.nodes if node.role == "worker"]
         self._names = {node.address: node.name for node in self.network.nodes if node.address}
-        self._inputs = 0
+        self._inputs = itertools.count()
+        self._clients = itertools.cycle(f"dev{at}" for at in range(1, manifest.accounts))
+        self._users = {f"dev{at}": self._address(f"dev{at}") for at in range(manifest.accounts)}
         self.model = ""
 
     # --- processes
@@ -82,6 +86,10 @@ class Stage:
         sample = str(self._input_file())
         self.model = self.assay("model", "publish", str(MODEL_FILE), "--input", sample, "--key", "dev0")["model"]
 
+    def client(self) -> str:
+        """Return the key of the user whose turn it is: cases that are played at once have one each."""
+        return next(self._clients)
+
     def submit(self, *, provider: str, tier: str, key: str = "dev1", play: Cast | None = None) -> str:
         """Order a job, tell the provider what to play, and return the job's id."""
         words = ["job", "submit", self.model, "--input", str(self._input_file()), "--max-price", "0.5"]
@@ -102,8 +110,8 @@ class Stage:
 
     def fresh_input(self) -> bytes:
         """Return an encoded input that no job has had yet."""
-        self._inputs += 1
-        seed = sha256(self._inputs.to_bytes(8, "big"))
+        number = next(self._inputs)
+        seed = sha256(number.to_bytes(8, "big"))
         data = struct.pack(f"<{FEATURES}f", *(byte / 64 - 2 for byte in seed[:FEATURES]))
         tensor = Tensor(dtype=DType.FLOAT32, shape=[1, FEATURES], data=data)
         return encode(Bundle(tensors=[NamedTensor(name=INPUT, tensor=tensor)]))
@@ -111,7 +119,7 @@ class Stage:
     def _input_file(self) -> Path:
         """Write an input that no job has had yet, and return the file."""
         raw = self.fresh_input()
-        path = self.directory / f"input{self._inputs}"
+        path = self.directory / f"input-{sha256(raw)[:8].hex()}"
         path.write_bytes(raw)
         return path
 
@@ -160,7 +168,7 @@ class Stage:
 
     def holdings(self) -> dict[str, int]:
         """Return the grains of each user and worker, a worker's bond included."""
-        users = {f"dev{at}": self._balance(self._address(f"dev{at}")) for at in range(4)}
+        users = {name: self._balance(address) for name, address in self._users.items()}
         bonds = {each["address"]: int(str(each["bond"])) for each in records(self.ask("worker.list")["workers"])}
         mine = {name: self._balance(self.nodes[name].address) for name in self.workers}
         return users | {name: held + bonds.get(self.nodes[name].address, 0) for name, held in mine.items()}
@@ -173,4 +181,5 @@ class Stage:
         return int(str(self.ask("account.get", address=address)["balance"]))
 
     def _address(self, key: str) -> str:
-        return str(self.assay("keys", "show", key)["address"])
+        path = self.directory / CLIENT / "keys" / f"{key}{SUFFIX}"
+        return load_key(path, kind=KeyKind.WALLET, network=DEVELOPMENT_PREFIX).info.address_text

@@ -44,11 +44,11 @@ class Trial:
         self._held: dict[str, int] = {}
         """What the job holds of each party's bond, while it is disputed."""
 
-    def submit(self, *, provider: str, tier: str = "high", provide: Cast | None = None, key: str = "dev1") -> str:
+    def submit(self, *, provider: str, tier: str = "high", provide: Cast | None = None) -> str:
         """Order the job that the case is about, note who holds what before it, and return its id."""
         self._outcome.before = self._stage.holdings()
-        self._client = key
-        self._job = self._outcome.job = self._stage.submit(provider=provider, tier=tier, key=key, play=provide)
+        self._client = self._client or self._stage.client()
+        self._job = self._outcome.job = self._stage.submit(provider=provider, tier=tier, key=self._client, play=provide)
         return self._job
 
     def plant(self, *, provider: str, key: str = "dev1") -> str:
