@@ -1,5 +1,6 @@
 """Targets of disputes: proofs before a referee whose trace and contents accomplices have made to fit."""
 
+from contextlib import suppress
 from functools import cache
 
 import msgspec
@@ -17,7 +18,7 @@ from vm.place import EndPlace, InputPlace, NoisePlace, Place, ResultPlace, TrapP
 from vm.program import TAIL_LEAF_BYTES, Outline, TrapCode, outline_root
 from vm.referee.accusation import Accusation, Claim
 from vm.referee.blaming import outputs_differ, worst
-from vm.referee.defence import Grounds, Party, decode_beyond, decode_defence, judge_beyond, judge_defence
+from vm.referee.defence import Blame, Grounds, Party, decode_beyond, decode_defence, judge_beyond, judge_defence
 from vm.referee.deviation import ConditionProof, DeviationProof, Measure
 from vm.referee.ending import TrapProof
 from vm.referee.membership import AbsentProof
@@ -35,7 +36,7 @@ CUT = canonical_cut(JOB)
 WHOLE, TAIL = runs_of(JOB), runs_of(JOB, cut=CUT)
 INPUTS, VALUES = inputs_of(JOB), cut_of(CUT)
 OTHERS = [each + 1 for each in WHOLE.outputs or []]
-OUTPUTS = outputs_of(OTHERS)
+OUTPUTS, TRUE_OUTPUTS = outputs_of(OTHERS), outputs_of(WHOLE.outputs or [])
 BITS = 20_000
 """Operations of a program whose bits take some leaves."""
 
@@ -237,9 +238,62 @@ def _held(layout: Layout, piece: Piece) -> Held:
     return Held(layout, ContentId(root=tagged("assay/content", length.to_bytes(8, "big"), tree), length=length))
 
 
+PLACES: list[Place] = [
+    *(ResultPlace(perturbed=perturbed, number=number, element=0) for perturbed in (False, True) for number in range(5)),
+    *(TrapPlace(perturbed=False, number=number) for number in range(5)),
+    InputPlace(input=0, leaf=0),
+    NoisePlace(place=0, row=1),
+    EndPlace(),
+]
+
+
+def _spoilers() -> list[bytes]:
+    """Return every proof of every place, of the whole and of the tail, to be told of others."""
+    found = [
+        defence(runs, place, INPUTS, VALUES if runs is TAIL else None) for runs in (WHOLE, TAIL) for place in PLACES
+    ]
+    other = TAIL.exhibit([], perturbed=False)
+    found += [other.absent(number) for number in range(5)]
+    return [codec.encode(each) for each in found if each is not None]
+
+
+def _fed_spoiler(raw: bytes) -> None:
+    """Try to make an honest trace wrong with a proof of whatever kind: whoever claims the same may bring one."""
+    shown = decode_defence(raw)
+    for runs, cut in ((WHOLE, None), (TAIL, VALUES.held)):
+        for place in PLACES:
+            with suppress(Refused):
+                assert judge_defence(runs.trace, shown, place, Grounds(INPUTS.held, cut)), "an honest trace is wrong"
+
+
+def _slanders() -> list[bytes]:
+    """Return what shows something of others, to be told of an honest party."""
+    honest = worst(WHOLE, cut_of([CUT[0] + 1]), TOLERANCE_LEAST).proof
+    assert isinstance(honest, DeviationProof)
+    measured = msgspec.structs.replace(honest, piece=VALUES.piece(0, len(VALUES.raw)))
+    frames = [
+        FrameProof(source=source, piece=content.piece(0, len(content.raw)))
+        for source, content in ((Source.CUT, VALUES), (Source.OUTPUTS, TRUE_OUTPUTS))
+    ]
+    output = outputs_differ(TAIL, OUTPUTS)
+    assert isinstance(output, OutputProof)
+    fitted = msgspec.structs.replace(output, piece=TRUE_OUTPUTS.piece(0, len(TRUE_OUTPUTS.raw)))
+    return [*_beyonds(), *(codec.encode(each) for each in (measured, *frames, fitted))]
+
+
+def _fed_slander(raw: bytes) -> None:
+    """Try to blame a party that committed to the canonical values."""
+    shown = decode_beyond(raw)
+    for runs in (WHOLE, TAIL):
+        with suppress(Refused):
+            assert judge_beyond(runs.trace, shown, Party(VALUES.held, TRUE_OUTPUTS.held, TOLERANCE_LEAST)) == Blame()
+
+
 def dispute_handlers() -> list[Target]:
     """Return the targets of this module."""
     return [
         Target(name="defence", seeds=cache(_defences), open=plainly(_fed_defence), weight=4),
+        Target(name="spoiled-defence", seeds=cache(_spoilers), open=plainly(_fed_spoiler)),
+        Target(name="slander", seeds=cache(_slanders), open=plainly(_fed_slander)),
         Target(name="beyond", seeds=cache(_beyonds), open=plainly(_fed_beyond), weight=4),
     ]

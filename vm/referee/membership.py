@@ -55,7 +55,7 @@ def judge_absent(trace: Trace, shown: AbsentProof) -> bool:
     """Return whether the trace of a tail is right about an operation before the cut (V132).
 
     It is right to have ABSENT if the operation is neither in the tail nor at the cut, and wrong otherwise. Raises
-    Refused BAD_PROOF if the proof does not show what it should.
+    Refused BAD_PROOF if the proof does not show what it should, or the trace has something else there.
     """
     check_known_answers()
     told, number = shown.outline, shown.number
@@ -65,5 +65,6 @@ def judge_absent(trace: Trace, shown: AbsentProof) -> bool:
     root = merkle.root_from_set([shown.digest], places=[number], count=run.count, proof=shown.run_proof)
     if root != run.root:
         raise Refused(Reason.BAD_PROOF, what="results", seen=root, wanted=run.root)
-    inside = is_in_tail(told, number, shown.tail)
-    return shown.digest == ABSENT and not inside and not is_at_cut(told, number)
+    if shown.digest != ABSENT:
+        raise Refused(Reason.BAD_PROOF, what="digest", seen=shown.digest, wanted=ABSENT)
+    return not is_in_tail(told, number, shown.tail) and not is_at_cut(told, number)

@@ -142,6 +142,9 @@ def test_an_operation_before_the_cut_is_absent_and_no_other_is() -> None:
     absent = defence(TAIL, at(0), inputs_of(JOB), cut_of(CUT))
     assert judge_defence(TAIL.trace, absent, at(0), grounds(JOB, cut_of(CUT))) if absent else False
     exhibit = TAIL.exhibit([], perturbed=False)
+    for number in (1, 2):  # whoever would spoil an ally's defence can't show that a value is not absent
+        with pytest.raises(Refused):
+            judge_defence(TAIL.trace, exhibit.absent(number), at(number), grounds(JOB, cut_of(CUT)))
     told = list(exhibit.digests)
     told[2] = ABSENT
     exhibit.say(told)
