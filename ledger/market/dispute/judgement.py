@@ -13,7 +13,7 @@ from ledger.market.dispute.records import (
     Finding,
     Role,
 )
-from ledger.market.dispute.rows import dispute_key, disputes_of, find_dispute
+from ledger.market.dispute.rows import dispute_key, dispute_trace_key, disputes_of, find_dispute
 from ledger.moment import Moment
 from ledger.records import Job, JobEvent, Outcome, Penalty
 from ledger.state import State, change, job_key, worker_key
@@ -172,7 +172,9 @@ def _conclude(moment: Moment, job_id: bytes, job: Job) -> None:
 
 
 def _close(moment: Moment, identity: bytes, dispute: Dispute, share: money.Share) -> None:
-    """Pay what a dispute's own money goes to, and free the drawn workers."""
+    """Pay what a dispute's own money goes to, free the drawn workers, and forget the traces: the blocks have them."""
+    for trace in dispute.traces:
+        moment.state.put(dispute_trace_key(identity, trace.root), None)
     lost = {each.worker: each.amount for each in share.penalties}
     for each in dispute.claims:
         if each.role is Role.DRAWN:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from ledger.market.dispute.records import Dispute, OpenedTrace
+from ledger.market.dispute.records import Dispute
 from ledger.records import Marker
 from ledger.state import ROWS_MAX, State, number
-from vm.trace import Trace
 
 DISPUTE = b"\x17"
 DISPUTE_TRACE = b"\x18"
@@ -60,9 +59,3 @@ def dispute_draws(state: State, *, limit: int = ROWS_MAX) -> Iterator[tuple[int,
     """Return disputes that wait for their draw (height of the first claim, and id), the earliest first."""
     rows = state.scan(Marker, DISPUTE_DRAW, limit=limit)
     return ((int.from_bytes(key[1:9], "big"), key[9:]) for key, _ in rows)
-
-
-def opened_trace(state: State, identity: bytes, root: bytes) -> Trace | None:
-    """Return a trace that was opened in a dispute, by its root."""
-    row = state.find(OpenedTrace, dispute_trace_key(identity, root))
-    return None if row is None else row.trace

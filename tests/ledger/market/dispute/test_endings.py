@@ -2,8 +2,8 @@
 
 from ledger.market.dispute.money import claim_bond, run_fee
 from ledger.market.dispute.payloads import tail_of
-from ledger.market.dispute.records import Dispute, DisputeOutcome, Fall
-from ledger.market.dispute.rows import dispute_draws
+from ledger.market.dispute.records import Dispute, DisputeOutcome, Fall, OpenedTrace
+from ledger.market.dispute.rows import DISPUTE_TRACE, dispute_draws
 from ledger.market.settlement import verifier_lock
 from ledger.parameters import Parameters, Tier
 from ledger.records import Job, JobState, Outcome
@@ -55,6 +55,7 @@ def ended(court: Court) -> tuple[Job, Dispute]:
     assert all(not worker.locked and not worker.verifying for _, worker in world.state.workers())
     assert list(world.state.deadlines()) == []
     assert list(dispute_draws(world.state)) == []
+    assert list(world.state.scan(OpenedTrace, DISPUTE_TRACE)) == []
     assert kit.supply_of(world.state) == world.state.totals().supply
     return job, court.dispute
 
