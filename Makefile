@@ -40,7 +40,7 @@ bench: setup     ## figures, with the machine and the method
 chaos: setup     ## a real network, hurt 200 times under load by the plan of SEED=1, and judged: some 25 minutes
 	@$(BIN)/assay testnet chaos --events 200 --seed $(SEED)
 
-trials: setup    ## every kind of lie about a job on a network of fourteen processes, with balances before and after: some half an hour
+trials: setup    ## every kind of lie about a job on a network of fourteen nodes, with balances before and after: some half an hour
 	@$(BIN)/python -m testnet.trials
 
 bits: setup      ## whether every value of every model has the same bits in numpy and compiled, here and on emulated processors: some 40 minutes; goes on if stopped
