@@ -34,7 +34,7 @@ from vm import dispute_protocol as vm
 from vm.canonical.arrays import Array, array_of
 from vm.layout import Layout
 from vm.lowering import lowering_id
-from vm.manifest import model_id
+from vm.manifest import Class, model_id
 from vm.referee.blaming import conditioned, outputs_differ, worst
 from vm.referee.showing import Content, defence, rows_tree
 from vm.tensor import ROOT_LEAF_BYTES, decode_bundle
@@ -128,8 +128,9 @@ class Far(Oracle):
 class Bench:
     """The services, and the chain between them."""
 
-    def __init__(self, folder: Path, world: World, job_id: bytes) -> None:
+    def __init__(self, folder: Path, world: World, job_id: bytes, class_: Class = Class.NATIVE) -> None:
         self.chain = FakeChain(world)
+        self.class_ = class_
         self.job_id = job_id
         self.oracles: dict[str, Oracle] = {}
         self.services: dict[str, Disputes] = {}
@@ -160,7 +161,7 @@ class Bench:
         self._signals.append(signal)
         sender = Sender(self.chain, seed_of(name), signal)
         tasks = Tasks(self.chain, blobs, Withholding(self.chain, blobs, sender, signal))
-        oracle = self.oracles.setdefault(name, Oracle(played.truth()))
+        oracle = self.oracles.setdefault(name, Oracle(played.truth(self.class_)))
         examiner = Examiner(self.chain, tasks, oracle)
         ports = DisputePorts(chain=self.chain, examiner=examiner, sender=sender, blocks=signal)
         return Disputes(ports, ClaimJournal(self._folder / name), audit_bps=audit_bps)
@@ -202,7 +203,11 @@ class Bench:
 
 @asynccontextmanager
 async def sitting(
-    folder: Path, provider: played.Held | None = None, verdicts: list[Decision] | None = None
+    folder: Path,
+    provider: played.Held | None = None,
+    verdicts: list[Decision] | None = None,
+    *,
+    class_: Class = Class.NATIVE,
 ) -> AsyncIterator[tuple[Bench, trio.Nursery]]:
     """Give a bench about a job whose parties have all revealed; without a provider's values about none yet."""
     world = played.a_world(parameters=played.NEVER_DRAWN)
@@ -210,9 +215,9 @@ async def sitting(
     if provider is None:
         world.trust(played.PROVIDER, 10**9)
     else:
-        job_id = played.a_job_played(world, provider, verdicts or [Decision.ACCEPT] * 3)
+        job_id = played.a_job_played(world, provider, verdicts or [Decision.ACCEPT] * 3, class_=class_)
     async with trio.open_nursery() as nursery:
-        yield Bench(folder, world, job_id), nursery
+        yield Bench(folder, world, job_id, class_), nursery
         nursery.cancel_scope.cancel()
 
 

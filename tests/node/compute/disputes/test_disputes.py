@@ -18,6 +18,7 @@ from tests.ledger.market.dispute import played
 from tests.node.compute.disputes.bench import STEP_MS, WORKERS, Far, not_drawn, sitting
 from tests.vm.referee.jobs import cut_of, outputs_of
 from vm import dispute_protocol as vm
+from vm.manifest import Class
 
 HOUR_MS = 3_600_000
 FAR = 100.0
@@ -62,6 +63,17 @@ async def test_a_dispute_about_something_else_keeps_nobody_from_the_one_about_th
         await bench.until(lambda: bench.job.state is JobState.VOID)
         assert sorted(each.subject.kind for each in bench.disputes) == [SubjectKind.WHOLE, SubjectKind.TAIL]
         assert bench.job.ruled is Outcome.CONVICTED
+
+
+async def test_in_class_exact_an_output_that_differs_is_disputed_as_a_whole(tmp_path: Path) -> None:
+    """D23, D26."""
+    verdicts = [Decision.REJECT] * 3
+    async with sitting(tmp_path, played.wrong_label(), verdicts, class_=Class.EXACT) as (bench, nursery):
+        await bench.start(nursery, *WORKERS)
+        await bench.until(lambda: bench.job.state is JobState.VOID)
+        assert [each.subject for each in bench.disputes] == [WHOLE]
+        assert bench.job.ruled is Outcome.CONVICTED
+        assert lost(bench.job) == [address(played.PROVIDER)]
 
 
 async def test_whoever_rejects_what_its_own_run_gives_claims_nothing(tmp_path: Path) -> None:
