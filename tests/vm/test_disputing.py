@@ -32,7 +32,7 @@ from vm.place import InputPlace, NoisePlace, Place, ResultPlace
 from vm.referee.defence import Blame, Grounds, Party, decode_beyond, decode_defence, judge_beyond, judge_defence
 from vm.referee.source import Held
 from vm.sandbox.engine import Engine
-from vm.sandbox_protocol import Ask, Execute, Executed, Optimisation, Prepare, Settings
+from vm.sandbox_protocol import MODELS_KEPT, Ask, Execute, Executed, Optimisation, Prepare, Settings
 from vm.tensor import DType, TensorType, bound_root
 from vm.trace import Window, check_leaf, check_told, check_trace, part_width
 
@@ -175,3 +175,15 @@ def test_what_is_not_there_is_refused() -> None:
         assert refused.value.reason is Reason.MALFORMED
     assert ask(engine, LeafAsked(perturbed=False, value=3, leaf=99)) == BytesTold(raw=None)
     assert part_width(Window(0, 5000)) == 2
+
+
+def test_runs_are_forgotten_with_their_model() -> None:
+    """V63, V137."""
+    engine = prepared()
+    told = traced(engine)
+    for at in range(MODELS_KEPT):
+        engine.prepare(Prepare(key=bytes([at + 1]) * 32, model=RAW, shapes=[[1, 4]], class_=Class.EXACT))
+    with pytest.raises(Refused, match="not loaded"):
+        traced(engine)
+    engine.prepare(Prepare(key=KEY, model=RAW, shapes=[[1, 4]], class_=Class.NATIVE))
+    assert traced(engine) == told

@@ -132,11 +132,16 @@ class Disputed:
 
 
 class Disputes:
-    """The subject that was asked about last, and the trees of the programs that were."""
+    """The subject that was asked about last."""
 
     def __init__(self) -> None:
-        self._name = b""
+        self._key = self._name = b""
         self._kept: Disputed | None = None
+
+    def forget(self, key: bytes) -> None:
+        """Keep no runs of a model that has made room for others: they would keep all of it alive (V63)."""
+        if key == self._key:
+            self._kept = None
 
     def answer(self, prepared: Prepared, request: Ask) -> Answer:
         """Answer a question, after a run if it is about another subject than the last. Raises Refused."""
@@ -144,7 +149,7 @@ class Disputes:
         if self._kept is None or name != self._name:
             self._kept = None
             self._kept = Disputed(prepared, prepared.papers, request.bundle, request.cut)
-            self._name = name
+            self._key, self._name = request.key, name
         return self._kept.answer(request.asked, request.tolerance)
 
 

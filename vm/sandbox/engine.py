@@ -63,7 +63,8 @@ class Engine:
             len(self._sessions) >= MODELS_KEPT
             or sum(session.file_bytes for session in self._sessions.values()) + file_bytes > self._kept_bytes
         ):
-            self._sessions.popitem(last=False)
+            key, _ = self._sessions.popitem(last=False)
+            self._disputes.forget(key)
             gc.collect()  # a session's parts refer to each other, and weigh hundreds of megabytes
 
     def check(self, request: Check) -> Checked:
@@ -75,6 +76,7 @@ class Engine:
         """Keep a model ready; the ones used longest ago make room first. Raises Refused."""
         self._make_room(len(request.model))
         held = Prepared(request.model, request.shapes, request.class_, self._settings, self._kernels)
+        self._disputes.forget(request.key)
         self._sessions[request.key] = held
         return Loaded(keys=list(self._sessions))
 
