@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from primitives.address import address_text
-from testnet.audit.rules import BeyondError, Books, WrongError
+from testnet.audit.books import Books
+from testnet.audit.rules import BeyondError, WrongError
 
 WRONG, BEYOND = 1, 3
 ANSWER_S = 30.0
@@ -84,8 +85,8 @@ def main(arguments: list[str]) -> int:
         return BEYOND
     held = sum(books.balances.values())
     sys.stdout.write(
-        f"{books.supply} grains: {held} in {len(books.balances)} accounts, {books.staked} staked, "
-        f"{books.burned} burned; recounted from {books.height} blocks with {books.transactions} transactions, "
+        f"{books.supply} grains: {held} in {len(books.balances)} accounts, {books.holdings.staked} staked, "
+        f"{books.holdings.burned} burned; recounted from {books.height} blocks with {books.transactions} transactions, "
         f"and {len(urls)} nodes say the same\n"
     )
     return 0

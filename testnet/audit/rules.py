@@ -1,25 +1,20 @@
-"""The rules of money, written a second time: from docs/spec alone, on plain lists, importing nothing of the product.
+"""The rules written a second time: from docs/spec alone, on plain lists, importing nothing of the ledger.
 
-Whoever changes a rule of the ledger changes this file too, or the recount says so. What is written here: how blocks,
-transactions and receipts are encoded and bound by hashes, addresses, gas, the base fee, fees and tips, and transfers.
-What is not: the market, staking, and what the end of an epoch pays or takes where there is a reward pot, or where
-absence costs anything. A chain that has those is refused, never guessed.
+Whoever changes a rule of the ledger changes these files too, or the recount says so. Here: hashes, headers, addresses,
+gas, the base fee, and the numbers of refusals. Money is in money.py, the draw in draw.py, jobs in jobs.py and parts.py,
+what is ordered in orders.py, workers in workers.py, disputes in disputes.py; books.py keeps all of it, block by block.
 """
 
+import enum
 import hashlib
 from typing import Any, NamedTuple
 
-import msgspec
-
-TRANSFER_TAG = 1
-TRANSFER_GAS = 100
+NEVER_ABSENT = 2**32 - 1
+"""Views that nobody misses in an epoch: so absence costs nothing, and as no stake moves the sets stay as they are."""
 PIECE_GAS, PIECE_BYTES = 400, 256
 GAS_TARGET = 750_000
 STEP_PARTS = 8
-NEVER_ABSENT = 2**32 - 1
-"""Views that nobody misses in an epoch: so absence costs nothing, and as no stake moves the sets stay as they are."""
-TOO_LITTLE = 206
-"""The number in the receipt of a transfer that its sender can't pay."""
+LEAF_BYTES = 1_024
 
 
 class BeyondError(Exception):
@@ -83,97 +78,141 @@ def next_base_fee(base_fee: int, gas: int, floor: int) -> int:
     return max(floor, base_fee + step if gas > GAS_TARGET else base_fee - step)
 
 
-class Books:
-    """All money of a network, followed from genesis block by block."""
+def content_of(raw: bytes) -> tuple[bytes, int]:
+    """Return the id of a piece of content: root and length (P9)."""
+    leaves = [raw[at : at + LEAF_BYTES] for at in range(0, len(raw), LEAF_BYTES)]
+    return tagged(b"assay/content", len(raw).to_bytes(8, "big") + merkle_root(leaves)), len(raw)
 
-    def __init__(self, genesis: dict[str, Any]) -> None:
-        """Open the books with what genesis.json gives: {"hash": ..., "genesis": {...}}."""
-        told = genesis["genesis"]
-        if told["workers"] or told["rewards"]:
-            raise BeyondError("workers and rewards from genesis")
-        self.genesis_hash = bytes.fromhex(genesis["hash"])
-        self.balances = {bytes.fromhex(each["address"]): int(each["balance"]) for each in told["accounts"]}
-        self.staked = sum(int(each["stake"]) for each in told["validators"])
-        self.burned = 0
-        self.transactions = self.failed = 0
-        self.supply = self.total()
-        self._ends_are_free = told["parameters"]["absence_views_min"] == NEVER_ABSENT
-        self._operators = [bytes.fromhex(each["operator"]) for each in told["validators"]]
-        self._nonces: dict[bytes, int] = {}
-        self._floor = int(told["parameters"]["base_fee_min"])
-        self._last: tuple[Header, bytes] | None = None
-        self._receipts: list[bytes] = []
-        self._gas = 0
 
-    @property
-    def height(self) -> int:
-        """The block up to which the books are kept."""
-        return self._last[0].height if self._last else 0
+class Kind(enum.IntEnum):
+    """The tags of payloads."""
 
-    def total(self) -> int:
-        """Return all money there is by these books."""
-        return sum(self.balances.values()) + self.staked + self.burned
+    TRANSFER = 1
+    WORKER_REGISTER = 2
+    WORKER_BOND = 3
+    WORKER_UPDATE = 4
+    WORKER_EXIT = 5
+    MODEL_PUBLISH = 6
+    JOB_SUBMIT = 7
+    JOB_ACCEPT = 8
+    JOB_COMMIT = 9
+    VERIFIER_COMMIT = 10
+    PROVIDER_REVEAL = 11
+    VERIFIER_REVEAL = 12
+    JOB_DECLINE = 13
+    LOWERING_PUBLISH = 20
+    DISPUTE_CLAIM = 21
+    DISPUTE_OPEN = 22
+    DISPUTE_TELL = 23
+    DISPUTE_LEAF = 24
+    DISPUTE_DEFEND = 25
+    DISPUTE_BEYOND = 26
+    SAMPLE_OPEN = 28
+    WITHHELD_FILE = 30
+    WITHHELD_CHUNK = 31
+    CANARY_OPEN = 33
+    BATCH_SUBMIT = 34
+    BATCH_ACCEPT = 35
 
-    def take(self, raw: bytes) -> None:
-        """Enter the next block. Raises WrongError and BeyondError."""
-        _, fields, transactions, evidence = msgspec.msgpack.decode(raw)
-        header = Header(*fields)
-        if evidence or (header.epoch and not self._ends_are_free):
-            raise BeyondError(f"evidence, or the end of an epoch, before height {header.height}")
-        self._check(header, transactions)
-        self._receipts, self._gas = [], 0
-        tips = sum(self._pay(header, envelope) for envelope in transactions)
-        operator = self._operators[header.proposer]
-        if tips:
-            self.balances[operator] = self.balances.get(operator, 0) + tips
-        if self.total() != self.supply:  # no rule above makes or loses money
-            raise WrongError(f"{self.total()} grains at height {header.height}, not {self.supply}")
-        self._last = (header, tagged(b"assay/block", msgspec.msgpack.encode(fields)))
 
-    def _check(self, header: Header, transactions: list[bytes]) -> None:
-        """Check that a block follows the last one, and that its parent's receipts are those of these books."""
-        wanted = [
-            ("network", header.genesis, self.genesis_hash),
-            ("height", header.height, self.height + 1),
-            ("transactions", header.tx_root, merkle_root(transactions)),
-        ]
-        if self._last is not None:
-            last, name = self._last
-            wanted += [
-                ("parent", header.parent, name),
-                ("parent's receipts", header.receipts_root, merkle_root(self._receipts)),
-                ("parent's gas", header.parent_gas_used, self._gas),
-                ("base fee", header.base_fee, next_base_fee(last.base_fee, self._gas, self._floor)),
-            ]
-        for what, seen, right in wanted:
-            if seen != right:
-                raise WrongError(f"{what} of block {header.height}: {seen!r}, by these books {right!r}")
+KIND_GAS = {
+    Kind.TRANSFER: 100,
+    Kind.WORKER_REGISTER: 100,
+    Kind.WORKER_BOND: 100,
+    Kind.WORKER_UPDATE: 100,
+    Kind.WORKER_EXIT: 100,
+    Kind.MODEL_PUBLISH: 150,
+    Kind.JOB_SUBMIT: 1_500,
+    Kind.JOB_ACCEPT: 150,
+    Kind.JOB_COMMIT: 100,
+    Kind.VERIFIER_COMMIT: 100,
+    Kind.PROVIDER_REVEAL: 200,
+    Kind.VERIFIER_REVEAL: 200,
+    Kind.JOB_DECLINE: 150,
+    Kind.LOWERING_PUBLISH: 150,
+    Kind.DISPUTE_CLAIM: 150,
+    Kind.DISPUTE_OPEN: 200,
+    Kind.DISPUTE_TELL: 200,
+    Kind.DISPUTE_LEAF: 150,
+    Kind.DISPUTE_DEFEND: 60_000,
+    Kind.DISPUTE_BEYOND: 60_000,
+    Kind.SAMPLE_OPEN: 400,
+    Kind.WITHHELD_FILE: 300,
+    Kind.WITHHELD_CHUNK: 400,
+    Kind.CANARY_OPEN: 200,
+    Kind.BATCH_SUBMIT: 1_500,
+    Kind.BATCH_ACCEPT: 150,
+}
+"""By kind of payload; of a batch for each of its items (L26)."""
 
-    def _pay(self, header: Header, envelope: bytes) -> int:
-        """Enter a transaction; return its tip."""
-        encoded: bytes = msgspec.msgpack.decode(envelope)[0]
-        key, nonce, cap, offer, _, payload = msgspec.msgpack.decode(encoded)
-        if payload[0] != TRANSFER_TAG:
-            raise BeyondError(f"a transaction of kind {payload[0]} at height {header.height}")
-        sender = address_of(key)
-        if nonce != self._nonces.get(sender, 0):
-            raise WrongError(f"nonce {nonce} at height {header.height}, by these books {self._nonces.get(sender, 0)}")
-        self._nonces[sender] = nonce + 1
-        gas: int = TRANSFER_GAS + PIECE_GAS * -(-len(envelope) // PIECE_BYTES)
-        burned, tip = gas * header.base_fee, gas * min(int(offer), int(cap) - header.base_fee)
-        left = self.balances.get(sender, 0) - burned - tip
-        if cap < header.base_fee or left < 0:
-            raise WrongError(f"a fee that its sender does not offer or have, at height {header.height}")
-        self.balances[sender], self.burned = left, self.burned + burned
-        self._gas += gas
-        self.transactions += 1
-        to, amount = payload[1:]
-        reason = 0 if amount <= left else TOO_LITTLE
-        if reason:
-            self.failed += 1
-        else:
-            self.balances[sender] -= amount
-            self.balances[to] = self.balances.get(to, 0) + amount
-        name = tagged(b"assay/tx-id", encoded)
-        self._receipts.append(msgspec.msgpack.encode([name, reason, burned + tip]))
-        return tip
+
+def gas_of(payload: list[Any], length: int) -> int:
+    """Return the gas of a transaction whose envelope has so many bytes (L26)."""
+    kind = Kind(payload[0])
+    items = len(payload[{Kind.BATCH_SUBMIT: 9, Kind.BATCH_ACCEPT: 2}[kind]]) if kind in BATCHES else 1
+    return KIND_GAS[kind] * items + PIECE_GAS * -(-length // PIECE_BYTES)
+
+
+BATCHES = (Kind.BATCH_SUBMIT, Kind.BATCH_ACCEPT)
+
+
+class Why(enum.IntEnum):
+    """The numbers in receipts of what failed (docs/reference/reasons.md)."""
+
+    MALFORMED = 101
+    BAD_PROOF = 106
+    INSUFFICIENT_BALANCE = 206
+    ZERO_AMOUNT = 207
+    WORKER_UNKNOWN = 401
+    WORKER_EXISTS = 402
+    BOND_TOO_SMALL = 403
+    BOND_LOCKED = 404
+    MODEL_UNKNOWN = 405
+    MODEL_EXISTS = 406
+    JOB_UNKNOWN = 407
+    JOB_WRONG_STATE = 408
+    NOT_A_PARTY = 409
+    TOO_FEW_VERIFIERS = 410
+    PRICE_TOO_LOW = 411
+    PRICE_ABOVE_CAP = 412
+    WRONG_PROVIDER = 413
+    COMMITMENT_MISMATCH = 415
+    ALREADY_COMMITTED = 416
+    ALREADY_REVEALED = 417
+    WRONG_SHAPE = 418
+    NO_CAPACITY = 421
+    INPUT_TOO_LARGE = 422
+    VERDICT_CONTRADICTS = 423
+    PROVIDER_UNKNOWN = 424
+    ALREADY_DECLINED = 426
+    LOWERING_INVALID = 427
+    LOWERING_UNKNOWN = 428
+    LOWERING_EXISTS = 429
+    CLASS_NOT_OFFERED = 430
+    DISPUTE_UNKNOWN = 440
+    DISPUTE_WRONG_STAGE = 441
+    DISPUTE_NOT_ASKED = 442
+    CLAIMS_FULL = 443
+    SUBJECT_INVALID = 444
+    REPLY_KEY_WANTED = 445
+    WRONG_SEAL = 447
+    BATCH_UNKNOWN = 450
+    CANARY_MISMATCH = 451
+    CANARY_OPENED = 452
+    CANARY_TOO_SOON = 453
+    BUSY = 704
+    REQUEST_INVALID = 701
+
+
+class RefusedError(Exception):
+    """A transaction fails: it pays its fee, and changes nothing else (L23)."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why.name)
+        self.why = why
+
+
+def must(holds: object, why: Why) -> None:
+    """Raise RefusedError unless something holds."""
+    if not holds:
+        raise RefusedError(why)

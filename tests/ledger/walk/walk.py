@@ -49,11 +49,24 @@ class FaultError(Exception):
     """What must hold does not."""
 
 
+def a_genesis_of_walkers() -> Genesis:
+    """Return a genesis with everybody who walks."""
+    parameters = Parameters(challenge_ms=60_000, protocol_share_bps=2_000, canary_epoch_bps=2_000)
+    made = a_genesis(
+        validators=VALIDATORS, workers=WORKERS, accounts=("client", "publisher", "stranger"), parameters=parameters
+    )
+    rich = [each for each in made.accounts if each.balance == RICH]
+    assert rich
+    assert made.workers[0].bond >= 10 * KARAT
+    return made
+
+
 @dataclass
 class Walk:
     """One walk from a seed; the same seed goes the same way."""
 
     seed: int
+    genesis: Genesis = field(default_factory=a_genesis_of_walkers)
     steps: int = 0
     """Transactions that were sent."""
     carried: Counter[str] = field(default_factory=Counter)
@@ -66,7 +79,7 @@ class Walk:
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)
-        self._world = a_world(_genesis())
+        self._world = a_world(self.genesis)
         self._world.names |= {address(name): name for name in OPERATORS}
         self._world.must("publisher", ModelPublish(model=MODEL, lowering=LOWERING))
         self._world.must("publisher", ModelPublish(model=a_model(), lowering=a_large_lowering()))
@@ -139,14 +152,3 @@ class Walk:
                 return
             self._world.block(passed_ms=2_000)
         raise FaultError(f"seed {self.seed}: not over by time alone: {unfinished(self._world.state)[0]}")
-
-
-def _genesis() -> Genesis:
-    parameters = Parameters(challenge_ms=60_000, protocol_share_bps=2_000, canary_epoch_bps=2_000)
-    made = a_genesis(
-        validators=VALIDATORS, workers=WORKERS, accounts=("client", "publisher", "stranger"), parameters=parameters
-    )
-    rich = [each for each in made.accounts if each.balance == RICH]
-    assert rich
-    assert made.workers[0].bond >= 10 * KARAT
-    return made

@@ -1,0 +1,47 @@
+"""The second writing of the market's rules comes to the ledger's balances, and tells who reckons otherwise."""
+
+from functools import cache
+
+import pytest
+
+from testnet.audit.rules import WrongError
+from tests.testnet.audit.walked import AuditedWalk, a_genesis_that_fines_nobody, all_of, books_of
+
+
+@cache
+def a_walk(seed: int) -> AuditedWalk:
+    walk = AuditedWalk(seed, a_genesis_that_fines_nobody())
+    walk.go(150)
+    return walk
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_books_agree_with_the_ledger_after_every_block_of_a_walk(seed: int) -> None:
+    walk = a_walk(seed)
+    assert len(walk.outcomes) > 3
+    assert sum(walk.refused.values()) > 10
+
+
+def differs(walk: AuditedWalk, **changed: int) -> bool:
+    """Tell whether books that are told other parameters find the blocks wrong, or come to other sums after one."""
+    other = books_of(walk.genesis, **changed)
+    try:
+        for raw, told in zip(walk.raw_blocks(), walk.told, strict=True):
+            other.take(raw)
+            if all_of(other) != told:
+                return True
+    except WrongError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", ["verifier_fee", "owner_share_bps", "no_show_bps", "no_reveal_bps", "base_fee_min"])
+def test_books_with_another_rule_of_money_do_not_agree(name: str) -> None:
+    walk = a_walk(1)
+    assert differs(walk, **{name: getattr(walk.genesis.parameters, name) + 1})
+
+
+@pytest.mark.parametrize("name", ["commit_ms", "reveal_ms", "challenge_ms"])
+def test_books_with_another_deadline_do_not_agree(name: str) -> None:
+    walk = a_walk(1)
+    assert differs(walk, **{name: 2 * getattr(walk.genesis.parameters, name)})
