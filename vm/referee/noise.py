@@ -75,6 +75,8 @@ def _shown(run: Run, number: int, opened: Opened, proof: list[bytes]) -> Tensor:
         raise Refused(Reason.TOO_LARGE, seen=bytes_of(opened.type), wanted=CUT_VALUES_BYTES_MAX)
     if number < 0:
         raise Refused(Reason.BAD_PROOF, what="value of the cut", seen=number, wanted="a result")
+    if not bytes_of(opened.type):  # its other dimensions may be beyond what numpy holds
+        raise Refused(Reason.BAD_PROOF, what="value of the cut", seen=0, wanted="an element")
     root = opened_root(opened, every)
     seen = merkle.root_from_set([root], places=[number], count=run.count, proof=proof)
     if seen != run.root:

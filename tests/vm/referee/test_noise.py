@@ -11,10 +11,11 @@ from vm.canonical.arrays import Array, tensor_of
 from vm.noise import Noise, Row
 from vm.program import Op, Program
 from vm.referee.noise import NoiseAccusation, decode_noise_accusation, judge_noise
+from vm.referee.opening import Opened
 from vm.referee.tracing import rows_root, traced
 from vm.referee.witness import Witness
-from vm.tensor import DType, TensorType, element_count
-from vm.trace import Trace
+from vm.tensor import DType, TensorType, bound_root, element_count
+from vm.trace import Trace, run_of
 
 ROWS, LONG = 3, 20
 
@@ -90,3 +91,15 @@ def test_other_values_and_other_traces_are_refused() -> None:
     ):
         with pytest.raises(Refused):
             judge_noise(seen, told)
+
+
+def test_a_value_without_elements_is_refused_whatever_its_dimensions() -> None:
+    """V89: a stranger's trace may have any root there, and numpy holds no such shape."""
+    trace, accusation = accused(0)
+    for shape in ([2**31 - 1, 2**31 - 1, 0], [0], [ROWS, 0]):
+        type_ = TensorType(dtype=DType.FLOAT32, shape=shape)
+        run = run_of([bound_root(type_, merkle.EMPTY_ROOT)])
+        empty = Opened(type=type_, leaves=[], proof=[merkle.EMPTY_ROOT])
+        theirs = msgspec.structs.replace(trace, first=run, perturbed=run)
+        with pytest.raises(Refused):
+            judge_noise(theirs, msgspec.structs.replace(accusation, values=[empty, empty], proofs=[[], []]))
