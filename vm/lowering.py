@@ -17,6 +17,7 @@ from primitives.units import U8, U32
 from vm.cost import Cost
 from vm.manifest import Class, Model, Ratio, fits, told_shape
 from vm.tensor import (
+    BUNDLE_BYTES_MAX,
     BUNDLE_TENSORS_MAX,
     CUT_VALUES_BYTES_MAX,
     FLOATS,
@@ -119,6 +120,8 @@ def check_lowering(lowering: Lowering, model: Model) -> None:
         if value.type.dtype not in FLOATS:
             raise Refused(Reason.LOWERING_INVALID, what="cut", seen=value.name, wanted="values of a float type")
     for what, size, most in (
+        # No bundle holds more, and its layout has no numbers for what takes 4 GiB: a referee meets both.
+        ("inputs", _bytes_of_all(lowering.inputs), BUNDLE_BYTES_MAX),
         ("cut", _bytes_of_all([value.type for value in lowering.cut]), CUT_VALUES_BYTES_MAX),
         ("outputs", _bytes_of_all(lowering.outputs), OUTPUT_VALUES_BYTES_MAX),
     ):

@@ -110,6 +110,15 @@ def test_what_is_too_large_to_be_judged_is_refused() -> None:
         assert (refused.value.reason, refused.value.facts["what"]) == (Reason.TOO_LARGE, what)
 
 
+def test_inputs_that_no_bundle_holds_are_refused() -> None:
+    """V123: a referee that is shown a leaf of one works out where it stands among all."""
+    vast = TensorType(dtype=DType.FLOAT32, shape=[2**30, 4])
+    for shape in (vast.shape, [2**20 + 1, 4]):
+        with pytest.raises(Refused) as refused:
+            check_lowering(changed(LOWERING, inputs=[TensorType(dtype=DType.FLOAT32, shape=shape)]), MODEL)
+        assert (refused.value.reason, refused.value.facts["what"]) == (Reason.TOO_LARGE, "inputs")
+
+
 def test_a_result_goes_on_chain_whole_up_to_4_kib() -> None:
     """V123."""
     whole = TensorType(dtype=DType.FLOAT32, shape=[1, 1024])
