@@ -19,6 +19,8 @@ WARM_UP = 4
 """Settled jobs that make a provider's spot jobs go undrawn four times in five, where one job is trust enough."""
 SPOT_TRIES = 5
 """Of which each is drawn one time in five."""
+KILLED = 3
+"""Claimants who are killed in the middle of a dispute."""
 HONEST, LIAR = "worker0", "worker7"
 
 MANIFEST = Manifest(
@@ -148,6 +150,23 @@ def _lazy_verifier(stage: Stage, outcome: Outcome) -> None:
     trial.judge(Expected(state="void", ruled="canary", slashed={lazy}))
 
 
+def _killed(stage: Stage, outcome: Outcome) -> None:
+    # Honest claimants are killed between claim and opening. Their claims are on their disks, so they lose nothing.
+    trial = Trial(stage, outcome)
+    job = trial.submit(provider=HONEST)
+    stage.play(job, "verify", {})
+    stage.in_state(job, "settled")
+    liar = trial.strangers(1)[0]
+    stage.play(job, "dispute", {liar: "forge"})
+    stage.assay("job", "challenge", job, "--yes", home=liar)
+    killed = trial.claimants(KILLED, but=liar)
+    for name in killed:
+        stage.kill(name)
+    stage.start(*killed)
+    expected = Expected(state="past_challenge", ruled="cleared", slashed=set(), loses={liar}, unharmed=set(killed))
+    trial.judge(expected)
+
+
 def _undrawn(stage: Stage, trial: Trial, provider: str, provide: dict[str, str]) -> str:
     """Return a job that was not drawn, of a provider that has earned some trust."""
     for _ in range(SPOT_TRIES):
@@ -197,5 +216,6 @@ CASES = (
         play=partial(withheld_output, liar=LIAR),
     ),
     Case(name="mute", words="a claimant that is silent in a duel is struck", play=_mute),
+    Case(name="killed", words="claimants killed with SIGKILL before they open lose nothing", play=_killed),
     Case(name="unopposed", words="an unopposed false claim without a drawn worker slashes nobody", play=_unopposed),
 )

@@ -65,6 +65,18 @@ class Trial:
         parties.append(self._stage.name_of(told["provider"]))
         return [name for name in reversed(self._stage.workers) if name not in parties][:count]
 
+    def claimants(self, count: int, *, but: str) -> list[str]:
+        """Return workers that are committed to a claim about the job, as soon as there are so many besides one."""
+
+        def look() -> list[str]:
+            disputes = records(self._stage.ask("dispute.list", job=self._job)["disputes"])
+            claims = [each for dispute in disputes for each in records(dispute["claims"])]
+            names = [self._stage.name_of(each["who"]) for each in claims if each["claimed"]]
+            found = [name for name in names if name != but]
+            return found[:count] if len(found) >= count else []
+
+        return self._stage.until(look, f"{count} claims about job {self._job}")
+
     def judge(self, expected: Expected) -> None:
         """Wait until the job has ended for good, and note what is not as it should be."""
         stage, outcome = self._stage, self._outcome
