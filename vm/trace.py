@@ -95,6 +95,11 @@ def check_trace(trace: Trace, told: Outline, *, second: bool) -> None:
         raise Refused(Reason.MALFORMED, what="noise of a trace", seen=len(trace.noise), wanted=len(told.cut))
 
 
+def ends_early(run: Run, number: int, told: Outline) -> bool:
+    """Tell whether a run ends with operation `number`, before the program does: only a trap may end it (V82)."""
+    return number + 1 == run.count < told.operations
+
+
 def _noise_counts(runs: list[Run], told: Outline) -> list[int]:
     """Return for how many values a trace may tell noise: for all of the cut if both runs have reached them (V82)."""
     reached = max(told.cut, default=0) - len(told.inputs) - told.constants + 1

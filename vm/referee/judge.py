@@ -20,7 +20,7 @@ from vm.referee.recompute import front, recompute
 from vm.referee.traps import trap_needs, traps
 from vm.tensor import TensorType, element_count
 from vm.tiles import Sizes, check_tile, tile_of
-from vm.trace import Run, Trace, trap_digest
+from vm.trace import Run, Trace, ends_early, trap_digest
 from vm.wellformed import check_operation
 
 
@@ -102,19 +102,16 @@ def _judge_value(trace: Trace, run: Run, accusation: Accusation, types: list[Ten
         found = recompute(operation, accusation.number, types, element, read, perturbed=accusation.perturbed)
     except Trapped as trapped:
         return Verdict(right=False, committed=committed, found=trapped.code)
-    return Verdict(right=committed == found and not _ends(run, accusation), committed=committed, found=found)
-
-
-def _ends(run: Run, accusation: Accusation) -> bool:
-    """Tell whether the run ends here, before the program does: only a trap may end it."""
-    return accusation.number + 1 == run.count < accusation.outline.operations
+    ends = ends_early(run, accusation.number, accusation.outline)
+    return Verdict(right=committed == found and not ends, committed=committed, found=found)
 
 
 def _judge_type(trace: Trace, run: Run, accusation: Accusation, opened: Opened) -> Verdict:
     """Return the verdict on a result of another type than the operation's, or without any element."""
     _check_roots(trace, run, accusation, [], opened_root(opened, []))
     same = opened.type == accusation.operation.result and opened.proof == [merkle.EMPTY_ROOT]
-    return Verdict(right=same and not _ends(run, accusation), committed=None, found=None)
+    ends = ends_early(run, accusation.number, accusation.outline)
+    return Verdict(right=same and not ends, committed=None, found=None)
 
 
 def reaches_of(accusation: Accusation, types: list[TensorType]) -> tuple[list[Reach], Trapped | None]:

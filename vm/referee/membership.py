@@ -12,7 +12,7 @@ from primitives.units import U32
 from vm.program import TAIL_LEAF_BYTES, Outline, outline_root
 from vm.referee.known_answers import check_known_answers
 from vm.referee.opening import Proof
-from vm.trace import ABSENT, Trace
+from vm.trace import ABSENT, Trace, ends_early
 
 
 class TailProof(Record):
@@ -54,8 +54,8 @@ def is_at_cut(told: Outline, number: int) -> bool:
 def judge_absent(trace: Trace, shown: AbsentProof) -> bool:
     """Return whether the trace of a tail is right about an operation before the cut (V132).
 
-    It is right to have ABSENT if the operation is neither in the tail nor at the cut, and wrong otherwise. Raises
-    Refused BAD_PROOF if the proof does not show what it should, or the trace has something else there.
+    It is right to have ABSENT if the operation is neither in the tail nor at the cut, and wrong otherwise, or if it
+    ends there. Raises Refused BAD_PROOF if the proof does not show what it should, or the trace has something else.
     """
     check_known_answers()
     told, number = shown.outline, shown.number
@@ -67,4 +67,5 @@ def judge_absent(trace: Trace, shown: AbsentProof) -> bool:
         raise Refused(Reason.BAD_PROOF, what="results", seen=root, wanted=run.root)
     if shown.digest != ABSENT:
         raise Refused(Reason.BAD_PROOF, what="digest", seen=shown.digest, wanted=ABSENT)
-    return not is_in_tail(told, number, shown.tail) and not is_at_cut(told, number)
+    belongs = is_in_tail(told, number, shown.tail) or is_at_cut(told, number)
+    return not belongs and not ends_early(run, number, told)

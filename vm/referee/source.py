@@ -17,7 +17,7 @@ from vm.referee.known_answers import check_known_answers
 from vm.referee.opening import Opened, Proof, opened_root
 from vm.referee.reach import Range
 from vm.tensor import ITEM_BYTES, ROOT_LEAF_BYTES, Tensor, TensorType, bytes_of, normalised
-from vm.trace import Trace
+from vm.trace import Trace, ends_early
 
 PIECE_BYTES_MAX = 2 * LEAF_BYTES
 """128 bytes of a tensor stand in two leaves of its content at most."""
@@ -123,9 +123,16 @@ def judge_source(trace: Trace, shown: SourceProof, held: Held) -> bool:
     same = shown.opened.type == wanted
     ranges = [leaf_range(wanted, shown.leaf)] if same and bytes_of(wanted) else []
     _check_committed(trace, shown, opened_root(shown.opened, ranges))
+    if shown.source is Source.CUT and ends_early(trace.first, _number(told, place), told):
+        return False
     if not ranges:
         return same and shown.opened.proof == [merkle.EMPTY_ROOT]
     return same and shown.opened.leaves[0] == held_bytes(held, place, ranges[0], shown.piece)
+
+
+def _number(told: Outline, place: int) -> int:
+    """Return the operation that gives a value of the cut; below 0 if none does."""
+    return told.cut[place] - len(told.inputs) - told.constants
 
 
 def _check_committed(trace: Trace, shown: SourceProof, root: bytes) -> None:
@@ -134,7 +141,7 @@ def _check_committed(trace: Trace, shown: SourceProof, root: bytes) -> None:
     if shown.source is Source.INPUT:
         seen, wanted = root, trace.inputs[place]
     else:
-        number = told.cut[place] - len(told.inputs) - told.constants
+        number = _number(told, place)
         if number < 0:
             raise Refused(Reason.BAD_PROOF, what="value of the cut", seen=place, wanted="a result")
         run = trace.first

@@ -23,8 +23,9 @@ from vm.manifest import Ratio
 from vm.noise import IN_SIGMA_MAX, Noise
 from vm.place import EndPlace, InputPlace, NoisePlace, Place, ResultPlace, TrapPlace
 from vm.referee.blaming import conditioned, outputs_differ, worst
-from vm.referee.defence import Blame, decode_beyond, decode_defence, judge_beyond, judge_defence
+from vm.referee.defence import Blame, Defence, decode_beyond, decode_defence, judge_beyond, judge_defence
 from vm.referee.deviation import ConditionProof, DeviationProof
+from vm.referee.membership import AbsentProof
 from vm.referee.runs import Runs
 from vm.referee.showing import Content, defence, rows_tree
 from vm.referee.source import FrameProof, SourceProof
@@ -153,6 +154,26 @@ def test_an_operation_before_the_cut_is_absent_and_no_other_is() -> None:
     assert not judge_defence(liar, exhibit.absent(2), at(2), grounds(JOB, cut_of(CUT)))
     with pytest.raises(Refused):  # without a whole program there is no part of it that is absent
         judge_defence(liar, exhibit.absent(2), at(2), grounds(JOB))
+
+
+def test_a_tail_that_ends_before_its_program_is_wrong_where_it_ends() -> None:
+    """V132, V133."""
+    cut = cut_of(CUT)
+    for number in (0, 1, 3):  # absent, of the cut, of the tail
+        exhibit = TAIL.exhibit(range(7), perturbed=False)
+        exhibit.say(TAIL.digests(perturbed=False)[: number + 1])
+        run = Run(count=number + 1, root=exhibit.tree.root)
+        liar = msgspec.structs.replace(TAIL.trace, first=run)
+        honest = defence(TAIL, at(number), inputs_of(JOB), cut)
+        proof: Defence
+        match honest:
+            case AbsentProof():
+                proof = exhibit.absent(number)
+            case SourceProof():
+                proof = msgspec.structs.replace(honest, run_proof=exhibit.tree.prove_set([number]))
+            case _:
+                proof = exhibit.accuse(number, 0)
+        assert not judge_defence(liar, proof, at(number), grounds(JOB, cut))
 
 
 @pytest.mark.parametrize("by", [1e-6, 1e-4, 1e-2, 1.0, float("inf"), float("nan")])
