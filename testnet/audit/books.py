@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from testnet.audit import jobs, orders, parts, workers
+from testnet.audit import disputes, jobs, orders, parts, workers
 from testnet.audit.holdings import Holdings, Worker
 from testnet.audit.rules import (
     BATCHES,
@@ -152,27 +152,30 @@ class Books:
         self._gas += 0 if kept else gas
         self.transactions += 1
         name = tagged(b"assay/tx-id", encoded)
-        reason = self._carry_out(sender, name, payload)
+        reason = self._carry_out(sender, name, payload, gas * self._floor)
         self.failed += reason > 0
         self._receipts.append(msgspec.msgpack.encode([name, reason, burned + tip]))
         return burned, tip
 
     def _is_kept(self, sender: bytes, payload: list[Any]) -> bool:
-        return Kind(payload[0]) in parts.STATES and parts.is_kept(self.holdings, sender, payload)
+        kind = Kind(payload[0])
+        if kind in parts.STATES:
+            return parts.is_kept(self.holdings, sender, payload)
+        return kind in disputes.KINDS and disputes.is_kept(self.holdings, sender, payload)
 
-    def _carry_out(self, sender: bytes, name: bytes, payload: list[Any]) -> int:
+    def _carry_out(self, sender: bytes, name: bytes, payload: list[Any], carriage: int) -> int:
         """Carry a payload out, and return the reason for which it fails, or 0."""
         kind, before = Kind(payload[0]), None
         if kind in BATCHES:  # all of it or nothing: of others nothing is changed before all is checked
             before = copy.deepcopy(self.holdings)
         try:
-            self._dispatch(kind, sender, name, payload)
+            self._dispatch(kind, sender, name, payload, carriage)
         except RefusedError as refused:
             self.holdings = before or self.holdings
             return int(refused.why)
         return 0
 
-    def _dispatch(self, kind: Kind, sender: bytes, name: bytes, payload: list[Any]) -> None:
+    def _dispatch(self, kind: Kind, sender: bytes, name: bytes, payload: list[Any], carriage: int) -> None:
         holdings = self.holdings
         if kind is Kind.TRANSFER:
             must(payload[2], Why.ZERO_AMOUNT)
@@ -184,6 +187,8 @@ class Books:
             orders.carry_out(holdings, sender, name, payload)
         elif kind in parts.STATES:
             parts.carry_out(holdings, sender, payload)
+        elif kind in disputes.KINDS:
+            disputes.carry_out(holdings, sender, payload, carriage)
         else:
             raise BeyondError(f"a transaction of kind {kind.name} at height {holdings.height}")
 
@@ -191,11 +196,15 @@ class Books:
         """Draw, let what is due move, and pay what was unbonded (L42, L43, L53)."""
         holdings = self.holdings
         jobs.draw_pending(holdings)
+        disputes.draw_pending(holdings)
         jobs.pick_pending(holdings)
         redraws = 0
         due = sorted((live_ms, name) for name, live_ms in holdings.deadlines.items())[:SWEEP_MAX]
         for live_ms, name in due:
             if live_ms > holdings.live_ms or holdings.deadlines.get(name) != live_ms:
+                continue
+            if name in holdings.disputes:
+                disputes.lapse(holdings, holdings.disputes[name])
                 continue
             job = holdings.jobs[name]
             if jobs.can_redraw(job):

@@ -3,9 +3,12 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from testnet.audit.rules import RefusedError, Why
+
+if TYPE_CHECKING:
+    from testnet.audit.trials import Dispute
 
 NATIVE, EXACT = 1, 2
 ACCEPT, REJECT = 1, 2
@@ -245,6 +248,7 @@ class Holdings:
     """Live time of a provider's last canary."""
     jackpots: Counter[int] = field(default_factory=Counter)
     """What each epoch has paid."""
+    disputes: dict[bytes, "Dispute"] = field(default_factory=dict)
     unbonding: Counter[tuple[int, bytes]] = field(default_factory=Counter)
     deadlines: dict[bytes, int] = field(default_factory=dict)
     """Live time at which something moves by itself, by id."""
@@ -264,6 +268,7 @@ class Holdings:
             + sum(each.bond for each in self.workers.values())
             + sum(self.unbonding.values())
             + sum(each.escrow for each in self.jobs.values())
+            + sum(each.escrow for each in self.disputes.values())
             + self.staked
             + self.burned
             + self.protocol

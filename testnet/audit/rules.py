@@ -2,7 +2,8 @@
 
 Whoever changes a rule of the ledger changes these files too, or the recount says so. Here: hashes, headers, addresses,
 gas, the base fee, and the numbers of refusals. Money is in money.py, the draw in draw.py, jobs in jobs.py and parts.py,
-what is ordered in orders.py, workers in workers.py, disputes in disputes.py; books.py keeps all of it, block by block.
+what is ordered in orders.py, workers in workers.py; disputes in disputes.py, duels.py, trials.py and rulings.py.
+books.py keeps all of it, block by block.
 """
 
 import enum

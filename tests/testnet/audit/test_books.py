@@ -11,7 +11,7 @@ from tests.testnet.audit.walked import AuditedWalk, a_genesis_that_fines_nobody,
 @cache
 def a_walk(seed: int) -> AuditedWalk:
     walk = AuditedWalk(seed, a_genesis_that_fines_nobody())
-    walk.go(150)
+    walk.go(250)
     return walk
 
 
@@ -19,6 +19,7 @@ def a_walk(seed: int) -> AuditedWalk:
 def test_the_books_agree_with_the_ledger_after_every_block_of_a_walk(seed: int) -> None:
     walk = a_walk(seed)
     assert len(walk.outcomes) > 3
+    assert walk.stages
     assert sum(walk.refused.values()) > 10
 
 
@@ -35,7 +36,9 @@ def differs(walk: AuditedWalk, **changed: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", ["verifier_fee", "owner_share_bps", "no_show_bps", "no_reveal_bps", "base_fee_min"])
+@pytest.mark.parametrize(
+    "name", ["verifier_fee", "owner_share_bps", "no_show_bps", "no_reveal_bps", "dispute_carriage"]
+)
 def test_books_with_another_rule_of_money_do_not_agree(name: str) -> None:
     walk = a_walk(1)
     assert differs(walk, **{name: getattr(walk.genesis.parameters, name) + 1})

@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 
 from ledger.genesis import Genesis
-from ledger.market.dispute.payloads import DisputePayload
 from ledger.market.withheld.payloads import WithheldPayload
 from ledger.state import change
 from ledger.transaction import LoweringPublish, ModelPublish, StakePayload
@@ -15,7 +14,7 @@ from testnet.audit.rules import NEVER_ABSENT
 from tests.ledger.walk.moves import Move
 from tests.ledger.walk.walk import Walk, a_genesis_of_walkers
 
-BEYOND = (ModelPublish | LoweringPublish, StakePayload, WithheldPayload, DisputePayload)
+BEYOND = (ModelPublish | LoweringPublish, StakePayload, WithheldPayload)
 """What a walk of random people sends that the books have no rules for, or not all."""
 
 
