@@ -173,8 +173,8 @@ class Job:
     commit_height: int = 0
     cut: Content | None = None
     outputs: Content | None = None
-    shown_whole: bool = False
-    """The provider's cut stands on the chain whole."""
+    shown_whole: bytes | None = None
+    """The provider's cut, where it stands on the chain whole."""
     picked: bool = False
     opened: bool = False
     redrawn: bool = False

@@ -27,7 +27,8 @@ class Ending(NamedTuple):
 
 def provider_lock(job: Job, price: int, fee: int) -> int:
     """Return what a provider locks (J11)."""
-    return job.bond_multiple * (price + job.at_risk) + job.k * fee
+    run = fee * (1 + -(-job.run_ms // 4_000))  # X56
+    return max(job.bond_multiple * (price + job.at_risk), 20 * run) + job.k * fee
 
 
 def verifier_lock(holdings: Holdings) -> int:

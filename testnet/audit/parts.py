@@ -1,12 +1,17 @@
-"""What the parties of a job send: commitments, reveals, leaves that were picked (J20 to J25, J70 to J76)."""
+"""What the parties of a job send: commitments, reveals, leaves that were picked (J20 to J25, J70 to J76).
+
+How far values differ, and which bytes are a bundle, is of the machine's own rules, which `vm` has.
+"""
 
 from typing import Any
 
-import msgspec
-
+from primitives.reasons import Refused
 from testnet.audit import jobs
 from testnet.audit.holdings import ACCEPT, EXACT, REJECT, At, Content, Holdings, Job, Meaning, Part
 from testnet.audit.rules import Kind, RefusedError, Why, content_of, must, tagged
+from vm.compare import compare_bundles
+from vm.manifest import Ratio
+from vm.tensor import Bundle, decode_small_bundle
 
 SEAL_BYTES = 48
 STATES = {
@@ -80,7 +85,7 @@ def _provider_reveal(holdings: Holdings, job: Job, payload: list[Any]) -> None:
     shown = _opened(holdings, job, job.provider, job.commitment, (cut, outputs, salt))
     _check_seal(holdings.meaning(job), shown[1], sealed, owed=True)
     job.cut, job.outputs = shown
-    job.shown_whole = isinstance(cut, bytes)
+    job.shown_whole = cut if isinstance(cut, bytes) else None
     jobs.move(holdings, job, At.CHECKING if job.verifiers else At.UNVERIFIED)
 
 
@@ -89,13 +94,20 @@ def _verifier_reveal(holdings: Holdings, job: Job, mine: Part, payload: list[Any
     shown = _opened(holdings, job, mine.worker, mine.commitment, (cut, outputs, salt))
     if job.class_ == EXACT or shown[0] == job.cut:  # J24
         must(verdict == (ACCEPT if shown == (job.cut, job.outputs) else REJECT), Why.VERDICT_CONTRADICTS)
-    elif job.shown_whole:
-        holdings.presumed = True  # how far the cuts differ: these books compare no floats
+    elif job.shown_whole is not None and not _agree(holdings.meaning(job), cut, job.shown_whole):
+        must(verdict == REJECT, Why.VERDICT_CONTRADICTS)
     assert job.outputs is not None
     _check_seal(holdings.meaning(job), job.outputs, sealed, owed=verdict == ACCEPT)
     mine.cut, mine.outputs, mine.verdict = *shown, verdict
     if all(each.commitment is None or each.verdict is not None for each in job.verifiers):
         jobs.after_reveals(holdings, job)
+
+
+def _agree(meaning: Meaning, own: bytes, other: bytes) -> bool:
+    """Tell whether two cuts differ by no more than the lowering's tolerance (V20)."""
+    numerator, denominator = meaning.raw[8]
+    tolerance = Ratio(numerator=numerator, denominator=denominator)
+    return compare_bundles(_bundle(own), _bundle(other), tolerance).within
 
 
 def _opened(
@@ -116,14 +128,17 @@ def _opened(
 def _check_form(shown: Any, wanted: list[Any], *, whole: bool) -> None:  # noqa: ANN401  # whatever a record holds
     """Check that a bundle is shown whole, or not, with the names, types and shapes of the lowering (J22, J70)."""
     must(isinstance(shown, bytes) is whole, Why.WRONG_SHAPE)
-    if not whole:
-        return
+    if whole:
+        seen = [[each.name, [each.tensor.dtype, each.tensor.shape]] for each in _bundle(shown).tensors]
+        must(seen == wanted, Why.WRONG_SHAPE)
+
+
+def _bundle(raw: bytes) -> Bundle:
+    """Return the tensors of a bundle in normal form."""
     try:
-        (tensors,) = msgspec.msgpack.decode(shown)
-        seen = [[name, [dtype, shape]] for name, (dtype, shape, _) in tensors]
-    except (msgspec.DecodeError, ValueError, TypeError):
-        raise RefusedError(Why.MALFORMED) from None
-    must(seen == wanted, Why.WRONG_SHAPE)
+        return decode_small_bundle(raw)
+    except Refused as refused:
+        raise RefusedError(Why(refused.reason)) from None
 
 
 def _check_seal(meaning: Meaning, outputs: Content, sealed: Any, *, owed: bool) -> None:  # noqa: ANN401

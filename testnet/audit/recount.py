@@ -2,7 +2,7 @@
 
 The first node gives the raw blocks. Every node's balances must be those of the books, in which no grain is ever made or
 lost. Status 0: they are; 1: they are not; 3: the chain holds what this program has no rules for. Of the product it uses
-nothing but the way in which addresses are written.
+the way in which addresses are written, and the referee.
 """
 
 import json
@@ -70,6 +70,17 @@ def _differences(books: Books, prefix: str, nodes: list[Node]) -> list[str]:
     return found
 
 
+def told(books: Books) -> str:
+    """Return where all money is, in a line."""
+    held, holdings = sum(books.balances.values()), books.holdings
+    bonds = sum(each.bond for each in holdings.workers.values())
+    return (
+        f"{books.supply} grains: {held} in {len(books.balances)} accounts, {bonds} in bonds of workers, "
+        f"{holdings.staked} staked, {holdings.protocol} in the protocol's pot, {holdings.burned} burned; "
+        f"recounted from {books.height} blocks with {books.transactions} transactions and {len(holdings.jobs)} jobs"
+    )
+
+
 def main(arguments: list[str]) -> int:
     """Recount, and return the exit status."""
     path, *urls = arguments
@@ -83,12 +94,7 @@ def main(arguments: list[str]) -> int:
     except BeyondError as beyond:
         sys.stdout.write(f"not recounted: {beyond}\n")
         return BEYOND
-    held = sum(books.balances.values())
-    sys.stdout.write(
-        f"{books.supply} grains: {held} in {len(books.balances)} accounts, {books.holdings.staked} staked, "
-        f"{books.holdings.burned} burned; recounted from {books.height} blocks with {books.transactions} transactions, "
-        f"and {len(urls)} nodes say the same\n"
-    )
+    sys.stdout.write(f"{told(books)}, and {len(urls)} nodes say the same\n")
     return 0
 
 

@@ -161,6 +161,7 @@ class Why(enum.IntEnum):
     """The numbers in receipts of what failed (docs/reference/reasons.md)."""
 
     MALFORMED = 101
+    TOO_LARGE = 102
     BAD_PROOF = 106
     INSUFFICIENT_BALANCE = 206
     ZERO_AMOUNT = 207

@@ -5,11 +5,14 @@ the product on real processes. At the end each validator is asked about each job
 """
 
 import argparse
+import json
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from testnet.audit.recount import Node, recount, told
+from testnet.audit.rules import BeyondError, WrongError
 from testnet.fair.judge import disagreements, faults, table, times
 from testnet.fair.plan import manifest, plan
 from testnet.fair.play import Players
@@ -50,6 +53,7 @@ def _hold(directory: Path, jobs: int, clients: int, seed: int) -> int:
         seconds = time.monotonic() - began
         wrong = [fault for each in placed for fault in faults(each, stage.name_of)]
         wrong += disagreements(placed, stage)
+        wrong += _recounted(stage)
         for line in [*table(placed, stage.name_of), *times(placed)]:
             _say(line)
         _say(f"{len(placed)} jobs in {seconds:.0f} s, {len(placed) * 60 / seconds:.0f} a minute, windows included")
@@ -59,6 +63,18 @@ def _hold(directory: Path, jobs: int, clients: int, seed: int) -> int:
         return EXIT_WRONG if wrong else 0
     finally:
         stage.stop()
+
+
+def _recounted(stage: Stage) -> list[str]:
+    """Have every balance recounted from blocks alone, and return what is wrong about it."""
+    genesis = json.loads((stage.directory / "genesis.json").read_bytes())
+    nodes = [Node(node.rpc) for node in stage.nodes.values()]
+    try:
+        books = recount(genesis, nodes)
+    except (WrongError, BeyondError) as fault:
+        return [f"recount: {type(fault).__name__}: {fault}"]
+    _say(f"{told(books)}, and {len(nodes)} nodes say the same")
+    return []
 
 
 if __name__ == "__main__":
