@@ -14,6 +14,9 @@ from primitives.content import ContentId
 from primitives.reasons import Reason, Refused
 from vm.lowering import Lowering
 
+SEALED_IS_OWED = (JobState.SETTLED, JobState.UNVERIFIED, JobState.DISPUTED)
+"""In which the client may ask for its result: a dispute, which anybody may open, takes that from nobody (H5)."""
+
 
 def owed(state: State, job_id: bytes, stage: Stage, holder: bytes, filer: bytes) -> ContentId:
     """Return what `holder` owes `filer` at a stage of a job. Raises Refused JOB_UNKNOWN, NOTHING_OWED (H6, H10)."""
@@ -74,11 +77,13 @@ def _cut(job: Job, disputes: list[Dispute], holder: bytes, filer: bytes) -> Cont
 
 def _output(job: Job, disputes: list[Dispute], holder: bytes, filer: bytes) -> ContentId | None:
     """Return the output that a party owes: sealed to the client (H5), in the open to who judges it (H8)."""
-    if job.client == filer and job.state in (JobState.SETTLED, JobState.UNVERIFIED):
-        mine = _part(job, holder)
-        return job.sealed if job.provider == holder else None if mine is None else mine.sealed
     shown = revealed_of(job, holder)
-    return shown[1] if shown is not None and any(_judges(each, filer) for each in disputes) else None
+    if shown is not None and any(_judges(each, filer) for each in disputes):
+        return shown[1]
+    if job.client != filer or job.state not in SEALED_IS_OWED:
+        return None
+    mine = _part(job, holder)
+    return job.sealed if job.provider == holder else None if mine is None else mine.sealed
 
 
 def _meant(state: State, job: Job) -> Lowering:

@@ -137,3 +137,20 @@ def test_a_verifier_that_withholds_from_its_judges_loses_its_bond(world: World) 
     assert worker.bond == kit.WORKER_BOND - verifier.locked
     assert moment.state.job(job_id).state is JobState.DISPUTED  # type: ignore[union-attr]  # it exists
     assert kit.supply_of(moment.state) == moment.state.totals().supply
+
+
+def test_a_dispute_takes_from_no_client_what_it_may_ask_for(world: World) -> None:
+    """H5: anybody may open one, and behind it the bonds are free."""
+    job_id, _ = a_disputed_job(world)
+    moment = a_moment(world)
+    put_job(moment, job_id, sealed=LARGE_ID)
+    before = moment.state.account(kit.address("client")).balance
+    filing.file(moment, kit.address("client"), a_filing(job_id, Stage.OUTPUT))
+    found = filing_of(moment.state, job_id, Stage.OUTPUT, "client")
+    assert found.due_live_ms is not None
+    dispute = dispute_of(moment.state, job_id)
+    assert dispute.due_live_ms is not None
+    assert dispute.due_live_ms > found.due_live_ms  # H15: the job does not end before
+    filing.lapse(moment, filing_id(job=job_id, stage=Stage.OUTPUT, holder=found.holder, filer=found.filer))
+    assert moment.state.account(kit.address("client")).balance == before + PRICE + 3 * V
+    assert kit.supply_of(moment.state) == moment.state.totals().supply
