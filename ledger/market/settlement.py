@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from ledger.market.verdicts import verdict_of
+from ledger.market.verdicts import agreed_to_reject, verdict_of
 from ledger.market.withheld.money import withheld_payouts
 from ledger.parameters import Parameters
 from ledger.records import Job, Outcome, Payout, PayoutKind, Penalty, Verifier
 from ledger.transaction import Decision
 from primitives.units import BASIS, mul_div_floor
-
-AGREED_REJECTS = 2
-"""Rejects that nobody contradicts, and that cost those who give them nothing though none opens a claim (J56)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +58,7 @@ def ending(job: Job, outcome: Outcome, parameters: Parameters, *, owner: bytes) 
             return _refunded(job, penalties=lost_by_silence(job.verifiers, parameters), paid=[])  # J43
         case Outcome.REJECTED | Outcome.TOO_FEW_REVEALS:
             accepted, silent = _parted(job)
-            if _agreed_to_reject(job):
+            if agreed_to_reject(job):
                 silent = [each for each in silent if verdict_of(job, each) is None]
             return _refunded(job, penalties=lost_by_silence(silent, parameters), paid=accepted)  # J43
         case Outcome.CANARY:
@@ -129,12 +126,6 @@ def _parted(job: Job) -> tuple[list[Verifier], list[Verifier]]:
     """Return the verifiers who accept, and the silent; a reject that came to no claim counts as silence (J56)."""
     accepted = [each for each in job.verifiers if verdict_of(job, each) is Decision.ACCEPT]
     return accepted, [each for each in job.verifiers if each not in accepted]
-
-
-def _agreed_to_reject(job: Job) -> bool:
-    """Tell whether two or more reject and nobody accepts: what can't be run leaves nothing to claim (J56)."""
-    verdicts = [verdict_of(job, each) for each in job.verifiers]
-    return Decision.ACCEPT not in verdicts and verdicts.count(Decision.REJECT) >= AGREED_REJECTS
 
 
 def _provider_silent(job: Job, parameters: Parameters) -> Ending:

@@ -4,6 +4,9 @@ from ledger.parameters import accepts_needed
 from ledger.records import Job, Verifier
 from ledger.transaction import Decision
 
+AGREED_REJECTS = 2
+"""Rejects that nobody contradicts, and that cost those who give them nothing though none opens a claim (J56)."""
+
 
 def verdict_of(job: Job, verifier: Verifier) -> Decision | None:
     """Return the verdict of a verifier; None where it gave none, or did not open what was picked of large values."""
@@ -18,3 +21,9 @@ def enough_accept(job: Job) -> bool:
 def any_rejects(job: Job) -> bool:
     """Tell whether a verdict is reject."""
     return any(verdict_of(job, each) is Decision.REJECT for each in job.verifiers)
+
+
+def agreed_to_reject(job: Job) -> bool:
+    """Tell whether two or more reject and nobody accepts: what can't be run leaves nothing to claim (J56)."""
+    verdicts = [verdict_of(job, each) for each in job.verifiers]
+    return Decision.ACCEPT not in verdicts and verdicts.count(Decision.REJECT) >= AGREED_REJECTS

@@ -7,7 +7,7 @@ from ledger.market.dispute.parties import can_be_judged
 from ledger.market.dispute.payloads import SubjectKind
 from ledger.market.dispute.records import Dispute, DisputeOutcome, Role
 from ledger.market.dispute.rivals import beaten, claimants_of, standing
-from ledger.market.verdicts import enough_accept, verdict_of
+from ledger.market.verdicts import agreed_to_reject, enough_accept, verdict_of
 from ledger.records import Job, Outcome, Verifier
 from ledger.transaction import Decision
 from vm.noise import HONEST_SIGMA, PAID_SIGMA, SLASHED_SIGMA, THOUSANDTHS
@@ -84,7 +84,7 @@ def ruling_of(job: Job, disputes: list[Dispute]) -> Ruling:
     outcome = _outcome(job, basis, faults.get(job.provider), doubted=doubted, paid_before=paid_before)
     if job.canary_opened and outcome in (Outcome.CONVICTED, Outcome.GREY):
         outcome, faults[job.provider] = Outcome.CANARY, Fault.CANARY  # J95
-    return Ruling(outcome=outcome, faults=faults if paid_before else _silent(job, faults))
+    return Ruling(outcome=outcome, faults=faults if paid_before else _silent(job, faults, claimed=bool(basis)))
 
 
 def _fault_of_values(job: Job, disputes: list[Dispute], party: bytes) -> tuple[Fault | None, bool]:
@@ -140,10 +140,14 @@ def _add_false_verdicts(job: Job, basis: list[Dispute], faults: dict[bytes, Faul
             faults[each.worker] = Fault.FALSE_REJECT
 
 
-def _silent(job: Job, faults: dict[bytes, Fault]) -> dict[bytes, Fault]:
-    """Return the faults with the verifiers who gave no verdict."""
-    silent = [each.worker for each in job.verifiers if verdict_of(job, each) is None and each.worker not in faults]
-    return {**faults, **dict.fromkeys(silent, Fault.SILENT)}
+def _silent(job: Job, faults: dict[bytes, Fault], *, claimed: bool = True) -> dict[bytes, Fault]:
+    """Return the faults with the verifiers who gave no verdict.
+
+    Where no dispute is about the provider, who rejected has let nothing be `claimed` of it (X54).
+    """
+    owing = [] if claimed or agreed_to_reject(job) else _rejecters(job)
+    silent = [each.worker for each in job.verifiers if verdict_of(job, each) is None or each.worker in owing]
+    return {**faults, **{each: Fault.SILENT for each in silent if each not in faults}}
 
 
 def _outcome(job: Job, basis: list[Dispute], provider: Fault | None, *, doubted: bool, paid_before: bool) -> Outcome:
@@ -156,6 +160,8 @@ def _outcome(job: Job, basis: list[Dispute], provider: Fault | None, *, doubted:
         return Outcome.CLEARED
     if doubted or any(each.outcome is DisputeOutcome.NONE_STANDS for each in basis):
         return Outcome.UNDECIDED
+    if any(each.worker == job.provider for each in job.penalties):
+        return Outcome.UNDECIDED  # H31: it has withheld what it owed
     # A reject that nothing has refuted stands against payment, unless the others are enough.
     refuted = all(any(confirmed_against(dispute, who) for dispute in basis) for who in _rejecters(job))
     return Outcome.CLEARED if refuted or enough_accept(job) else Outcome.UNDECIDED

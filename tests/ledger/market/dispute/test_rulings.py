@@ -9,7 +9,7 @@ from ledger.market.dispute.payloads import WHOLE, tail_of
 from ledger.market.dispute.records import CHALLENGERS_MAX, CLAIMS_MAX, DisputeOutcome
 from ledger.market.dispute.verdicts import Fault
 from ledger.market.settlement import verifier_lock
-from ledger.records import Outcome, PayoutKind
+from ledger.records import Outcome, Payout, PayoutKind, Penalty
 from ledger.state import change
 from ledger.transaction import Decision
 from primitives.units import KARAT
@@ -46,6 +46,31 @@ def test_beyond_64_sigma_is_slashed_within_16_is_paid_and_between_forfeits_x51_x
     outcome, found = nets(job, Case(thousandths=HONEST))
     assert outcome is Outcome.CLEARED
     assert found[PROVIDER] == KARAT * 93 // 100
+
+
+def test_who_rejects_and_lets_nothing_about_the_provider_be_found_counts_as_silent_x46() -> None:
+    """J56: else a dispute about a tail of one's own would spare who rejects what it owes."""
+    job = a_job(YES, YES, NO)
+    own_tail = Case(subject=tail_of(VERIFIERS[2]), challengers={}, parties={VERIFIERS[2]: RIGHT})
+    outcome, found = nets(job, own_tail)
+    assert (outcome, found[VERIFIERS[2]]) == (Outcome.CLEARED, -SILENCE - run_fee(job) * 3)
+    assert ruled(job, own_tail, Case())[0].faults == {VERIFIERS[2]: Fault.FALSE_REJECT}
+    agreed = a_job(NO, NO, None)  # what can't be run leaves nothing to claim
+    assert ruled(agreed, own_tail)[0].faults == {VERIFIERS[2]: Fault.SILENT}
+
+
+def test_a_provider_that_withheld_in_a_dispute_is_not_paid_x46() -> None:
+    """H31: its bond is burned, and the client gets everything back."""
+    whole = a_job(YES, YES, NO)
+    withheld = change(
+        whole,
+        provider_locked=0,
+        penalties=[Penalty(worker=PROVIDER, amount=whole.provider_locked)],
+        payouts=[Payout(kind=PayoutKind.BURNED, to=None, amount=whole.provider_locked)],
+    )
+    outcome, found = nets(withheld, Case())
+    assert (outcome, found[CLIENT], found[PROVIDER]) == (Outcome.UNDECIDED, 0, -whole.provider_locked)
+    assert all(not found.get(each) for each in VERIFIERS[:2])
 
 
 def test_a_convict_loses_all_that_the_job_holds_and_the_client_gets_all_back_x48_x57() -> None:
