@@ -66,6 +66,8 @@ def defend(moment: Moment, sender: bytes, payload: DisputeDefend, *, carriage: i
     moment.events.append(DisputeHeard(dispute=payload.dispute, job=dispute.job, root=payload.root, right=right))
     after = duel.heard(fought, at, claimant=claimant, right=right)
     _acted(moment, payload.dispute, _paid(dispute, sender, carriage if right else 0), after)
+    if right is None:
+        _make_up(moment, payload.dispute)
 
 
 def _judged(moment: Moment, payload: DisputeDefend, dispute: Dispute, fought: Duel, at: int, asked: Place) -> bool:
@@ -157,3 +159,16 @@ def prove(moment: Moment, sender: bytes, payload: DisputeBeyond, *, carriage: in
     lifecycle.expect(dispute, DisputeEvent.BEYOND)
     after, is_new = judgement.prove(moment, sender, payload, dispute)
     lifecycle.advance(moment, payload.dispute, _paid(after, sender, carriage if is_new else 0), DisputeEvent.BEYOND)
+    if not is_new:
+        _make_up(moment, payload.dispute)
+
+
+def _make_up(moment: Moment, dispute_id: bytes) -> None:
+    """Give back to a dispute the block in which the referee has heard nothing new of it (X37).
+
+    Else who means harm could have so much heard that nobody else's turn comes in time.
+    """
+    dispute = find_dispute(moment.state, dispute_id)
+    assert dispute is not None
+    if dispute.due_live_ms is not None:
+        lifecycle.postpone(moment, dispute_id, dispute, moment.parameters.live_step_ms_max)

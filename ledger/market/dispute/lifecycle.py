@@ -129,6 +129,15 @@ def advance(
     return _enter(moment, dispute_id, change(after, due_live_ms=None))
 
 
+def postpone(moment: Moment, dispute_id: bytes, dispute: Dispute, by_ms: int) -> None:
+    """Move the deadline of the stage, or of the step of a duel, that a dispute is in; in live time."""
+    assert dispute.due_live_ms is not None
+    due = dispute.due_live_ms + by_ms
+    moment.state.put(deadline_key(dispute.due_live_ms, dispute_id), None)
+    moment.state.put(deadline_key(due, dispute_id), Due(kind=DueKind.DISPUTE))
+    moment.state.put(dispute_key(dispute_id), change(dispute, due_live_ms=due))
+
+
 def _enter(moment: Moment, dispute_id: bytes, dispute: Dispute) -> Dispute:
     """Write the dispute with the deadline of its stage."""
     job = moment.state.job(dispute.job)
