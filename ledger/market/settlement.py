@@ -10,6 +10,11 @@ from ledger.records import Job, Outcome, Payout, PayoutKind, Penalty, Verifier
 from ledger.transaction import Decision
 from primitives.units import BASIS, mul_div_floor
 
+RUN_MS_PER_FEE = 4_000
+"""A run may take four times its canonical gas (J7): so much for each second of it."""
+RUNS_LOCKED_MIN = 20
+"""Fees of canonical runs that a provider's bond holds at least: four are those of a dispute, the rest its carriage."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
@@ -24,9 +29,15 @@ def escrow_of(parameters: Parameters, k: int, max_price: int) -> int:
     return max_price + k * parameters.verifier_fee
 
 
+def run_fee(job: Job) -> int:
+    """Return what a canonical run earns: a verifier's fee, and another for each second it takes, rounded up (X56)."""
+    return job.verifier_fee * (1 + -(-job.run_ms // RUN_MS_PER_FEE))
+
+
 def provider_lock(job: Job, price: int) -> int:
-    """Return what a provider locks of its bond (J11)."""
-    return job.bond_multiple * (price + job.at_risk) + job.k * job.verifier_fee
+    """Return what a provider locks of its bond: enough to pay those who convict it, however cheap the job (J11)."""
+    stake = max(job.bond_multiple * (price + job.at_risk), RUNS_LOCKED_MIN * run_fee(job))
+    return stake + job.k * job.verifier_fee
 
 
 def verifier_lock(parameters: Parameters) -> int:

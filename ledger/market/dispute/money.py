@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ledger.market.dispute.records import Claimant, Dispute, DisputeOutcome, Role
 from ledger.market.dispute.rivals import beaten, standing
 from ledger.market.dispute.verdicts import Fault, Ruling, worked
+from ledger.market.settlement import run_fee
 from ledger.market.withheld.money import spent
 from ledger.parameters import Parameters
 from ledger.records import Job, Outcome, Payout, PayoutKind, Penalty
@@ -38,11 +39,6 @@ class Sums:
     penalties: list[Penalty]
     """Of the job's parties."""
     shares: list[Share]
-
-
-def run_fee(job: Job) -> int:
-    """Return what a canonical run earns: a verifier's fee, and another for each second it takes, rounded up (X56)."""
-    return job.verifier_fee * (1 + -(-job.run_ms // RUN_MS_PER_FEE))
 
 
 def claim_bond(parameters: Parameters, job: Job) -> int:

@@ -199,6 +199,7 @@ def a_job_played(
     at_risk: int = 0,
     canary: bytes = bytes(32),
     content: Content = CONTENT,
+    price: int = PRICE,
 ) -> bytes:
     """Return a job of which all parties have revealed; verifiers hold the right values unless they are given others."""
     wanted = change(
@@ -210,7 +211,7 @@ def a_job_played(
     )
     job_id = world.must("client", wanted)
     mine = packed(provider, PROVIDER, class_)
-    world.must(PROVIDER, JobAccept(job=job_id, price=PRICE))
+    world.must(PROVIDER, JobAccept(job=job_id, price=price))
     world.must(PROVIDER, JobCommit(job=job_id, commitment=mine.commitment(world.charter, job_id, PROVIDER)))
     world.until(lambda _: world.job(job_id).state is not JobState.COMMITTED)
     drawn = drawn_of(world, job_id)

@@ -1,13 +1,14 @@
 """Disputes to their end on the chain: who is found right, and that every grain and every lock is accounted for."""
 
-from ledger.market.dispute.money import claim_bond, run_fee
+from ledger.market.dispute.money import claim_bond
 from ledger.market.dispute.payloads import tail_of
 from ledger.market.dispute.records import Dispute, DisputeOutcome, Fall, OpenedTrace
 from ledger.market.dispute.rows import DISPUTE_TRACE, dispute_draws
-from ledger.market.settlement import verifier_lock
+from ledger.market.settlement import run_fee, verifier_lock
 from ledger.parameters import Parameters, Tier
 from ledger.records import Job, JobState, Outcome
 from ledger.transaction import Decision, open_transaction
+from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
 from testnet.kit.ledger_builders import World
 from tests.ledger.market.dispute import played
@@ -85,6 +86,22 @@ def test_a_lying_provider_is_convicted_after_a_reject() -> None:
     assert all(money.gained(name) > FEE for name in (*drawn, rejecters[0]))
     assert [money.gained(name) for name in rejecters[1:]] == [FEE, FEE]
     assert world.state.track(kit.address(PROVIDER)).convicted == 1
+
+
+def test_nobody_who_convicts_the_liar_of_a_cheap_job_is_out_of_pocket() -> None:
+    """J11: the provider has locked what that costs, though the price would not cover it."""
+    world = played.a_world()
+    people = ["client", *(f"worker {at}" for at in range(1, 12))]
+    before = {name: world.balance(name) for name in people}
+    job_id = played.a_job_played(world, FALSE, REJECTS, price=KARAT // 1_000)
+    court, rejecters = Court(world, job_id), played.drawn_of(world, job_id)
+    court.claim(rejecters[0], played.truth())
+    drawn = court.all_drawn_claim(played.truth())
+    court.open_all()
+    court.prove_deviation(rejecters[0], PROVIDER, FALSE)
+    assert ended(court)[0].outcome is Outcome.CONVICTED
+    right = [*rejecters, *drawn]
+    assert all(world.balance(name) > before[name] for name in right)  # what their transactions cost included
 
 
 def test_a_bystander_convicts_the_liar_of_a_job_that_nobody_verified() -> None:

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.market.dispute.money import claim_bond, run_fee
+from ledger.market.dispute.money import claim_bond
 from ledger.market.dispute.payloads import WHOLE, tail_of
 from ledger.market.dispute.records import CHALLENGERS_MAX, CLAIMS_MAX, DisputeOutcome
 from ledger.market.dispute.verdicts import Fault
-from ledger.market.settlement import verifier_lock
+from ledger.market.settlement import run_fee, verifier_lock
 from ledger.records import Outcome, Payout, PayoutKind, Penalty
 from ledger.state import change
 from ledger.transaction import Decision
