@@ -130,6 +130,13 @@ def move(holdings: Holdings, dispute: Dispute, stage: Stage) -> None:
     holdings.set_due(dispute.id, dispute.due)
 
 
+def postpone(holdings: Holdings, dispute: Dispute, by_ms: int) -> None:
+    """Move the deadline of a dispute's stage."""
+    assert dispute.due is not None
+    dispute.due += by_ms
+    holdings.set_due(dispute.id, dispute.due)
+
+
 def go_on(holdings: Holdings, dispute: Dispute) -> None:
     """Let the next two fight, judge by what stands, or end it (X2)."""
     stands = dispute.standing
@@ -298,7 +305,7 @@ def _act(holdings: Holdings, sender: bytes, payload: list[Any], carriage: int) -
     must(duel is not None and at is not None, Why.DISPUTE_NOT_ASKED)
     assert duel is not None
     assert at is not None
-    mine, before = dispute.claim_of(sender), duel.asks
+    mine, before, right = dispute.claim_of(sender), duel.asks, None
     match Kind(payload[0]):
         case Kind.DISPUTE_TELL:
             duel.tell(at, payload[3], None if payload[4] is None else _record(TensorType, payload[4]))
@@ -316,6 +323,8 @@ def _act(holdings: Holdings, sender: bytes, payload: list[Any], carriage: int) -
         go_on(holdings, dispute)
     elif duel.asks != before:
         move(holdings, dispute, Stage.DUEL)
+    if payload[0] == Kind.DISPUTE_DEFEND and right is None:
+        postpone(holdings, dispute, holdings.tell("live_step_ms_max"))  # X37
 
 
 def _defended(
@@ -379,7 +388,9 @@ def _prove(holdings: Holdings, sender: bytes, payload: list[Any], carriage: int)
     dispute.ill_conditioned = dispute.ill_conditioned or blame.ill_conditioned
     dispute.traps = dispute.traps or traps
     mine = dispute.claim_of(sender)
-    if mine is not None and (found.zone, found.output, dispute.ill_conditioned, dispute.traps) != before:
+    if (found.zone, found.output, dispute.ill_conditioned, dispute.traps) == before:
+        postpone(holdings, dispute, holdings.tell("live_step_ms_max"))  # X37
+    elif mine is not None:
         mine.carriage += carriage
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from testnet.audit.holdings import End, Holdings, Job, Part
 
 BASIS = 10_000
+RUN_MS_PER_FEE, RUNS_LOCKED = 4_000, 20
 BURNED, POT = b"burned", b"pot"
 """Stand for an address."""
 
@@ -25,10 +26,15 @@ class Ending(NamedTuple):
     losses: list[tuple[bytes, int]]
 
 
-def provider_lock(job: Job, price: int, fee: int) -> int:
+def run_fee(holdings: Holdings, job: Job) -> int:
+    """Return what a canonical run earns (X56)."""
+    return holdings.tell("verifier_fee") * (1 - (-job.run_ms // RUN_MS_PER_FEE))
+
+
+def provider_lock(holdings: Holdings, job: Job, price: int) -> int:
     """Return what a provider locks (J11)."""
-    run = fee * (1 + -(-job.run_ms // 4_000))  # X56
-    return max(job.bond_multiple * (price + job.at_risk), 20 * run) + job.k * fee
+    stake = max(job.bond_multiple * (price + job.at_risk), RUNS_LOCKED * run_fee(holdings, job))
+    return stake + job.k * holdings.tell("verifier_fee")
 
 
 def verifier_lock(holdings: Holdings) -> int:

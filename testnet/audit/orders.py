@@ -171,7 +171,7 @@ def _accept(holdings: Holdings, sender: bytes, name: bytes, price: int) -> None:
     must(price <= job.max_price, Why.PRICE_ABOVE_CAP)
     must(worker.providing < worker.capacity, Why.NO_CAPACITY)
     must(worker.runs(job.class_, holdings.model_bytes(job)), Why.NO_CAPACITY)
-    lock = provider_lock(job, price, holdings.tell("verifier_fee"))
+    lock = provider_lock(holdings, job, price)
     must(worker.free >= lock, Why.BOND_TOO_SMALL)
     worker.locked, worker.providing = worker.locked + lock, worker.providing + 1
     job.provider, job.price, job.provider_locked = sender, price, lock

@@ -5,8 +5,8 @@ from enum import IntEnum
 
 from testnet.audit import jobs
 from testnet.audit.holdings import ACCEPT, REJECT, At, End, Holdings, Job, Part
-from testnet.audit.money import BASIS
-from testnet.audit.trials import DRAWN, TAIL, WHOLE, Claim, Dispute, Found, claim_bond, run_fee, shown_by
+from testnet.audit.money import BASIS, run_fee
+from testnet.audit.trials import DRAWN, TAIL, WHOLE, Claim, Dispute, Found, claim_bond, shown_by
 
 HONEST, PAID, SLASHED = 8_000, 16_000, 64_000
 """Thousandths of sigma."""
@@ -62,7 +62,9 @@ def ruling_of(job: Job, disputes: list[Dispute]) -> Ruling:
     if job.canary_opened and outcome in (End.CONVICTED, End.GREY):
         outcome, faults[job.provider] = End.CANARY, Fault.CANARY  # X49, J95
     if not paid_before:
-        faults.update({each: Fault.SILENT for each in silent if each not in faults})
+        claimed = basis or (not job.accepts and len(job.rejects) > 1)  # J56
+        owing = [] if claimed else [each.worker for each in job.rejects]  # X54
+        faults.update({each: Fault.SILENT for each in [*silent, *owing] if each not in faults})
     return Ruling(outcome, faults)
 
 
@@ -108,6 +110,8 @@ def _outcome(job: Job, basis: list[Dispute], provider: Fault | None, *, doubted:
         return End.CLEARED
     if doubted or any(each.outcome is Found.NONE_STANDS for each in basis):
         return End.UNDECIDED
+    if job.provider in job.lost:
+        return End.UNDECIDED  # it has withheld what it owed (H31)
     refuted = all(any(each.weighs_on(party.worker) for each in basis) for party in job.rejects)
     return End.CLEARED if refuted or len(job.accepts) >= job.needed else End.UNDECIDED
 

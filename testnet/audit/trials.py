@@ -5,6 +5,7 @@ from enum import IntEnum
 
 from testnet.audit.duels import Duel
 from testnet.audit.holdings import Content, Holdings, Job
+from testnet.audit.money import run_fee
 from testnet.audit.rules import tagged
 from vm.program import Outline
 from vm.trace import Trace
@@ -12,7 +13,6 @@ from vm.trace import Trace
 WHOLE, TAIL = 1, 2
 CHALLENGER, PARTY, DRAWN = 1, 2, 3
 CHALLENGERS_MAX, WORKERS_DRAWN = 8, 3
-RUN_MS_PER_FEE = 4_000
 
 
 class Stage(IntEnum):
@@ -138,11 +138,6 @@ def shown_by(job: Job, who: bytes) -> tuple[Content, Content] | None:
         return (job.cut, job.outputs) if job.cut and job.outputs else None
     mine = next((each for each in job.verifiers if each.worker == who), None)
     return (mine.cut, mine.outputs) if mine and mine.cut and mine.outputs else None
-
-
-def run_fee(holdings: Holdings, job: Job) -> int:
-    """Return what a canonical run earns (X56)."""
-    return holdings.tell("verifier_fee") * (1 - (-job.run_ms // RUN_MS_PER_FEE))
 
 
 def claim_bond(holdings: Holdings, job: Job) -> int:
