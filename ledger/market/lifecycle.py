@@ -171,6 +171,8 @@ LIFE_CYCLE = tuple(
     )
 )
 FINAL_STATES = (JobState.PAST_CHALLENGE, JobState.VOID)
+CHALLENGEABLE = (S.CONTESTED, S.UNVERIFIED, S.SETTLED)
+"""In which anybody may open the first dispute."""
 SLOT_STATES = (S.ACCEPTED, S.COMMITTED, S.VERIFYING, S.REVEALING, S.CHECKING, S.SAMPLING)
 """In which the parties of a job hold a slot each (J45)."""
 
@@ -268,3 +270,17 @@ def postpone(moment: Moment, job_id: bytes, job: Job, by_ms: int) -> Job:
     written = change(job, due_live_ms=due)
     moment.state.put(job_key(job_id), written)
     return written
+
+
+def challengeable_until(parameters: Parameters, job: Job) -> int:
+    """Return until when, in live time, a job that has come so far may be challenged: no dispute cuts that short."""
+    since = next(each.live_ms for each in job.history if each.state in CHALLENGEABLE)
+    return since + parameters.challenge_ms
+
+
+def hold(moment: Moment, job_id: bytes, job: Job, until_live_ms: int) -> None:
+    """Let a job without open disputes stay DISPUTED until its challenge window is over (X50)."""
+    if job.due_live_ms is not None:
+        moment.state.put(deadline_key(job.due_live_ms, job_id), None)
+    moment.state.put(deadline_key(until_live_ms, job_id), Due(kind=DueKind.JOB))
+    moment.state.put(job_key(job_id), change(job, due_live_ms=until_live_ms))

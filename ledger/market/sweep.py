@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from ledger.limits import REDRAWS_MAX, SWEEP_JOBS_MAX
-from ledger.market.dispute import hearing
+from ledger.market.dispute import hearing, judgement
 from ledger.market.drawing import can_redraw, redraw
 from ledger.market.lifecycle import advance
 from ledger.market.withheld.filing import lapse
@@ -37,6 +37,9 @@ def _move_job(moment: Moment, job_id: bytes, redraws: int) -> int:
     """Move a job, and return how many draws that took; where the block has made its share, it moves in the next."""
     job = moment.state.job(job_id)
     assert job is not None
+    if job.state is JobState.DISPUTED:
+        judgement.resume(moment, job_id, job)
+        return 0
     tried = 0
     if job.state is JobState.VERIFYING and can_redraw(job):
         if redraws == REDRAWS_MAX:

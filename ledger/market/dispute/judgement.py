@@ -14,9 +14,10 @@ from ledger.market.dispute.records import (
     Role,
 )
 from ledger.market.dispute.rows import dispute_key, dispute_trace_key, disputes_of, find_dispute
+from ledger.market.withheld.rows import filings_of
 from ledger.moment import Moment
 from ledger.records import Job, JobEvent, Outcome, Penalty
-from ledger.state import State, change, job_key, worker_key
+from ledger.state import State, change, deadline_key, job_key, worker_key
 from primitives.reasons import Reason, Refused
 from vm.manifest import Class
 from vm.noise import HONEST_SIGMA, PAID_SIGMA, SLASHED_SIGMA, THOUSANDTHS
@@ -125,6 +126,7 @@ def decide(moment: Moment, dispute_id: bytes, dispute: Dispute) -> Dispute:
     traps = dispute.traps or _ends_early(moment.state, dispute_id, dispute)
     decided = change(dispute, stage=DisputeStage.DECIDED, outcome=outcome, due_live_ms=None, duel=None, traps=traps)
     moment.state.put(dispute_key(dispute_id), decided)
+    _free_slots(moment.state, dispute)
     moment.events.append(DisputeDecided(dispute=dispute_id, job=dispute.job, outcome=int(outcome)))
     job = _job(moment.state, dispute)
     left = change(job, disputes=job.disputes - 1)
@@ -134,6 +136,15 @@ def decide(moment: Moment, dispute_id: bytes, dispute: Dispute) -> Dispute:
     after = find_dispute(moment.state, dispute_id)
     assert after is not None
     return after
+
+
+def _free_slots(state: State, dispute: Dispute) -> None:
+    """Free the slots of the drawn workers, who have nothing left to run: their bonds wait for the job's end (X15)."""
+    for each in dispute.claims:
+        if each.role is Role.DRAWN:
+            worker = state.worker(each.who)
+            assert worker is not None
+            state.put(worker_key(each.who), change(worker, verifying=worker.verifying - 1))
 
 
 def _ends_early(state: State, dispute_id: bytes, dispute: Dispute) -> bool:
@@ -148,6 +159,10 @@ def _conclude(moment: Moment, job_id: bytes, job: Job) -> None:
     """Carry out what all disputes of a job have found: bonds, costs, bounties, and the end of the job (X50 to X66)."""
     disputes = list(disputes_of(moment.state, job_id))
     ruling = verdicts.ruling_of(job, [each for _, each in disputes])
+    until = _open_until(moment, job_id, job)
+    if ruling.outcome is Outcome.CLEARED and moment.live_ms < until:
+        job_life.hold(moment, job_id, job, until)
+        return
     operators = _operators(moment.state, job, [each for _, each in disputes])
     sums = money.settle(job, [each for _, each in disputes], ruling, moment.parameters, operators=operators)
     after = job
@@ -171,21 +186,32 @@ def _conclude(moment: Moment, job_id: bytes, job: Job) -> None:
     job_life.advance(moment, job_id, ruled, JobEvent.VERDICT)
 
 
+def _open_until(moment: Moment, job_id: bytes, job: Job) -> int:
+    """Return until when a job that its disputes clear may be challenged, and asked for its result (X50)."""
+    asked = [each.due_live_ms for _, each in filings_of(moment.state, job_id) if each.due_live_ms is not None]
+    return max([job_life.challengeable_until(moment.parameters, job), *(due + 1 for due in asked)])
+
+
+def resume(moment: Moment, job_id: bytes, job: Job) -> None:
+    """End a job that its disputes had cleared before its challenge window was over, if none has been opened since."""
+    assert job.due_live_ms is not None
+    moment.state.put(deadline_key(job.due_live_ms, job_id), None)
+    waiting = change(job, due_live_ms=None)
+    moment.state.put(job_key(job_id), waiting)
+    if waiting.disputes == 0:
+        _conclude(moment, job_id, waiting)
+
+
 def _close(moment: Moment, identity: bytes, dispute: Dispute, share: money.Share) -> None:
     """Pay what a dispute's own money goes to, free the drawn workers, and forget the traces: the blocks have them."""
     for trace in dispute.traces:
         moment.state.put(dispute_trace_key(identity, trace.root), None)
     lost = {each.worker: each.amount for each in share.penalties}
     for each in dispute.claims:
-        if each.role is Role.DRAWN:
+        if each.role is Role.DRAWN and each.bond:
             worker = moment.state.worker(each.who)
             assert worker is not None
-            freed = change(
-                worker,
-                bond=worker.bond - lost.get(each.who, 0),
-                locked=worker.locked - each.bond,
-                verifying=worker.verifying - 1,
-            )
+            freed = change(worker, bond=worker.bond - lost.get(each.who, 0), locked=worker.locked - each.bond)
             moment.state.put(worker_key(each.who), freed)
     for payout in share.payouts:
         bonds.pay(moment.state, payout)

@@ -22,6 +22,8 @@ def stop_until(moment: Moment, job_id: bytes, until_live_ms: int) -> None:
         for identity, dispute in disputes_of(moment.state, job_id):
             if dispute.stage in RUN_OR_JUDGED:
                 _stop_dispute(moment, identity, dispute, job, until_live_ms)
+        if job.due_live_ms is not None and until_live_ms >= job.due_live_ms:
+            postpone(moment, job_id, job, until_live_ms + 1 - job.due_live_ms)
         return
     allowed = time_allowed(moment.parameters, job.state, job.run_ms)
     if job.due_live_ms is None or allowed is None:

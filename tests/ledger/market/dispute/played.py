@@ -357,8 +357,14 @@ class Court:
         assert self.prove(name, party, outputs_differ(runs, outputs_of(held.outputs))).ok
 
     def finish(self) -> None:
-        """Wait until the dispute is decided."""
-        self.world.until(lambda _: self.dispute.stage is DisputeStage.DECIDED, at_most=400)
+        """Wait until the dispute is decided, and with the job's last one the job."""
+
+        def over() -> bool:
+            job = self.world.job(self.job_id)
+            ended = job.disputes > 0 or job.state is not JobState.DISPUTED
+            return self.dispute.stage is DisputeStage.DECIDED and ended
+
+        self.world.until(lambda _: over(), at_most=1_000)
 
 
 def _value(fought: Duel, runs: Honest) -> Shown:

@@ -2,7 +2,7 @@
 
 from ledger.market.dispute.money import claim_bond
 from ledger.market.dispute.payloads import tail_of
-from ledger.market.dispute.records import Dispute, DisputeOutcome, Fall, OpenedTrace
+from ledger.market.dispute.records import Dispute, DisputeOutcome, DisputeStage, Fall, OpenedTrace
 from ledger.market.dispute.rows import DISPUTE_TRACE, dispute_draws
 from ledger.market.settlement import run_fee, verifier_lock
 from ledger.parameters import Parameters, Tier
@@ -288,3 +288,40 @@ def test_a_job_with_a_nan_at_its_cut_is_ill_conditioned_and_slashes_nobody_x53()
     job, _ = ended(court)
     assert job.outcome is Outcome.ILL_CONDITIONED
     assert (money.gained("client"), money.gained(PROVIDER)) == (-FEE, FEE)
+
+
+def test_no_dispute_cuts_the_time_short_in_which_others_may_challenge_x50() -> None:
+    """J45: whoever lied had only to open one about something else, and was past its challenge in three minutes."""
+    world = played.a_world()
+    job_id = played.a_job_played(world, FALSE, ACCEPTS, verifiers=dict.fromkeys(range(3), FALSE))
+    verifier = kit.address(played.drawn_of(world, job_id)[0])
+    settled = world.job(job_id).history[-1].live_ms
+    other, tail = Court(world, job_id, tail_of(verifier), cut=cut_of(FALSE.cut)), played.tail(FALSE.cut)
+    other.claim("challenger 8", tail)
+    other.all_drawn_claim(tail)
+    other.open_all()
+    world.until(lambda _: other.dispute.stage is DisputeStage.DECIDED)
+    assert all(not worker.verifying for _, worker in world.state.workers())  # who was drawn has nothing left to run
+    job = world.job(job_id)
+    assert (job.state, job.disputes) == (JobState.DISPUTED, 0)
+    assert job.due_live_ms == settled + Parameters().challenge_ms
+    court = Court(world, job_id)
+    court.claim("stranger", played.truth())
+    court.all_drawn_claim(played.truth())
+    court.open_all()
+    court.prove_deviation("stranger", PROVIDER, FALSE)
+    job, _ = ended(court)
+    assert job.outcome is Outcome.CONVICTED
+
+
+def test_a_job_that_is_cleared_ends_when_its_challenge_window_does_x50() -> None:
+    world = played.a_world()
+    job_id = played.a_job_played(world, played.right(), ACCEPTS)
+    settled = world.job(job_id).history[-1].live_ms
+    court = Court(world, job_id)
+    court.claim("stranger", played.truth())
+    court.all_drawn_claim(played.truth())
+    court.open_all()
+    job, _ = ended(court)
+    assert (job.state, job.ruled) == (JobState.PAST_CHALLENGE, Outcome.CLEARED)
+    assert 0 <= job.history[-1].live_ms - settled - Parameters().challenge_ms < Parameters().live_step_ms_max

@@ -75,7 +75,7 @@ def test_a_provider_that_withholds_from_a_dispute_loses_all_and_who_was_drawn_no
     assert (job.state, job.provider_locked) == (JobState.DISPUTED, 0)  # H31
     assert world.balance("client") == before["client"] + PRICE + 3 * V
     assert filer not in [world.name(each.who) for each in dispute_of(world.state, job_id).claims]
-    world.until(lambda state: dispute_of(state, job_id).stage is DisputeStage.DECIDED)
+    world.until(lambda _: world.job(job_id).state is JobState.PAST_CHALLENGE, at_most=1_000)
     assert world.balance(filer) == before[filer] - fee
     assert (world.worker(filer).bond, world.worker(filer).locked) == (kit.WORKER_BOND, 0)
     assert world.worker(silent).bond < kit.WORKER_BOND
