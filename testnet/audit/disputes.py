@@ -109,7 +109,7 @@ def _awaits_claim(holdings: Holdings, sender: bytes, payload: list[Any]) -> bool
     if job is None or not job.provider:
         return False
     if dispute is None:
-        return job.state is At.CONTESTED and any(each.worker == sender for each in job.rejects)
+        return job.state in (At.CONTESTED, At.DISPUTED) and any(each.worker == sender for each in job.rejects)
     if dispute.stage not in (Stage.DRAWING, Stage.CLAIMING):
         return False
     mine = dispute.claim_of(sender)

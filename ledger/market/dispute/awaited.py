@@ -56,7 +56,8 @@ def _awaited_claim(state: State, sender: bytes, payload: DisputeClaim) -> bytes 
     if dispute is None:
         mine = [each for each in job.verifiers if each.worker == sender]
         rejects = any(verdict_of(job, each) is Decision.REJECT for each in mine)
-        return identity + sender if job.state is JobState.CONTESTED and rejects else None
+        is_owed = job.state in (JobState.CONTESTED, JobState.DISPUTED)  # others may have disputed something else first
+        return identity + sender if is_owed and rejects else None
     if dispute.stage not in (DisputeStage.DRAWING, DisputeStage.CLAIMING):
         return None
     claim = next((each for each in dispute.claims if each.who == sender), None)

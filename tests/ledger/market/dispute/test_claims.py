@@ -219,3 +219,6 @@ def test_a_rejecter_has_a_place_kept_for_the_claim_that_it_owes_x18() -> None:
     assert kept(world, rejecter, claim)
     assert not kept(world, PROVIDER, claim)
     assert court.subject == WHOLE
+    elsewhere = Court(world, job_id, tail_of(kit.address(rejecter)), cut=cut_of(CUT))
+    elsewhere.claim("stranger", played.tail(CUT))
+    assert kept(world, rejecter, claim)  # whoever disputes something else takes that from nobody
