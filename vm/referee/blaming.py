@@ -62,7 +62,7 @@ def outputs_differ(runs: Runs, theirs: Content) -> Beyond | None:
     if broken is not None:
         return broken
     for place, own in enumerate(runs.outputs or []):
-        left, right = tensor_of(own).data, tensor_in(theirs, place).data
+        left, right = tensor_of(own).data, told_in(theirs, place)
         if left != right:
             at = next(at for at, (one, other) in enumerate(zip(left, right, strict=True)) if one != other)
             return _output(runs, theirs, place, at // ROOT_LEAF_BYTES)
@@ -106,8 +106,14 @@ def _measure(runs: Runs, noise: Noise, place: int, element: int) -> Measure:
 
 def tensor_in(theirs: Content, place: int) -> Tensor:
     """Return a tensor of a bundle whose frame is sound, in normal form."""
-    type_, span = theirs.layout.types[place], spans(theirs.layout)[place]
-    return normalised(Tensor(dtype=type_.dtype, shape=type_.shape, data=theirs.raw[span.low : span.high]))
+    type_ = theirs.layout.types[place]
+    return normalised(Tensor(dtype=type_.dtype, shape=type_.shape, data=told_in(theirs, place)))
+
+
+def told_in(theirs: Content, place: int) -> bytes:
+    """Return the data of a tensor of a bundle whose frame is sound, as it stands there."""
+    span = spans(theirs.layout)[place]
+    return theirs.raw[span.low : span.high]
 
 
 def _frame(theirs: Content, source: Source) -> FrameProof | None:

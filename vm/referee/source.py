@@ -86,6 +86,12 @@ def held_bytes(held: Held, tensor: int, first: Range, piece: Piece) -> bytes:
 
     Raises Refused BAD_PROOF or CONTENT_MISMATCH unless the piece shows them.
     """
+    raw = told_bytes(held, tensor, first, piece)
+    return normalised(Tensor(dtype=held.layout.types[tensor].dtype, shape=[first[1]], data=raw)).data
+
+
+def told_bytes(held: Held, tensor: int, first: Range, piece: Piece) -> bytes:
+    """Return the bytes of a range of a tensor's elements as the content has them. Raises as `held_bytes` does."""
     type_ = held.layout.types[tensor]
     item, low = ITEM_BYTES[type_.dtype], spans(held.layout)[tensor].low
     start, stop = low + first[0] * item, low + (first[0] + first[1]) * item
@@ -93,8 +99,7 @@ def held_bytes(held: Held, tensor: int, first: Range, piece: Piece) -> bytes:
     begin = piece.start * LEAF_BYTES
     if not begin <= start < stop <= begin + len(piece.data):
         raise Refused(Reason.BAD_PROOF, what="piece", seen=begin, wanted=f"bytes {start} to {stop}")
-    raw = piece.data[start - begin : stop - begin]
-    return normalised(Tensor(dtype=type_.dtype, shape=[first[1]], data=raw)).data
+    return piece.data[start - begin : stop - begin]
 
 
 def check_piece(held: Held, piece: Piece) -> None:

@@ -261,6 +261,18 @@ def test_an_output_that_does_not_follow_is_shown_by_a_leaf(place: int) -> None:
     assert outputs_differ(TAIL, outputs_of(OUTPUTS)) is None
 
 
+def test_outputs_that_say_the_same_in_other_bytes_are_wrong() -> None:
+    """V136: their id is another, so whoever rejects them must be able to show why."""
+    low = np.full_like(CUT[0], -200)
+    runs = runs_of(JOB, cut=[low])
+    told = [np.array(each) for each in runs.outputs or []]
+    assert not told[0].any()
+    told[0][1, 2] = -0.0
+    proof = outputs_differ(runs, outputs_of(told))
+    assert proof is not None
+    assert judge_beyond(runs.trace, proof, party(cut_of([low]), outputs_of(told))) == Blame(output=True)
+
+
 def test_a_bundle_whose_frame_is_broken_is_none() -> None:
     """V134."""
     sound = cut_of(CUT)
