@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from testnet.audit import disputes, jobs, orders, parts, workers
-from testnet.audit.holdings import Holdings, Worker
+from testnet.audit import disputes, jobs, orders, parts, withheld, workers
+from testnet.audit.holdings import At, Holdings, Worker
 from testnet.audit.rules import (
     BATCHES,
     KIND_GAS,
@@ -161,6 +161,8 @@ class Books:
         kind = Kind(payload[0])
         if kind in parts.STATES:
             return parts.is_kept(self.holdings, sender, payload)
+        if kind in withheld.KINDS:
+            return withheld.is_kept(self.holdings, sender, payload)
         return kind in disputes.KINDS and disputes.is_kept(self.holdings, sender, payload)
 
     def _carry_out(self, sender: bytes, name: bytes, payload: list[Any], carriage: int) -> int:
@@ -190,7 +192,7 @@ class Books:
         elif kind in disputes.KINDS:
             disputes.carry_out(holdings, sender, payload, carriage)
         else:
-            raise BeyondError(f"a transaction of kind {kind.name} at height {holdings.height}")
+            withheld.carry_out(holdings, sender, payload)
 
     def _finish(self) -> None:
         """Draw, let what is due move, and pay what was unbonded (L42, L43, L53)."""
@@ -206,7 +208,13 @@ class Books:
             if name in holdings.disputes:
                 disputes.lapse(holdings, holdings.disputes[name])
                 continue
+            if name in holdings.filings:
+                withheld.lapse(holdings, holdings.filings[name])
+                continue
             job = holdings.jobs[name]
+            if job.state is At.DISPUTED:
+                disputes.resume(holdings, job)
+                continue
             if jobs.can_redraw(job):
                 if redraws == jobs.REDRAWS_MAX:
                     continue

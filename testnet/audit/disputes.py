@@ -186,8 +186,19 @@ def _decide(holdings: Holdings, dispute: Dispute) -> None:
         assert dispute.outline is not None
         dispute.traps = dispute.traps or dispute.traces[stands[0]].trace.first.count < dispute.outline.operations
     move(holdings, dispute, Stage.DECIDED)
+    for each in dispute.claims:
+        if each.role == DRAWN:
+            holdings.workers[each.who].verifying -= 1
     job = holdings.jobs[dispute.job]
     job.disputes -= 1
+    if job.disputes == 0:
+        conclude(holdings, job, disputes_of(holdings, job.id))
+
+
+def resume(holdings: Holdings, job: Job) -> None:
+    """End a job that its disputes had cleared before its challenge window was over (X50)."""
+    job.due = None
+    holdings.set_due(job.id, None)
     if job.disputes == 0:
         conclude(holdings, job, disputes_of(holdings, job.id))
 

@@ -9,6 +9,7 @@ from testnet.audit.rules import RefusedError, Why
 
 if TYPE_CHECKING:
     from testnet.audit.trials import Dispute
+    from testnet.audit.withheld import Filing
 
 NATIVE, EXACT = 1, 2
 ACCEPT, REJECT = 1, 2
@@ -55,6 +56,7 @@ class End(IntEnum):
     UNDECIDED = 17
     ILL_CONDITIONED = 18
     CLEARED = 19
+    WITHHELD = 25
     CANARY = 30
 
 
@@ -135,6 +137,8 @@ class Part:
     cut: Content | None = None
     outputs: Content | None = None
     verdict: int | None = None
+    sealed: Content | None = None
+    """The provider's outputs, sealed by this verifier."""
     opened: bool = False
 
 
@@ -162,6 +166,8 @@ class Job:
     state: At = At.OPEN
     outcome: End | None = None
     due: int | None = None
+    challengeable_ms: int = 0
+    """Live time at which anybody could dispute it first."""
     since: int = 0
     """Height at which it came to its state."""
     chosen: bool = False
@@ -173,6 +179,7 @@ class Job:
     commit_height: int = 0
     cut: Content | None = None
     outputs: Content | None = None
+    sealed: Content | None = None
     shown_whole: bytes | None = None
     """The provider's cut, where it stands on the chain whole."""
     picked: bool = False
@@ -249,6 +256,10 @@ class Holdings:
     jackpots: Counter[int] = field(default_factory=Counter)
     """What each epoch has paid."""
     disputes: dict[bytes, "Dispute"] = field(default_factory=dict)
+    filings: dict[bytes, "Filing"] = field(default_factory=dict)
+    asked: list[bytes] = field(default_factory=list)
+    """Filings whose holders' clock runs."""
+    waiting: list[bytes] = field(default_factory=list)
     unbonding: Counter[tuple[int, bytes]] = field(default_factory=Counter)
     deadlines: dict[bytes, int] = field(default_factory=dict)
     """Live time at which something moves by itself, by id."""
@@ -269,6 +280,7 @@ class Holdings:
             + sum(self.unbonding.values())
             + sum(each.escrow for each in self.jobs.values())
             + sum(each.escrow for each in self.disputes.values())
+            + sum(each.carriage for each in self.filings.values())
             + self.staked
             + self.burned
             + self.protocol

@@ -36,6 +36,8 @@ def move(holdings: Holdings, job: Job, state: At) -> None:
         holdings.workers[job.provider].providing -= 1
         for each in job.verifiers:
             holdings.workers[each.worker].verifying -= 1
+    if state in (At.CONTESTED, At.UNVERIFIED, At.SETTLED):
+        job.challengeable_ms = job.challengeable_ms or holdings.live_ms
     allowed = time_of(holdings, job, state)
     job.state, job.since = state, holdings.height
     job.due = None if allowed is None else holdings.live_ms + allowed

@@ -69,8 +69,19 @@ def ending(holdings: Holdings, job: Job, outcome: End) -> Ending:
                 return Ending([], [])
             losses = [] if job.ruled is not None else lost_by_silence(holdings, silent)
             return _with_rest(job, _fees(job.rejects, fee), losses)
+        case End.WITHHELD:
+            return _withheld(job, fee)
         case _:
             return _refunded(job, [], [], fee)  # J44, X46, X48
+
+
+def _withheld(job: Job, fee: int) -> Ending:
+    """Return what a provider loses that withholds: all, of which the client is made whole first (H30)."""
+    losses = [(job.provider, job.provider_locked)]
+    if job.escrow:
+        return _refunded(job, losses, [each for each in job.verifiers if each.commitment is not None], fee)
+    whole = min(job.paid_out, job.provider_locked)
+    return Ending([Payout(job.client, whole), Payout(BURNED, job.provider_locked - whole)], losses)
 
 
 def lost_by_silence(holdings: Holdings, silent: list[Part]) -> list[tuple[bytes, int]]:

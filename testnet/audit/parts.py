@@ -85,6 +85,7 @@ def _provider_reveal(holdings: Holdings, job: Job, payload: list[Any]) -> None:
     shown = _opened(holdings, job, job.provider, job.commitment, (cut, outputs, salt))
     _check_seal(holdings.meaning(job), shown[1], sealed, owed=True)
     job.cut, job.outputs = shown
+    job.sealed = sealed and (sealed[0], sealed[1])
     job.shown_whole = cut if isinstance(cut, bytes) else None
     jobs.move(holdings, job, At.CHECKING if job.verifiers else At.UNVERIFIED)
 
@@ -99,6 +100,7 @@ def _verifier_reveal(holdings: Holdings, job: Job, mine: Part, payload: list[Any
     assert job.outputs is not None
     _check_seal(holdings.meaning(job), job.outputs, sealed, owed=verdict == ACCEPT)
     mine.cut, mine.outputs, mine.verdict = *shown, verdict
+    mine.sealed = sealed and (sealed[0], sealed[1])
     if all(each.commitment is None or each.verdict is not None for each in job.verifiers):
         jobs.after_reveals(holdings, job)
 

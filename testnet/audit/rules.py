@@ -2,8 +2,8 @@
 
 Whoever changes a rule of the ledger changes these files too, or the recount says so. Here: hashes, headers, addresses,
 gas, the base fee, and the numbers of refusals. Money is in money.py, the draw in draw.py, jobs in jobs.py and parts.py,
-what is ordered in orders.py, workers in workers.py; disputes in disputes.py, duels.py, trials.py and rulings.py.
-books.py keeps all of it, block by block.
+what is ordered in orders.py, workers in workers.py; disputes in disputes.py, duels.py, trials.py and rulings.py;
+filings in withheld.py. books.py keeps all of it, block by block.
 """
 
 import enum
@@ -202,6 +202,11 @@ class Why(enum.IntEnum):
     CANARY_MISMATCH = 451
     CANARY_OPENED = 452
     CANARY_TOO_SOON = 453
+    NOTHING_OWED = 454
+    ALREADY_FILED = 455
+    CHUNK_UNKNOWN = 456
+    CHUNK_NOT_ASKED = 457
+    CONTENT_MISMATCH = 607
     BUSY = 704
     REQUEST_INVALID = 701
 

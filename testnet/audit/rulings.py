@@ -203,6 +203,12 @@ def _forfeit(holdings: Holdings, job: Job, ruling: Ruling, lost: _Lost, needed: 
 def conclude(holdings: Holdings, job: Job, disputes: list[Dispute]) -> None:
     """Carry out what all disputes of a job have found (X50 to X66)."""
     ruling = ruling_of(job, disputes)
+    asked = [holdings.deadlines[each.id] + 1 for each in holdings.filings.values() if _is_asked(holdings, job, each.id)]
+    until = max([job.challengeable_ms + holdings.tell("challenge_ms"), *asked])
+    if ruling.outcome is End.CLEARED and holdings.live_ms < until:
+        job.due = until  # X50: no dispute cuts the challenge window short
+        holdings.set_due(job.id, until)
+        return
     lost = _Lost(job)
     slashed = sum(lost.take_all(each) for each in ruling.slashed)
     bps = holdings.tell("no_reveal_bps")
@@ -234,6 +240,11 @@ def conclude(holdings: Holdings, job: Job, disputes: list[Dispute]) -> None:
     for dispute in disputes:
         _free_drawn(holdings, dispute)
     _end(holdings, job, ruling.outcome)
+
+
+def _is_asked(holdings: Holdings, job: Job, filing: bytes) -> bool:
+    """Tell whether a filing is about a job, and its holder's clock runs."""
+    return holdings.filings[filing].job == job.id and filing in holdings.deadlines
 
 
 def _worked(job: Job, ruling: Ruling) -> list[Part]:
@@ -278,7 +289,7 @@ def _free_drawn(holdings: Holdings, dispute: Dispute) -> None:
             continue
         worker = holdings.workers[each.who]
         worker.bond -= _drawn_loss(holdings, each) if dispute.has_failed(each) else 0
-        worker.locked, worker.verifying = worker.locked - each.bond, worker.verifying - 1
+        worker.locked -= each.bond
 
 
 def _end(holdings: Holdings, job: Job, outcome: End) -> None:

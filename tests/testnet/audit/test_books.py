@@ -4,8 +4,16 @@ from functools import cache
 
 import pytest
 
+from ledger.market.judging import SEAL_BYTES
+from ledger.market.withheld.chunks import show_chunks
+from ledger.market.withheld.payloads import Stage
+from ledger.records import Outcome
+from primitives.codec import encode
 from testnet.audit.rules import WrongError
-from tests.testnet.audit.walked import AuditedWalk, a_genesis_that_fines_nobody, all_of, books_of
+from testnet.kit.large_builders import LargeJob, large_values
+from testnet.kit.ledger_builders import a_world, address
+from tests.ledger.market.withheld.played import PROVIDER, a_filing
+from tests.testnet.audit.walked import AuditedWalk, a_genesis_that_fines_nobody, all_of, books_of, disagreements
 
 
 @cache
@@ -48,3 +56,21 @@ def test_books_with_another_rule_of_money_do_not_agree(name: str) -> None:
 def test_books_with_another_deadline_do_not_agree(name: str) -> None:
     walk = a_walk(1)
     assert differs(walk, **{name: 2 * getattr(walk.genesis.parameters, name)})
+
+
+def test_the_books_know_what_becomes_of_a_provider_that_withholds_a_large_result() -> None:
+    world = a_world(a_genesis_that_fines_nobody())
+    large, mine = LargeJob(world=world), large_values(PROVIDER)
+    large.verify(mine)
+    large.reveal(mine)
+    large.pick()
+    for name in (PROVIDER, *large.drawn):
+        world.must(name, large.opening(mine if name == PROVIDER else large.own(name)))
+    world.must("client", a_filing(large.job, Stage.OUTPUT, chunks=[0, 2]))
+    shown = show_chunks(large.job, Stage.OUTPUT, address(PROVIDER), bytes(len(mine.outputs) + SEAL_BYTES), [2])
+    world.must(PROVIDER, shown[0])
+    world.until(lambda _: world.job(large.job).outcome is Outcome.WITHHELD)
+    books = books_of(world.charter.genesis)
+    for final in world.finals:
+        books.take(encode(final.block))
+    assert not disagreements(books, world.state)
