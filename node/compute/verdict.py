@@ -12,7 +12,7 @@ from primitives.reasons import Reason, Refused
 from vm.compare import compare_bundles
 from vm.lowering import Lowering
 from vm.manifest import Class, Model
-from vm.tensor import CUT_VALUES_BYTES_MAX, Bundle, decode_result
+from vm.tensor import CUT_BUNDLE_BYTES_MAX, CUT_VALUES_BYTES_MAX, Bundle, decode_bundle, decode_result
 
 MODEL_REASONS = (*range(500, 600), Reason.RUN_TRAPPED)
 """Reasons that lie in the model or its input: another try finds the same."""
@@ -84,10 +84,13 @@ def _is_within(case: Case, own: Opened, raw: bytes) -> bool:
 
 
 def _decoded(case: Case, raw: bytes) -> Bundle | None:
-    """Return an encoded cut; None if it is none of the form that the lowering gives."""
+    """Return an encoded cut; None if it is none of the form that the lowering gives.
+
+    Values need not be in normal form: a referee reads them in it, so nobody could prove them wrong (V133).
+    """
     form, _ = forms(case.model, case.lowering, case.class_)
     try:
-        bundle = decode_result(raw, values_max=CUT_VALUES_BYTES_MAX)
+        bundle = decode_bundle(raw, at_most=CUT_BUNDLE_BYTES_MAX)
         check_form("cut", bundle, form)
     except Refused as refused:
         _log.warning("the provider's cut has another form than the lowering gives: %s", refused)
