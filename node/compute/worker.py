@@ -408,15 +408,17 @@ class Worker:
         job = self._ports.chain.state().job(job_id)
         if job is None:
             return  # of a transaction that is not final here yet
-        await self._serve(part, job_id, job)
-        if job.state in FINAL_STATES or (not job.large and self._duty(job_id) is Duty.NONE):
+        try:
+            await self._serve(part, job_id, job)
+        except Refused as refused:  # others can fill the store: that must not end the worker
+            _log.warning("job %s: what we revealed is not served: %s", job_id.hex(), refused)
+        # That nothing is owed is not enough: a node that reads its chain anew is behind its own commitments (D6).
+        if job.state in FINAL_STATES or (not job.large and self._has_revealed(part, job)):
             self._journal.forget(part, job_id)
 
     async def _serve(self, part: Part, job_id: bytes, job: Job) -> None:
         """Put into the store what is owed to others: what was revealed, and large outputs in a dispute alone (D53)."""
-        mine = verifier_of(self.address, job)
-        revealed = job.outputs is not None if part is Part.PROVIDER else mine is not None and mine.verdict is not None
-        work = self._journal.find(part, job_id) if revealed else None
+        work = self._journal.find(part, job_id) if self._has_revealed(part, job) else None
         if work is None:
             return
         if job.large:
@@ -426,6 +428,10 @@ class Worker:
                 await self._ports.blobs.put(work.outputs)
         elif job.state in (JobState.CONTESTED, JobState.DISPUTED):
             await self._ports.blobs.put(work.outputs)
+
+    def _has_revealed(self, part: Part, job: Job) -> bool:
+        mine = verifier_of(self.address, job)
+        return job.outputs is not None if part is Part.PROVIDER else mine is not None and mine.verdict is not None
 
     async def _tend(self) -> None:
         """Look after the results of jobs that nobody attends to any more, for ever."""

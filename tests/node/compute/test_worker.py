@@ -6,11 +6,13 @@ import trio
 from ledger.records import Job, JobState, ModelEntry, Outcome
 from ledger.transaction import Transfer, WorkerRegister
 from node.compute.duty import STEP_IN_MS, Duty, ranking
-from node.compute.journal import Journal
+from node.compute.journal import Journal, Part, Work
+from node.compute.worker import TEND_BLOCKS
 from node.ports import Engine, Role, Task, TaskResult
-from primitives.content import content_id
+from primitives.content import ContentId, content_id
 from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
+from testnet.kit.fake_blobs import FakeBlobs
 from testnet.kit.ledger_builders import (
     NO_CUT,
     RICH,
@@ -391,6 +393,40 @@ async def test_the_journal_is_empty_once_jobs_are_over(cluster: Cluster, tmp_pat
         await cluster.ended(await cluster.submit())
         await cluster.block()
     assert not any(Journal(tmp_path / name).entries() for name in WORKERS)
+
+
+class Full(FakeBlobs):
+    """A store with no room left."""
+
+    async def put(self, raw: bytes) -> ContentId:
+        raise Refused(Reason.STORE_FULL, seen=len(raw), wanted=0)
+
+    async def _keep(self, raw: bytes) -> bytes:
+        return raw  # there was room when it was fetched
+
+
+async def test_a_full_store_ends_no_worker_neither_at_work_nor_at_its_start(cluster: Cluster) -> None:
+    full = Full()
+    full.others = cluster.blobs["worker 0"].others
+    cluster.blobs["worker 0"] = full
+    async with running(cluster) as nursery:
+        assert (await cluster.ended(await cluster.submit())).outcome is Outcome.SETTLED
+        for _ in range(TEND_BLOCKS + 1):
+            await cluster.block()
+        await cluster.restart(nursery, "worker 0")
+        assert (await cluster.ended(await cluster.submit(raw=b"another"))).outcome is Outcome.SETTLED
+
+
+async def test_a_worker_whose_chain_is_read_anew_keeps_what_it_has_not_revealed_d6(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    async with running(cluster, "worker 0"):
+        job_id = await cluster.submit()
+        await cluster.reached(job_id, JobState.COMMITTED)
+        journal = Journal(tmp_path / "worker 1")  # of an earlier life, which had seen more of the chain
+        journal.keep(Part.VERIFIER, Work(job=job_id, salt=bytes(32), cut=b"cut", outputs=b"outputs"))
+        async with running(cluster, "worker 1"):
+            assert journal.find(Part.VERIFIER, job_id) is not None
 
 
 async def test_transactions_that_the_mempool_loses_are_sent_again(cluster: Cluster) -> None:
