@@ -14,7 +14,7 @@ from testnet.audit import duels, jobs
 from testnet.audit.draw import beacon_ready, is_free, not_of, pick
 from testnet.audit.holdings import NATIVE, At, Content, Holdings, Job
 from testnet.audit.money import verifier_lock
-from testnet.audit.rules import Kind, Why, must, tagged
+from testnet.audit.rules import Kind, RefusedError, Why, must, tagged
 from testnet.audit.rulings import conclude
 from testnet.audit.trials import (
     CHALLENGER,
@@ -41,7 +41,7 @@ from vm.referee.ending import TrapProof, judge_trap
 from vm.referee.membership import AbsentProof
 from vm.referee.source import Held
 from vm.tensor import TensorType
-from vm.trace import Trace, trace_root
+from vm.trace import Trace, check_trace, trace_root
 
 KINDS = (
     Kind.DISPUTE_CLAIM,
@@ -288,15 +288,31 @@ def _open(holdings: Holdings, sender: bytes, payload: list[Any], carriage: int) 
     root = trace_root(trace)
     found = tagged(b"assay/claim", holdings.genesis_hash + name + sender + root + salt)
     must(found == mine.commitment, Why.COMMITMENT_MISMATCH)
-    holdings.presumed = True  # that the trace has the form of its program's (X17)
+    seen: Outline = _record(Outline, outline)
+    _check_form(holdings, dispute, trace, seen)
     roots = [each.root for each in dispute.traces]
     if root not in roots:
         dispute.traces.append(Told(root, trace))
     mine.trace = roots.index(root) if root in roots else len(roots)
     mine.carriage += carriage
-    dispute.outline = _record(Outline, outline)
+    dispute.outline = seen
     if all(each.commitment is None or each.trace is not None for each in dispute.claims):
         go_on(holdings, dispute)
+
+
+def _check_form(holdings: Holdings, dispute: Dispute, trace: Trace, outline: Outline) -> None:
+    """Check that a trace has the form of its program's (X17). Raises RefusedError."""
+    job = holdings.jobs[dispute.job]
+    raw = holdings.meaning(job).raw
+    must((trace.vm_version, trace.program) == (raw[1], raw[4]), Why.MALFORMED)
+    second = job.class_ == NATIVE and dispute.kind == WHOLE
+    try:
+        check_trace(trace, outline, second=second)
+    except Refused:
+        raise RefusedError(Why.MALFORMED) from None
+    must(not second or len(outline.cut) == len(raw[7]), Why.MALFORMED)
+    runs = [trace.first] if trace.perturbed is None else [trace.first, trace.perturbed]
+    must(all((run.count == 0) == (outline.operations == 0) for run in runs), Why.MALFORMED)
 
 
 def _record(kind: Any, told: Any) -> Any:  # noqa: ANN401  # a record of the machine's, whichever
