@@ -305,7 +305,8 @@ class Disputes:
         if not left:
             await self._ports.blocks.wait()
             return
-        party = left[0]
+        # What excuses everybody is shown of ourselves, so that our tries at others are left for what they hold.
+        party = self.address if self.address in left else left[0]
         await self._ports.examiner.gather(dispute.job, party)
         async with self._asking:
             proof = await self._proof_against(dispute, job, party)
@@ -318,7 +319,7 @@ class Disputes:
         examiner = self._ports.examiner
         if dispute.subject.kind is SubjectKind.TAIL or job.class_ is Class.EXACT:
             return await examiner.outputs(dispute.job, party)
-        if self.address in parties_of(job) and not dispute.ill_conditioned:
+        if party == self.address and not (dispute.ill_conditioned or dispute.traps):
             ill = await examiner.ask(dispute.job, dispute.subject, vm.ConditionAsked(), vm.BytesTold)
             if ill.raw is not None:
                 return ill.raw

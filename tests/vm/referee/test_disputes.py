@@ -25,6 +25,7 @@ from vm.place import EndPlace, InputPlace, NoisePlace, Place, ResultPlace, TrapP
 from vm.referee.blaming import conditioned, outputs_differ, worst
 from vm.referee.defence import Blame, Defence, decode_beyond, decode_defence, judge_beyond, judge_defence
 from vm.referee.deviation import ConditionProof, DeviationProof
+from vm.referee.ending import TrapProof
 from vm.referee.membership import AbsentProof
 from vm.referee.runs import Runs
 from vm.referee.showing import Content, defence, rows_tree
@@ -319,6 +320,14 @@ def test_noise_is_told_where_both_runs_have_reached_the_cut() -> None:
     early = msgspec.structs.replace(WHOLE.trace, first=Run(count=2, root=bytes(32)))
     with pytest.raises(Refused, match="noise"):
         check_trace(early, WHOLE.papers.outline, second=True)
+
+
+def test_who_objected_to_a_job_that_traps_behind_its_cut_can_show_the_trap() -> None:
+    """X65."""
+    shown = conditioned(runs_of(a_job_that_traps_last()), TOLERANCE)
+    assert isinstance(shown, TrapProof)
+    assert not shown.perturbed
+    assert conditioned(runs_of(a_job()), TOLERANCE) is None
 
 
 def test_a_job_that_traps_before_its_cut_measures_nobody() -> None:
