@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Callable
 
+from ledger.parameters import Tiers, accepts_needed
 from node.rpc.json_value import Json, records
 from testnet.fair.plan import MISDEEDS, PARTS, Way, rogues
 from testnet.fair.play import Placed
 from testnet.trials.stage import Stage
 
+TIERS = Tiers()
 GOOD = ("settled", "unchallenged", "cleared")
 """Outcomes in which the provider is paid."""
 
@@ -27,12 +29,14 @@ def faults(placed: Placed, name_of: Callable[[Json], str]) -> list[str]:
     guilty = {placed.planned.provider or ""} if way in PARTS else set[str]()
     if way is Way.FALSE_REJECT and happened(placed, name_of):
         guilty = {name_of(each["worker"]) for each in records(told["verifiers"])} & set(rogues())
+    left = len(records(told["verifiers"])) - len(guilty)
+    enough = left >= accepts_needed(TIERS.of(placed.planned.tier).k)
     wanted = {
         Way.HONEST: GOOD,
         Way.WRONG_VALUES: ("convicted",),
         Way.SILENT: ("provider_silent_after_accept",),
         Way.UNREVEALED: ("provider_silent_at_reveal",),
-        Way.FALSE_REJECT: GOOD,
+        Way.FALSE_REJECT: GOOD if enough or not guilty else ("rejected",),  # J56: the rest decides
     }[way]
     found = []
     if outcome not in wanted:

@@ -94,6 +94,11 @@ def _planned(chance: random.Random, number: int, way: Way, clients: int) -> Plan
     tiers = [tier for tier, share in TIER_SHARES.items() for _ in range(share)]
     if way in (Way.WRONG_VALUES, Way.FALSE_REJECT):
         tiers = [tier for tier in tiers if tier is not Tier.SPOT]  # where nobody may be drawn, nobody may be wrong
+    if way is Way.WRONG_VALUES:
+        tiers = [
+            Tier.STANDARD,
+            Tier.HIGH,
+        ]  # in tier max seven of eight verify: none is left to confirm a claim
     if way is Way.FALSE_REJECT:
         tiers = [Tier.HIGH, Tier.MAX]  # of seven who may be drawn three are rogues
     provider = None

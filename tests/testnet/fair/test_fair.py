@@ -30,6 +30,10 @@ def test_nobody_lies_where_nobody_may_look() -> None:
     assert all(each.tier is not Tier.SPOT for each in wrong)
 
 
+ONE_RIGHT, TWO_RIGHT = ("worker1", "worker6", "worker7"), ("worker1", "worker2", "worker6")
+"""Verifiers of whom two are rogues, or one."""
+
+
 def ended(
     way: Way, outcome: str, *, losers: list[str], provider: str = "worker5", verifiers: tuple[str, ...] = ()
 ) -> Placed:
@@ -52,7 +56,20 @@ def ended(
         ended(Way.WRONG_VALUES, "convicted", losers=["worker5"]),
         ended(Way.SILENT, "provider_silent_after_accept", losers=["worker5"]),
         ended(Way.UNREVEALED, "provider_silent_at_reveal", losers=["worker5"]),
-        ended(Way.FALSE_REJECT, "settled", losers=["worker6"], provider="worker0", verifiers=("worker1", "worker6")),
+        ended(
+            Way.FALSE_REJECT,
+            "settled",
+            losers=["worker6"],
+            provider="worker0",
+            verifiers=("worker1", "worker2", "worker6"),
+        ),
+        ended(
+            Way.FALSE_REJECT,
+            "rejected",
+            losers=["worker6", "worker7"],
+            provider="worker0",
+            verifiers=("worker1", "worker6", "worker7"),
+        ),
         ended(Way.FALSE_REJECT, "settled", losers=[], provider="worker0", verifiers=("worker1", "worker2")),
     ],
 )
@@ -69,7 +86,9 @@ def test_ends_as_they_should_be_are_no_faults(placed: Placed) -> None:
         (ended(Way.WRONG_VALUES, "convicted", losers=[]), "worker5 misbehaved and lost nothing"),
         (ended(Way.WRONG_VALUES, "convicted", losers=["worker5", "worker2"]), "worker2 is honest and lost"),
         (
-            ended(Way.FALSE_REJECT, "settled", losers=[], provider="worker0", verifiers=("worker7",)),
+            ended(
+                Way.FALSE_REJECT, "settled", losers=[], provider="worker0", verifiers=("worker1", "worker2", "worker7")
+            ),
             "worker7 misbehaved and lost nothing",
         ),
     ],
