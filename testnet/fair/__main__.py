@@ -19,7 +19,11 @@ from testnet.fair.play import Players
 from testnet.trials.stage import Stage
 
 EXIT_WRONG = 1
-FAULTS_SHOWN = 20
+FAULTS_SHOWN = 100
+JOBS_MAX = 10_000
+"""Three hours at one a second."""
+CLIENTS_MAX = 99
+"""A manifest has a hundred accounts, and one publishes."""
 
 
 def main(arguments: list[str]) -> int:
@@ -30,6 +34,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--directory", type=Path, help="an empty folder for the network; it is kept")
     options = parser.parse_args(arguments)
+    if not (1 <= options.jobs <= JOBS_MAX and 1 <= options.clients <= CLIENTS_MAX):
+        parser.error(f"1 to {JOBS_MAX} jobs and 1 to {CLIENTS_MAX} clients, not {options.jobs} and {options.clients}")
     if options.directory is not None:
         return _hold(options.directory, options.jobs, options.clients, options.seed)
     with tempfile.TemporaryDirectory(prefix="assay-fair-") as directory:

@@ -67,16 +67,21 @@ def _undrawn_spot_job(stage: Stage, outcome: Outcome) -> None:
     trial.judge(Expected(state="void", ruled="convicted", slashed={LIAR}, whole=True, gains={HONEST}))
 
 
-def _honest_provider_challenged(stage: Stage, outcome: Outcome) -> None:
-    # A stranger claims a forged trace against an honest provider, and loses its bond.
+def _false_challenge(stage: Stage, outcome: Outcome, part: str) -> None:
+    """Have a stranger who plays a part challenge what is right: it loses its bond, and the provider nothing."""
     trial = Trial(stage, outcome)
     job = trial.submit(provider=HONEST)
     stage.play(job, "verify", {})
     stage.in_state(job, "settled")
     liar = trial.strangers(1)[0]
-    stage.play(job, "dispute", {liar: "forge"})
+    stage.play(job, "dispute", {liar: part})
     stage.assay("job", "challenge", job, "--yes", home=liar)
     trial.judge(Expected(state="past_challenge", ruled="cleared", slashed=set(), loses={liar}))
+
+
+def _honest_provider_challenged(stage: Stage, outcome: Outcome) -> None:
+    # A stranger claims a forged trace against an honest provider, and loses its bond.
+    _false_challenge(stage, outcome, "forge")
 
 
 def _false_reject(stage: Stage, outcome: Outcome) -> None:
@@ -131,14 +136,7 @@ def _unopposed(stage: Stage, outcome: Outcome) -> None:
 
 def _mute(stage: Stage, outcome: Outcome) -> None:
     # A false claimant that falls silent in the duel is struck for that.
-    trial = Trial(stage, outcome)
-    job = trial.submit(provider=HONEST)
-    stage.play(job, "verify", {})
-    stage.in_state(job, "settled")
-    liar = trial.strangers(1)[0]
-    stage.play(job, "dispute", {liar: "mute"})
-    stage.assay("job", "challenge", job, "--yes", home=liar)
-    trial.judge(Expected(state="past_challenge", ruled="cleared", slashed=set(), loses={liar}))
+    _false_challenge(stage, outcome, "mute")
 
 
 def _lazy_verifier(stage: Stage, outcome: Outcome) -> None:
