@@ -42,8 +42,10 @@ class TrialError(Exception):
 class Stage:
     """A network of real processes in a directory of its own, with a published model."""
 
-    def __init__(self, directory: Path, manifest: Manifest) -> None:
+    def __init__(self, directory: Path, manifest: Manifest, *, at_once: int = 1) -> None:
         self.directory = directory
+        self.at_once = at_once
+        """How many cases are played on it at a time."""
         self.network = write_network(directory, manifest)
         self.nodes: dict[str, Node] = {node.name: node for node in self.network.nodes}
         self.validators = [node.name for node in self.network.nodes if node.role == "validator"]

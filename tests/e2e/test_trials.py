@@ -32,7 +32,7 @@ PLAYED = ("lying-provider", "honest-challenged", "withheld-input")
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     manifest = msgspec.structs.replace(MANIFEST, workers=MANIFEST.workers[:WORKERS], parameters=WINDOWS)
-    made = Stage(tmp_path_factory.mktemp("trials") / "network", manifest)
+    made = Stage(tmp_path_factory.mktemp("trials") / "network", manifest, at_once=len(PLAYED))
     try:
         made.start()
         made.publish()
