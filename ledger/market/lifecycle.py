@@ -1,8 +1,5 @@
 """The life of a job as a table: transitions, the diagram in the docs and the test for dead ends come from it (J1)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from ledger.events import JobEnded, RevealOpened
 from ledger.market import bonds
 from ledger.market.jackpot import pay_jackpots
@@ -12,67 +9,41 @@ from ledger.parameters import Parameters
 from ledger.records import Due, DueKind, Happened, Job, JobEvent, JobState, Marker, Outcome
 from ledger.state import change, deadline_key, draw_key, job_key, sample_key
 from ledger.transaction import Decision
-from primitives.reasons import Reason, Refused
+from ledger.transitions import ALWAYS, NOTHING, Effect, Guard, Table, rows
+from primitives.reasons import Reason
 
-
-@dataclass(frozen=True, kw_only=True)
-class Guard:
-    """What must hold of the job, the event already noted in it."""
-
-    words: str
-    holds: Callable[[Job], bool]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effect:
-    """What a transition does to bonds, slots and money."""
-
-    words: str
-    act: Callable[[Moment, bytes, Job], Job]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One transition. Of the rows with one state and event, the first whose guard holds is taken."""
-
-    state: JobState
-    event: JobEvent
-    guard: Guard
-    next: JobState
-    effect: Effect
-
-
-ALWAYS = Guard(words="", holds=lambda _: True)
-ALL_COMMITTED = Guard(
-    words="all k committed", holds=lambda job: all(each.commitment is not None for each in job.verifiers)
+ALL_COMMITTED = Guard[Job](
+    words="all k committed", holds=lambda _, job: all(each.commitment is not None for each in job.verifiers)
 )
-NONE_COMMITTED = Guard(
-    words="no verifier committed", holds=lambda job: all(each.commitment is None for each in job.verifiers)
+NONE_COMMITTED = Guard[Job](
+    words="no verifier committed", holds=lambda _, job: all(each.commitment is None for each in job.verifiers)
 )
-SOME_TO_REVEAL = Guard(
+SOME_TO_REVEAL = Guard[Job](
     words="a verifier who committed has not revealed",
-    holds=lambda job: any(each.commitment is not None and each.verdict is None for each in job.verifiers),
+    holds=lambda _, job: any(each.commitment is not None and each.verdict is None for each in job.verifiers),
 )
-LARGE_VALUES = Guard(
+LARGE_VALUES = Guard[Job](
     words="a verifier has revealed, and values are over 4 KiB",
-    holds=lambda job: job.large and any(each.verdict is not None for each in job.verifiers),
+    holds=lambda _, job: job.large and any(each.verdict is not None for each in job.verifiers),
 )
-SOME_TO_SAMPLE = Guard(
+SOME_TO_SAMPLE = Guard[Job](
     words="a party that has revealed has not opened what was picked",
-    holds=lambda job: not job.opened or any(each.verdict is not None and not each.opened for each in job.verifiers),
+    holds=lambda _, job: not job.opened or any(each.verdict is not None and not each.opened for each in job.verifiers),
 )
-PROVIDER_NOT_SAMPLED = Guard(words="the provider has not opened what was picked", holds=lambda job: not job.opened)
-ANY_REJECT = Guard(words="a verdict is reject", holds=any_rejects)
-ENOUGH_ACCEPTS = Guard(words="enough accept (J41)", holds=enough_accept)
-NO_VERIFIERS = Guard(words="it was not drawn", holds=lambda job: not job.verifiers)
-PAID_BEFORE = Guard(words="it was settled before", holds=lambda job: job.outcome is Outcome.SETTLED)
-CANARY_OPEN = Guard(words="it was opened as a canary", holds=lambda job: job.canary_opened)
-NONE_ACCEPTS = Guard(
+PROVIDER_NOT_SAMPLED = Guard[Job](
+    words="the provider has not opened what was picked", holds=lambda _, job: not job.opened
+)
+ANY_REJECT = Guard[Job](words="a verdict is reject", holds=lambda _, job: any_rejects(job))
+ENOUGH_ACCEPTS = Guard[Job](words="enough accept (J41)", holds=lambda _, job: enough_accept(job))
+NO_VERIFIERS = Guard[Job](words="it was not drawn", holds=lambda _, job: not job.verifiers)
+PAID_BEFORE = Guard[Job](words="it was settled before", holds=lambda _, job: job.outcome is Outcome.SETTLED)
+CANARY_OPEN = Guard[Job](words="it was opened as a canary", holds=lambda _, job: job.canary_opened)
+NONE_ACCEPTS = Guard[Job](
     words="no verdict is accept",
-    holds=lambda job: all(verdict_of(job, each) is not Decision.ACCEPT for each in job.verifiers),
+    holds=lambda _, job: all(verdict_of(job, each) is not Decision.ACCEPT for each in job.verifiers),
 )
-NAMED_DECLINED = Guard(
-    words="the worker who declines is the one named", holds=lambda job: job.declined[-1].worker == job.named
+NAMED_DECLINED = Guard[Job](
+    words="the worker who declines is the one named", holds=lambda _, job: job.declined[-1].worker == job.named
 )
 
 
@@ -81,18 +52,17 @@ def _await_pick(moment: Moment, job_id: bytes, job: Job) -> Job:
     return job
 
 
-NOTHING = Effect(words="", act=lambda _moment, _job_id, job: job)
 AWAIT_PICK = Effect(words="wait for the beacon to pick leaves", act=_await_pick)
 LOCK_PROVIDER = Effect(words="lock the provider's bond and slot", act=bonds.lock_provider)
 LOCK_VERIFIERS = Effect(words="lock the verifiers' bonds and slots", act=bonds.lock_verifiers)
 RELEASE_BONDS = Effect(words="release the bonds", act=bonds.release_bonds)
 
 
-def _ruled(outcome: Outcome) -> Guard:
-    return Guard(words=f"its disputes found {outcome.name}", holds=lambda job: job.ruled is outcome)
+def _ruled(outcome: Outcome) -> Guard[Job]:
+    return Guard(words=f"its disputes found {outcome.name}", holds=lambda _, job: job.ruled is outcome)
 
 
-def _end(outcome: Outcome) -> Effect:
+def _end(outcome: Outcome) -> Effect[Job]:
     def act(moment: Moment, job_id: bytes, job: Job) -> Job:
         return bonds.end(moment, job_id, job, outcome)
 
@@ -108,9 +78,12 @@ END_AS_CANARY = Effect(words="end as CANARY, and pay the jackpots", act=_end_as_
 S, E = JobState, JobEvent
 WITHHELD_STATES = (S.VERIFYING, S.REVEALING, S.CHECKING, S.SAMPLING, S.CONTESTED, S.UNVERIFIED, S.SETTLED)
 """In which a job ends if its provider withholds (H30); a disputed one goes on (H31)."""
-LIFE_CYCLE = tuple(
-    Row(state=state, event=event, guard=guard, next=after, effect=effect)
-    for state, event, guard, after, effect in (
+FINAL_STATES = (S.PAST_CHALLENGE, S.VOID)
+LIFE_CYCLE: Table[JobState, JobEvent, Job] = Table(
+    first=S.OPEN,
+    final=FINAL_STATES,
+    by_itself=(E.DUE, E.VERDICT),
+    rows=rows(
         (S.OPEN, E.ACCEPT, ALWAYS, S.ACCEPTED, LOCK_PROVIDER),
         (S.OPEN, E.DUE, ALWAYS, S.VOID, _end(Outcome.NOT_ACCEPTED)),
         (S.OPEN, E.DECLINE, NAMED_DECLINED, S.VOID, _end(Outcome.DECLINED)),
@@ -168,9 +141,8 @@ LIFE_CYCLE = tuple(
         (S.DISPUTED, E.VERDICT, PAID_BEFORE, S.PAST_CHALLENGE, RELEASE_BONDS),
         (S.DISPUTED, E.VERDICT, ALWAYS, S.PAST_CHALLENGE, _end(Outcome.CLEARED)),
         *((state, E.WITHHOLD, ALWAYS, S.VOID, _end(Outcome.WITHHELD)) for state in WITHHELD_STATES),
-    )
+    ),
 )
-FINAL_STATES = (JobState.PAST_CHALLENGE, JobState.VOID)
 CHALLENGEABLE = (S.CONTESTED, S.UNVERIFIED, S.SETTLED)
 """In which anybody may open the first dispute."""
 SLOT_STATES = (S.ACCEPTED, S.COMMITTED, S.VERIFYING, S.REVEALING, S.CHECKING, S.SAMPLING)
@@ -201,10 +173,7 @@ def time_allowed(parameters: Parameters, state: JobState, run_ms: int) -> int | 
 
 def expect(job: Job, event: JobEvent) -> None:
     """Raise Refused JOB_WRONG_STATE unless the job is in a state that knows the event (J3)."""
-    states = [row.state for row in LIFE_CYCLE if row.event is event]
-    if job.state not in states:
-        wanted = " or ".join(dict.fromkeys(state.name.lower() for state in states))
-        raise Refused(Reason.JOB_WRONG_STATE, seen=job.state.name.lower(), wanted=wanted)
+    LIFE_CYCLE.expect(job.state, event, Reason.JOB_WRONG_STATE)
 
 
 def start(moment: Moment, job_id: bytes, job: Job) -> None:
@@ -214,9 +183,7 @@ def start(moment: Moment, job_id: bytes, job: Job) -> None:
 
 def advance(moment: Moment, job_id: bytes, job: Job, event: JobEvent, *, who: bytes | None = None) -> Job:
     """Write and return the job after `event`, which is already noted in `job`; `who` caused it, None: the chain."""
-    rows = (row for row in LIFE_CYCLE if row.state is job.state and row.event is event and row.guard.holds(job))
-    row = next(rows, None)
-    assert row is not None
+    row = LIFE_CYCLE.row(moment, job, job.state, event)
     after = row.effect.act(moment, job_id, job)
     if row.next is job.state and event is not JobEvent.REDRAW:
         return _enter(moment, job_id, after, event, who)

@@ -1,13 +1,12 @@
 """The life of a validator as a table: transitions, the diagram in the docs and the test for dead ends (Q16)."""
 
 import enum
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from ledger.moment import Moment, burn
 from ledger.stake.records import Validator, ValidatorState
 from ledger.stake.shares import grains_of, take_out
 from ledger.state import TOTALS, change, validator_key
+from ledger.transitions import ALWAYS, NOTHING, Effect, Guard, Table, rows
 from primitives.reasons import Reason, Refused
 from primitives.units import BASIS, mul_div_floor
 
@@ -22,42 +21,16 @@ class ValidatorEvent(enum.IntEnum):
     CONVICT = 5
 
 
-@dataclass(frozen=True, kw_only=True)
-class Guard:
-    """What must hold, else the event is refused."""
-
-    words: str
-    check: Callable[[Moment, Validator], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effect:
-    """What a transition does besides; the address is the validator's."""
-
-    words: str
-    act: Callable[[Moment, bytes, Validator], Validator]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One transition; there is one row for a state and event at most."""
-
-    state: ValidatorState
-    event: ValidatorEvent
-    guard: Guard
-    next: ValidatorState
-    effect: Effect
-
-
-def _jail_is_over(moment: Moment, validator: Validator) -> None:
+def _jail_is_over(moment: Moment, validator: Validator) -> bool:
     if moment.time_ms < validator.jailed_until_ms:
         raise Refused(Reason.STILL_JAILED, seen=moment.time_ms, wanted=validator.jailed_until_ms)
+    return True
 
 
-def _jail_is_over_and_stake_suffices(moment: Moment, validator: Validator) -> None:
-    _jail_is_over(moment, validator)
-    if validator.stake < moment.parameters.validator_bond_min:
+def _jail_is_over_and_stake_suffices(moment: Moment, validator: Validator) -> bool:
+    if _jail_is_over(moment, validator) and validator.stake < moment.parameters.validator_bond_min:
         raise Refused(Reason.BOND_TOO_SMALL, seen=validator.stake, wanted=moment.parameters.validator_bond_min)
+    return True
 
 
 def _jail(moment: Moment, address: bytes, validator: Validator) -> Validator:  # noqa: ARG001 - the shape of an effect
@@ -84,18 +57,18 @@ def remove_staked(moment: Moment, grains: int) -> None:
     moment.state.put(TOTALS, change(totals, staked=totals.staked - grains))
 
 
-ALWAYS = Guard(words="", check=lambda _moment, _validator: None)
-JAIL_OVER = Guard(words="no time in jail is left", check=_jail_is_over)
-MAY_RETURN = Guard(words="no time in jail is left, and the stake suffices", check=_jail_is_over_and_stake_suffices)
+JAIL_OVER = Guard(words="no time in jail is left", holds=_jail_is_over)
+MAY_RETURN = Guard(words="no time in jail is left, and the stake suffices", holds=_jail_is_over_and_stake_suffices)
 
-NOTHING = Effect(words="", act=lambda _moment, _address, validator: validator)
 JAIL = Effect(words="burn a little of the stake, begin a time in jail", act=_jail)
 UNBOND_OWN = Effect(words="unbond the operator's own stake", act=_unbond_own)
 
 S, E = ValidatorState, ValidatorEvent
-LIFE_CYCLE = tuple(
-    Row(state=state, event=event, guard=guard, next=after, effect=effect)
-    for state, event, guard, after, effect in (
+LIFE_CYCLE: Table[ValidatorState, ValidatorEvent, Validator] = Table(
+    first=S.NEW,
+    final=(),
+    by_itself=(),
+    rows=rows(
         (S.NEW, E.REGISTER, ALWAYS, S.READY, NOTHING),
         (S.READY, E.EXIT, ALWAYS, S.LEAVING, UNBOND_OWN),
         (S.READY, E.ABSENT, ALWAYS, S.JAILED, JAIL),
@@ -107,7 +80,7 @@ LIFE_CYCLE = tuple(
         (S.LEAVING, E.CONVICT, ALWAYS, S.BANNED, NOTHING),
         (S.BANNED, E.EXIT, ALWAYS, S.BANNED, UNBOND_OWN),
         (S.BANNED, E.CONVICT, ALWAYS, S.BANNED, NOTHING),
-    )
+    ),
 )
 
 
@@ -124,11 +97,8 @@ def advance(moment: Moment, address: bytes, validator: Validator, event: Validat
 
     Raises Refused VALIDATOR_WRONG_STATE where its state does not know the event, and what the guard does.
     """
-    row = next((row for row in LIFE_CYCLE if row.state is validator.state and row.event is event), None)
-    if row is None:
-        wanted = " or ".join(row.state.name.lower() for row in LIFE_CYCLE if row.event is event)
-        raise Refused(Reason.VALIDATOR_WRONG_STATE, seen=validator.state.name.lower(), wanted=wanted)
-    row.guard.check(moment, validator)
+    LIFE_CYCLE.expect(validator.state, event, Reason.VALIDATOR_WRONG_STATE)
+    row = LIFE_CYCLE.row(moment, validator, validator.state, event)
     after = change(row.effect.act(moment, address, validator), state=row.next)
     moment.state.put(validator_key(address), after)
     return after

@@ -1,8 +1,5 @@
 """The life of a dispute as a table: transitions, the diagram in the docs, the test for dead ends (X2)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from ledger.events import DisputeMoved
 from ledger.market.dispute import judgement, rivals
 from ledger.market.dispute.records import Dispute, DisputeEvent, DisputeStage
@@ -11,53 +8,26 @@ from ledger.moment import Moment
 from ledger.parameters import Parameters
 from ledger.records import Due, DueKind
 from ledger.state import change, deadline_key
-from primitives.reasons import Reason, Refused
+from ledger.transitions import ALWAYS, NOTHING, Effect, Guard, Table, rows
+from primitives.reasons import Reason
 
-
-@dataclass(frozen=True, kw_only=True)
-class Guard:
-    """What must hold of the dispute, the event already noted in it."""
-
-    words: str
-    holds: Callable[[Dispute], bool]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effect:
-    """What a transition does beside."""
-
-    words: str
-    act: Callable[[Moment, bytes, Dispute], Dispute]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One transition. Of the rows with one stage and event, the first whose guard holds is taken."""
-
-    stage: DisputeStage
-    event: DisputeEvent
-    guard: Guard
-    next: DisputeStage
-    effect: Effect
-
-
-ALWAYS = Guard(words="", holds=lambda _: True)
-SOME_UNOPENED = Guard(
+SOME_UNOPENED = Guard[Dispute](
     words="a claim has not been opened",
-    holds=lambda dispute: any(each.commitment is not None and each.trace is None for each in dispute.claims),
+    holds=lambda _, dispute: any(each.commitment is not None and each.trace is None for each in dispute.claims),
 )
-UNDER_WAY = Guard(words="the duel is not over", holds=lambda dispute: dispute.duel is not None)
-RIVALS = Guard(words="two traces stand", holds=lambda dispute: len(rivals.standing(dispute)) > 1)
-NONE_STANDS = Guard(words="no trace stands", holds=lambda dispute: not rivals.standing(dispute))
+UNDER_WAY = Guard[Dispute](words="the duel is not over", holds=lambda _, dispute: dispute.duel is not None)
+RIVALS = Guard[Dispute](words="two traces stand", holds=lambda _, dispute: len(rivals.standing(dispute)) > 1)
+NONE_STANDS = Guard[Dispute](words="no trace stands", holds=lambda _, dispute: not rivals.standing(dispute))
 
-NOTHING = Effect(words="", act=lambda _moment, _dispute_id, dispute: dispute)
 PAIR = Effect(words="the first two that stand fight a duel", act=rivals.pair)
 DECIDE = Effect(words="decide it; behind the last dispute of the job, the job", act=judgement.decide)
 
 S, E = DisputeStage, DisputeEvent
-LIFE_CYCLE = tuple(
-    Row(stage=stage, event=event, guard=guard, next=after, effect=effect)
-    for stage, event, guard, after, effect in (
+LIFE_CYCLE: Table[DisputeStage, DisputeEvent, Dispute] = Table(
+    first=S.DRAWING,
+    final=(S.DECIDED,),
+    by_itself=(E.DUE,),
+    rows=rows(
         (S.DRAWING, E.CLAIM, ALWAYS, S.DRAWING, NOTHING),
         (S.DRAWING, E.DRAW, ALWAYS, S.CLAIMING, NOTHING),
         (S.DRAWING, E.DUE, ALWAYS, S.CLAIMING, NOTHING),
@@ -78,7 +48,7 @@ LIFE_CYCLE = tuple(
         (S.DUEL, E.DUE, ALWAYS, S.JUDGING, NOTHING),
         (S.JUDGING, E.BEYOND, ALWAYS, S.JUDGING, NOTHING),
         (S.JUDGING, E.DUE, ALWAYS, S.DECIDED, DECIDE),
-    )
+    ),
 )
 
 
@@ -100,10 +70,7 @@ def time_allowed(parameters: Parameters, stage: DisputeStage, run_ms: int) -> in
 
 def expect(dispute: Dispute, event: DisputeEvent) -> None:
     """Raise Refused DISPUTE_WRONG_STAGE unless the dispute is in a stage that knows the event (X4)."""
-    stages = [row.stage for row in LIFE_CYCLE if row.event is event]
-    if dispute.stage not in stages:
-        wanted = " or ".join(dict.fromkeys(stage.name.lower() for stage in stages))
-        raise Refused(Reason.DISPUTE_WRONG_STAGE, seen=dispute.stage.name.lower(), wanted=wanted)
+    LIFE_CYCLE.expect(dispute.stage, event, Reason.DISPUTE_WRONG_STAGE)
 
 
 def start(moment: Moment, dispute_id: bytes, dispute: Dispute) -> None:
@@ -115,8 +82,7 @@ def advance(
     moment: Moment, dispute_id: bytes, dispute: Dispute, event: DisputeEvent, *, renewed: bool = False
 ) -> Dispute:
     """Write and return the dispute after `event`, already noted in it; `renewed`: the time of its stage begins anew."""
-    rows = (row for row in LIFE_CYCLE if row.stage is dispute.stage and row.event is event)
-    row = next(row for row in rows if row.guard.holds(dispute))
+    row = LIFE_CYCLE.row(moment, dispute, dispute.stage, event)
     moved = row.next is not dispute.stage or row.effect is PAIR
     after = change(row.effect.act(moment, dispute_id, dispute), stage=row.next)
     if not moved and not renewed:

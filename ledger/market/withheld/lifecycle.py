@@ -1,8 +1,5 @@
 """The life of a filing as a table, and the line in which filings wait for block space (H1, H14)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from ledger.events import WithheldAnswered, WithheldAsked, WithheldLapsed
 from ledger.market.withheld.clock import stop_until
 from ledger.market.withheld.holder import at_stake, convict, discharge
@@ -10,65 +7,46 @@ from ledger.market.withheld.payloads import FILING_CHUNKS_MAX
 from ledger.market.withheld.records import ASKED_CHUNKS_MAX, WAITING_MAX, Filing, FilingEvent, FilingState, Line
 from ledger.market.withheld.rows import filing_key, filing_of_job_key, known_filing, line_of
 from ledger.moment import Moment, credit
-from ledger.records import Due, DueKind, Job, Marker
+from ledger.records import Due, DueKind, Marker
 from ledger.state import WITHHELD_LINE, change, deadline_key
+from ledger.transitions import ALWAYS, NOTHING, Effect, Guard, Table, rows
 from primitives.reasons import Reason, Refused
 
 
-@dataclass(frozen=True, kw_only=True)
-class Guard:
-    """What must hold of the filing and its job, the event already noted in the filing."""
-
-    words: str
-    holds: Callable[[Job, Filing], bool]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effect:
-    """What a transition does besides moving the filing."""
-
-    words: str
-    act: Callable[[Moment, Filing], Filing]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One transition. Of the rows with one state and event, the first whose guard holds is taken."""
-
-    state: FilingState
-    event: FilingEvent
-    guard: Guard
-    next: FilingState
-    effect: Effect
-
-
-def _ask(moment: Moment, filing: Filing) -> Filing:
+def _ask(moment: Moment, _filing_id: bytes, filing: Filing) -> Filing:
     return change(filing, due_live_ms=moment.live_ms + moment.parameters.withheld_ms)
 
 
-def _give_up(moment: Moment, filing: Filing) -> Filing:
+def _give_up(moment: Moment, _filing_id: bytes, filing: Filing) -> Filing:
     discharge(moment, filing)
     credit(moment.state, filing.filer, filing.carriage)
     return change(filing, carriage=0)
 
 
-def _convict(moment: Moment, filing: Filing) -> Filing:
+def _convict(moment: Moment, filing_id: bytes, filing: Filing) -> Filing:
     lost = convict(moment, filing)
-    return change(_give_up(moment, filing), lost=lost)
+    return change(_give_up(moment, filing_id, filing), lost=lost)
 
 
-ALWAYS = Guard(words="", holds=lambda _job, _filing: True)
-ALL_SHOWN = Guard(words="every chunk is on the chain", holds=lambda _job, filing: not filing.missing)
-AT_STAKE = Guard(words="the job holds a bond of the holder", holds=lambda job, filing: at_stake(job, filing.holder) > 0)
-NOTHING = Effect(words="", act=lambda _moment, filing: filing)
+def _at_stake(moment: Moment, filing: Filing) -> bool:
+    job = moment.state.job(filing.job)
+    assert job is not None
+    return at_stake(job, filing.holder) > 0
+
+
+ALL_SHOWN = Guard[Filing](words="every chunk is on the chain", holds=lambda _, filing: not filing.missing)
+AT_STAKE = Guard[Filing](words="the job holds a bond of the holder", holds=_at_stake)
 ASK = Effect(words="start the holder's clock", act=_ask)
 GIVE_UP = Effect(words="give the carriage back, and let who was drawn for a dispute go", act=_give_up)
 CONVICT = Effect(words="take what the holder locked; give the carriage back, and let who was drawn go", act=_convict)
 
 S, E = FilingState, FilingEvent
-LIFE_CYCLE = tuple(
-    Row(state=state, event=event, guard=guard, next=after, effect=effect)
-    for state, event, guard, after, effect in (
+FINAL_STATES = (S.ANSWERED, S.LAPSED, S.MOOT)
+LIFE_CYCLE: Table[FilingState, FilingEvent, Filing] = Table(
+    first=S.WAITING,
+    final=FINAL_STATES,
+    by_itself=(E.ASK, E.DUE),
+    rows=rows(
         (S.WAITING, E.ASK, ALWAYS, S.ASKED, ASK),
         (S.WAITING, E.CHUNK, ALL_SHOWN, S.ANSWERED, NOTHING),
         (S.WAITING, E.CHUNK, ALWAYS, S.WAITING, NOTHING),
@@ -76,9 +54,8 @@ LIFE_CYCLE = tuple(
         (S.ASKED, E.CHUNK, ALWAYS, S.ASKED, NOTHING),
         (S.ASKED, E.DUE, AT_STAKE, S.LAPSED, CONVICT),
         (S.ASKED, E.DUE, ALWAYS, S.MOOT, GIVE_UP),
-    )
+    ),
 )
-FINAL_STATES = (FilingState.ANSWERED, FilingState.LAPSED, FilingState.MOOT)
 
 
 def stand_in_line(moment: Moment, filing_id: bytes, filing: Filing) -> None:
@@ -120,12 +97,8 @@ def _ask_next(moment: Moment) -> None:
 
 def advance(moment: Moment, filing_id: bytes, filing: Filing, event: FilingEvent) -> None:
     """Write the filing after `event`, which is already noted in `filing`."""
-    job = moment.state.job(filing.job)
-    assert job is not None
-    rows = (row for row in LIFE_CYCLE if row.state is filing.state and row.event is event)
-    row = next((row for row in rows if row.guard.holds(job, filing)), None)
-    assert row is not None
-    after = change(row.effect.act(moment, filing), state=row.next)
+    row = LIFE_CYCLE.row(moment, filing, filing.state, event)
+    after = change(row.effect.act(moment, filing_id, filing), state=row.next)
     if row.next in FINAL_STATES and filing.due_live_ms is not None:
         moment.state.put(deadline_key(filing.due_live_ms, filing_id), None)
         after = change(after, due_live_ms=None)

@@ -17,9 +17,9 @@ def life_cycle() -> str:
     lines = ["| state | event | if | next state | effect |", "| --- | --- | --- | --- | --- |"]
     lines += [
         f"| {row.state.name} | {row.event.name} | {row.guard.words} | {row.next.name} | {row.effect.words} |"
-        for row in LIFE_CYCLE
+        for row in LIFE_CYCLE.rows
     ]
-    arrows = dict.fromkeys(f"    {row.state.name} --> {row.next.name}: {row.event.name}" for row in LIFE_CYCLE)
+    arrows = dict.fromkeys(f"    {row.state.name} --> {row.next.name}: {row.event.name}" for row in LIFE_CYCLE.rows)
     ends = [f"    {state.name} --> [*]" for state in FINAL_STATES]
     return "\n".join([*lines, "", "```mermaid", "stateDiagram-v2", "    [*] --> OPEN: SUBMIT", *arrows, *ends, "```"])
 

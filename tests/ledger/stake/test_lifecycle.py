@@ -14,26 +14,26 @@ def test_the_page_about_staking_says_what_the_code_does() -> None:
 
 
 def test_a_state_and_an_event_have_one_row_at_most() -> None:
-    keys = [(row.state, row.event) for row in LIFE_CYCLE]
+    keys = [(row.state, row.event) for row in LIFE_CYCLE.rows]
     assert len(keys) == len(set(keys))
 
 
 def test_every_state_is_reached_and_every_event_moves_something() -> None:
-    assert {row.next for row in LIFE_CYCLE} == set(ValidatorState) - {ValidatorState.NEW}
-    assert {row.event for row in LIFE_CYCLE} == set(ValidatorEvent)
+    assert {row.next for row in LIFE_CYCLE.rows} == set(ValidatorState) - {ValidatorState.NEW}
+    assert {row.event for row in LIFE_CYCLE.rows} == set(ValidatorEvent)
 
 
 @pytest.mark.parametrize("state", ValidatorState, ids=lambda state: state.name)
 def test_q16_from_every_state_its_own_operator_and_delegators_come_to_the_end(state: ValidatorState) -> None:
     reached = {state}
     for _ in ValidatorState:
-        reached |= {row.next for row in LIFE_CYCLE if row.state in reached and row.event in OWN}
+        reached |= {row.next for row in LIFE_CYCLE.rows if row.state in reached and row.event in OWN}
     assert reached & {ValidatorState.LEAVING, ValidatorState.BANNED}  # and off the roll then (Q18)
 
 
 def test_an_offence_is_punished_in_every_state_that_has_stake_and_a_ban_is_for_good() -> None:
     for state in set(ValidatorState) - {ValidatorState.NEW}:
-        (row,) = [row for row in LIFE_CYCLE if row.state is state and row.event is ValidatorEvent.CONVICT]
+        (row,) = [row for row in LIFE_CYCLE.rows if row.state is state and row.event is ValidatorEvent.CONVICT]
         assert row.next is ValidatorState.BANNED
-    after = {row.next for row in LIFE_CYCLE if row.state is ValidatorState.BANNED}
+    after = {row.next for row in LIFE_CYCLE.rows if row.state is ValidatorState.BANNED}
     assert after == {ValidatorState.BANNED}

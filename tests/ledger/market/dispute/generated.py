@@ -32,10 +32,10 @@ def life_cycle() -> str:
     """Return the table of transitions, and the diagram of it."""
     lines = ["| stage | event | if | next stage | effect |", "| --- | --- | --- | --- | --- |"]
     lines += [
-        f"| {row.stage.name} | {row.event.name} | {row.guard.words} | {row.next.name} | {row.effect.words} |"
-        for row in LIFE_CYCLE
+        f"| {row.state.name} | {row.event.name} | {row.guard.words} | {row.next.name} | {row.effect.words} |"
+        for row in LIFE_CYCLE.rows
     ]
-    arrows = dict.fromkeys(f"    {row.stage.name} --> {row.next.name}: {row.event.name}" for row in LIFE_CYCLE)
+    arrows = dict.fromkeys(f"    {row.state.name} --> {row.next.name}: {row.event.name}" for row in LIFE_CYCLE.rows)
     chart = ["```mermaid", "stateDiagram-v2", "    [*] --> DRAWING: CLAIM", *arrows, "    DECIDED --> [*]", "```"]
     return "\n".join([*lines, "", *chart])
 
