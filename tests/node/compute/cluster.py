@@ -8,7 +8,7 @@ import trio
 import trio.testing
 
 from ledger.parameters import Parameters, Tier
-from ledger.records import Job, JobState
+from ledger.records import Job, JobState, Outcome
 from ledger.transaction import JobSubmit
 from node.compute.canaries.box import CanaryBox
 from node.compute.canaries.service import Canaries, CanaryPorts
@@ -29,8 +29,10 @@ from testnet.kit.ledger_builders import (
     a_world,
     address,
     key_of,
+    least_fee,
     publish,
     seed_of,
+    supply_of,
 )
 from testnet.kit.plain_engine import PlainEngine
 from vm.manifest import Class
@@ -170,3 +172,17 @@ async def running(cluster: Cluster, *names: str) -> AsyncIterator[trio.Nursery]:
         await cluster.start(nursery, *(names or WORKERS))
         yield nursery
         nursery.cancel_scope.cancel()
+
+
+def verdicts(job: Job) -> list[str | None]:
+    return [None if each.verdict is None else each.verdict.name for each in job.verifiers]
+
+
+async def refunded(cluster: Cluster, outcome: Outcome, *, raw: bytes = INPUT) -> Job:
+    before = cluster.chain.world.balance("client")
+    job = await cluster.ended(await cluster.submit(raw=raw))
+    assert job.outcome is outcome
+    paid = before - cluster.chain.world.balance("client") - least_fee(a_submission(), pieces=2)
+    assert paid == 0
+    assert supply_of(cluster.chain.state()) == cluster.chain.state().totals().supply
+    return job

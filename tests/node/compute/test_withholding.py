@@ -1,9 +1,5 @@
 """Content that is not served: verifiers ask for it on the chain, and the provider shows it or loses."""
 
-from pathlib import Path
-
-import pytest
-
 from ledger.market.settlement import verifier_lock
 from ledger.market.withheld.money import carriage
 from ledger.market.withheld.payloads import CHUNK_BYTES, FILING_CHUNKS_MAX, Stage, WithheldChunk
@@ -21,11 +17,6 @@ from tests.node.compute.cluster import INPUT, WORKERS, Cluster, running
 
 LARGE = INPUT * (2 * CHUNK_BYTES // len(INPUT))
 """An input of two chunks."""
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Cluster:
-    return Cluster(tmp_path)
 
 
 def isolate(cluster: Cluster, *, with_model: bool = True) -> None:

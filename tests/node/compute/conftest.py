@@ -1,0 +1,13 @@
+"""What tests of workers start from."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.node.compute.cluster import Cluster
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    """Return five workers on a fake chain."""
+    return Cluster(tmp_path)
