@@ -1,5 +1,7 @@
 """The life of a job as a table: transitions, the diagram in the docs and the test for dead ends come from it (J1)."""
 
+from functools import cache
+
 from ledger.events import JobEnded, RevealOpened
 from ledger.market import bonds
 from ledger.market.jackpot import pay_jackpots
@@ -62,6 +64,7 @@ def _ruled(outcome: Outcome) -> Guard[Job]:
     return Guard(words=f"its disputes found {outcome.name}", holds=lambda _, job: job.ruled is outcome)
 
 
+@cache
 def _end(outcome: Outcome) -> Effect[Job]:
     def act(moment: Moment, job_id: bytes, job: Job) -> Job:
         return bonds.end(moment, job_id, job, outcome)

@@ -1,27 +1,13 @@
 """The parts of docs/spec/market.md that come from the code. Run as a program, it writes them."""
 
-import re
-from pathlib import Path
-
 from ledger.market.costs import cost_table, job_at_cap
 from ledger.market.lifecycle import FINAL_STATES, LIFE_CYCLE, time_allowed
 from ledger.parameters import Parameters, Tier, accepts_needed
 from ledger.records import JobState
 from primitives.units import BASIS, KARAT
+from tests.ledger.pages import SPEC, life_cycle, rewritten
 
-PAGE = Path(__file__).parents[3] / "docs" / "spec" / "market.md"
-
-
-def life_cycle() -> str:
-    """Return the table of transitions, and the diagram of it."""
-    lines = ["| state | event | if | next state | effect |", "| --- | --- | --- | --- | --- |"]
-    lines += [
-        f"| {row.state.name} | {row.event.name} | {row.guard.words} | {row.next.name} | {row.effect.words} |"
-        for row in LIFE_CYCLE.rows
-    ]
-    arrows = dict.fromkeys(f"    {row.state.name} --> {row.next.name}: {row.event.name}" for row in LIFE_CYCLE.rows)
-    ends = [f"    {state.name} --> [*]" for state in FINAL_STATES]
-    return "\n".join([*lines, "", "```mermaid", "stateDiagram-v2", "    [*] --> OPEN: SUBMIT", *arrows, *ends, "```"])
+PAGE = SPEC / "market.md"
 
 
 def deadlines() -> str:
@@ -72,17 +58,15 @@ def tiers() -> str:
 
 def written(page: str) -> str:
     """Return the page with its generated parts as the code gives them."""
-    for name, text in {
-        "life-cycle": life_cycle(),
-        "deadlines": deadlines(),
-        "costs": costs(),
-        "tiers": tiers(),
-    }.items():
-        begin, end = rf"<!-- {name}: written by [^>]*-->", f"<!-- end of {name} -->"
-        around = re.fullmatch(rf"(.*{begin}\n).*({end}.*)", page, re.DOTALL)
-        assert around is not None, name
-        page = around[1] + text + "\n" + around[2]
-    return page
+    return rewritten(
+        page,
+        {
+            "life-cycle": life_cycle(LIFE_CYCLE, born="SUBMIT"),
+            "deadlines": deadlines(),
+            "costs": costs(),
+            "tiers": tiers(),
+        },
+    )
 
 
 if __name__ == "__main__":

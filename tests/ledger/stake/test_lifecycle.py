@@ -2,25 +2,9 @@ import pytest
 
 from ledger.stake.lifecycle import LIFE_CYCLE, ValidatorEvent
 from ledger.stake.records import ValidatorState
-from tests.ledger.stake import generated
 
 OWN = (ValidatorEvent.REGISTER, ValidatorEvent.EXIT, ValidatorEvent.UNJAIL)
 """Events that an operator causes alone, whenever it wants or its time in jail is over."""
-
-
-def test_the_page_about_staking_says_what_the_code_does() -> None:
-    page = generated.PAGE.read_text()
-    assert generated.written(page) == page
-
-
-def test_a_state_and_an_event_have_one_row_at_most() -> None:
-    keys = [(row.state, row.event) for row in LIFE_CYCLE.rows]
-    assert len(keys) == len(set(keys))
-
-
-def test_every_state_is_reached_and_every_event_moves_something() -> None:
-    assert {row.next for row in LIFE_CYCLE.rows} == set(ValidatorState) - {ValidatorState.NEW}
-    assert {row.event for row in LIFE_CYCLE.rows} == set(ValidatorEvent)
 
 
 @pytest.mark.parametrize("state", ValidatorState, ids=lambda state: state.name)

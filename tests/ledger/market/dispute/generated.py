@@ -1,8 +1,5 @@
 """The parts of docs/spec/dispute.md that come from the code. Run as a program, it writes them."""
 
-import re
-from pathlib import Path
-
 from ledger.market.dispute.lifecycle import LIFE_CYCLE, time_allowed
 from ledger.market.dispute.payloads import tail_of
 from ledger.market.dispute.records import DisputeStage
@@ -23,21 +20,10 @@ from tests.ledger.market.dispute.crafted import (
     a_job,
     nets,
 )
+from tests.ledger.pages import SPEC, life_cycle, rewritten
 
-PAGE = Path(__file__).parents[4] / "docs" / "spec" / "dispute.md"
+PAGE = SPEC / "dispute.md"
 YES, NO = Decision.ACCEPT, Decision.REJECT
-
-
-def life_cycle() -> str:
-    """Return the table of transitions, and the diagram of it."""
-    lines = ["| stage | event | if | next stage | effect |", "| --- | --- | --- | --- | --- |"]
-    lines += [
-        f"| {row.state.name} | {row.event.name} | {row.guard.words} | {row.next.name} | {row.effect.words} |"
-        for row in LIFE_CYCLE.rows
-    ]
-    arrows = dict.fromkeys(f"    {row.state.name} --> {row.next.name}: {row.event.name}" for row in LIFE_CYCLE.rows)
-    chart = ["```mermaid", "stateDiagram-v2", "    [*] --> DRAWING: CLAIM", *arrows, "    DECIDED --> [*]", "```"]
-    return "\n".join([*lines, "", *chart])
 
 
 def deadlines() -> str:
@@ -110,12 +96,14 @@ def costs() -> str:
 
 def written(page: str) -> str:
     """Return the page with its generated parts as the code gives them."""
-    for name, text in {"life-cycle": life_cycle(), "deadlines": deadlines(), "costs": costs()}.items():
-        begin, end = rf"<!-- {name}: written by [^>]*-->", f"<!-- end of {name} -->"
-        parts = re.fullmatch(rf"(.*{begin}\n).*({end}.*)", page, re.DOTALL)
-        assert parts is not None, name
-        page = parts[1] + text + "\n" + parts[2]
-    return page
+    return rewritten(
+        page,
+        {
+            "life-cycle": life_cycle(LIFE_CYCLE, born="CLAIM", state="stage"),
+            "deadlines": deadlines(),
+            "costs": costs(),
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -1,30 +1,15 @@
 """The parts of docs/spec/withheld.md that come from the code. Run as a program, it writes them."""
 
-import re
-from pathlib import Path
-
-from ledger.market.withheld.lifecycle import FINAL_STATES, LIFE_CYCLE
+from ledger.market.withheld.lifecycle import LIFE_CYCLE
 from ledger.market.withheld.money import carriage
 from ledger.market.withheld.payloads import CHUNK_BYTES, FILING_CHUNKS_MAX
 from ledger.parameters import Parameters, Tier
 from primitives.content import ContentId
 from primitives.units import KARAT
+from tests.ledger.pages import SPEC, life_cycle, rewritten
 
-PAGE = Path(__file__).parents[4] / "docs" / "spec" / "withheld.md"
+PAGE = SPEC / "withheld.md"
 SIZES = {"5 KB": 5_000, "64 KiB": CHUNK_BYTES, "1 MiB": FILING_CHUNKS_MAX * CHUNK_BYTES}
-
-
-def life_cycle() -> str:
-    """Return the table of transitions, and the diagram of it."""
-    lines = ["| state | event | if | next state | effect |", "| --- | --- | --- | --- | --- |"]
-    lines += [
-        f"| {row.state.name} | {row.event.name} | {row.guard.words} | {row.next.name} | {row.effect.words} |"
-        for row in LIFE_CYCLE.rows
-    ]
-    arrows = dict.fromkeys(f"    {row.state.name} --> {row.next.name}: {row.event.name}" for row in LIFE_CYCLE.rows)
-    ends = [f"    {state.name} --> [*]" for state in FINAL_STATES]
-    diagram = ["", "```mermaid", "stateDiagram-v2", "    [*] --> WAITING: FILE", *arrows, *ends, "```"]
-    return "\n".join([*lines, *diagram])
 
 
 def costs() -> str:
@@ -49,12 +34,7 @@ def costs() -> str:
 
 def written(page: str) -> str:
     """Return the page with its generated parts as the code gives them."""
-    for name, text in {"withheld": life_cycle(), "withheld costs": costs()}.items():
-        begin, end = rf"<!-- {name}: written by [^>]*-->", f"<!-- end of {name} -->"
-        parts = re.fullmatch(rf"(.*{begin}\n).*({end}.*)", page, re.DOTALL)
-        assert parts is not None, name
-        page = parts[1] + text + "\n" + parts[2]
-    return page
+    return rewritten(page, {"withheld": life_cycle(LIFE_CYCLE, born="FILE"), "withheld costs": costs()})
 
 
 if __name__ == "__main__":
