@@ -16,6 +16,7 @@ from ledger.block import Block
 from ledger.chain import FinalBlock
 from ledger.genesis import Genesis
 from ledger.proven import ProvenRows
+from ledger.records import ModelEntry
 from ledger.state import State
 from ledger.transaction import Receipt
 from primitives.content import ContentId
@@ -161,6 +162,13 @@ class Engine(Protocol):
 
     async def tail(self, task: Task, cut: bytes) -> bytes:
         """Return the encoded bundle of outputs that follow from values at the cut. Raises Refused (5xx, 6xx)."""
+
+
+class Rehearsal(Protocol):
+    """Finds out before a job is accepted whether it can be done."""
+
+    async def rehearse(self, task: Task, entry: ModelEntry) -> None:
+        """Raise Refused (5xx, 6xx) unless the model is what its publication says and the task runs."""
 
 
 Told = TypeVar("Told", TraceTold, PartsTold, BytesTold, WorstTold)

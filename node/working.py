@@ -13,6 +13,7 @@ from node.compute.disputes.examine import Examiner
 from node.compute.disputes.journal import ClaimJournal
 from node.compute.disputes.service import DisputePorts, Disputes
 from node.compute.engine import SandboxEngine
+from node.compute.readiness import Guarded, Readiness
 from node.compute.registering import WorkerTerms
 from node.compute.worker import JobFailure, Worker, WorkerPorts
 from node.config import ComputeSection
@@ -37,15 +38,21 @@ _log = logging.getLogger("assay.worker")
 class Working:
     """A worker in its place."""
 
-    def __init__(self, worker: Worker, disputes: Disputes, canaries: Canaries, pool: Pool) -> None:
+    def __init__(
+        self, worker: Worker, disputes: Disputes, canaries: Canaries, pool: Pool, readiness: Readiness
+    ) -> None:
         self.layers: tuple[str, ...] = ()
         """What holds a sandbox back on this machine; empty until the first one has said so."""
-        self.deviating: tuple[str, ...] | None = None
-        """Known-answer tests that this machine fails, None until a sandbox has told; unless empty, it takes no jobs."""
         self.disputes = disputes
         self.canaries = canaries
         self._worker = worker
         self._pool = pool
+        self._readiness = readiness
+
+    @property
+    def deviating(self) -> tuple[str, ...] | None:
+        """Known-answer tests that this machine fails, None until a sandbox has told; unless empty, it takes no jobs."""
+        return self._readiness.deviating
 
     @property
     def address(self) -> bytes:
@@ -61,22 +68,28 @@ class Working:
         return await self._pool.check(model, shapes=shapes, offered=True)
 
     async def run(self) -> None:
-        """Work until cancelled, unless this machine computes otherwise than the network does (D16)."""
-        await self._learn()
-        if self.deviating:
-            _log.error("this machine fails known-answer tests and takes no jobs: %s", ", ".join(self.deviating))
-            return
+        """Work until cancelled; what is owed without a run does not wait for a sandbox to start (D16)."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._enlist)
             nursery.start_soon(self._worker.run)
             nursery.start_soon(self.disputes.run)
             nursery.start_soon(self.canaries.run)
+
+    async def _enlist(self) -> None:
+        """Register, unless this machine computes otherwise than the network does (D16)."""
+        await self._learn()
+        if self.deviating:
+            _log.error("this machine fails known-answer tests and takes no jobs: %s", ", ".join(self.deviating))
+            await self._worker.stand_down()
+        else:
+            await self._worker.enlist()
 
     async def _learn(self) -> None:
         """Wait until a sandbox has told what holds it and what this machine computes."""
         while True:
             try:
                 self.layers = tuple(layer.name.lower() for layer in await self._pool.layers())
-                self.deviating = await self._pool.deviating()
+                self._readiness.tell(await self._pool.deviating())
             except Refused as fault:
                 _log.error("no sandbox starts on this machine: %s", fault)
                 await trio.sleep(RETRY_S)
@@ -114,13 +127,14 @@ async def open_working(
     )
     async with open_pool(sandboxes) as pool:
         product = SandboxEngine(pool)
-        engine = product if engine_wrap is None else engine_wrap(product)
+        readiness = Readiness()
+        engine = Guarded(product if engine_wrap is None else engine_wrap(product), product, readiness)
         box = CanaryBox(home.canaries)
         straying = Straying(engine, box, chain, address_of(public_key_of(seed)))
-        ports = WorkerPorts(chain=chain, blobs=blobs, engine=straying, rehearsal=product)
+        ports = WorkerPorts(chain=chain, blobs=blobs, engine=straying, rehearsal=engine)
         worker = Worker(ports, terms, home.work)
         examiner = Examiner(chain, worker.tasks, engine)
         dispute_ports = DisputePorts(chain=chain, examiner=examiner, sender=worker.sender, blocks=worker.blocks)
         disputes = Disputes(dispute_ports, ClaimJournal(home.claims), audit_bps=compute.audit_bps)
         confessor = Canaries(CanaryPorts(chain=chain, sender=worker.sender, disputes=disputes), box)
-        yield Working(worker, disputes, confessor, pool)
+        yield Working(worker, disputes, confessor, pool, readiness)

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 
+from ledger.records import Worker
 from ledger.transaction import WorkerRegister, WorkerUpdate
 from node.compute.blocks import BlockSignal
 from node.compute.sender import Sender
@@ -35,18 +36,27 @@ class WorkerTerms:
 
 async def register(chain: ChainView, sender: Sender, blocks: BlockSignal, terms: WorkerTerms) -> None:
     """Register, or bring the registration up to these terms; try until it is done."""
-    while True:
-        worker = chain.state().worker(sender.address)
-        wanted = WorkerUpdate(ask=terms.ask, gas_ask=terms.gas_ask, capacity=terms.capacity)
-        if worker is not None and wanted == WorkerUpdate(
-            ask=worker.ask, gas_ask=worker.gas_ask, capacity=worker.capacity
-        ):
-            return
-        try:
-            await sender.send(_registration(terms) if worker is None else wanted)
-        except Refused as refused:
-            _log.warning("the worker is not registered: %s", refused)
-            await blocks.wait()
+    wanted = WorkerUpdate(ask=terms.ask, gas_ask=terms.gas_ask, capacity=terms.capacity)
+    while (worker := chain.state().worker(sender.address)) is None or _terms_of(worker) != wanted:
+        await _tried(sender, blocks, _registration(terms) if worker is None else wanted)
+
+
+async def stand_down(chain: ChainView, sender: Sender, blocks: BlockSignal) -> None:
+    """Take no new jobs, and so be drawn for none, until registered anew; try until it is done."""
+    while (worker := chain.state().worker(sender.address)) is not None and worker.capacity:
+        await _tried(sender, blocks, WorkerUpdate(ask=worker.ask, gas_ask=worker.gas_ask, capacity=0))
+
+
+async def _tried(sender: Sender, blocks: BlockSignal, payload: WorkerRegister | WorkerUpdate) -> None:
+    try:
+        await sender.send(payload)
+    except Refused as refused:
+        _log.warning("the worker's registration stays as it is: %s", refused)
+        await blocks.wait()
+
+
+def _terms_of(worker: Worker) -> WorkerUpdate:
+    return WorkerUpdate(ask=worker.ask, gas_ask=worker.gas_ask, capacity=worker.capacity)
 
 
 def _registration(terms: WorkerTerms) -> WorkerRegister:

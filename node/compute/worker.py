@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import assert_never
 
 import trio
 
@@ -23,17 +23,18 @@ from ledger.transaction import (
     VerifierReveal,
 )
 from node.compute.accepting import Acceptor
+from node.compute.backoff import Backoff
 from node.compute.blocks import BlockSignal
 from node.compute.delivery import Sealer, samples, shown
 from node.compute.duty import Duty, duty_of, price_of, verifier_of
 from node.compute.journal import Journal, Part, Work
 from node.compute.objection import objection
-from node.compute.registering import WorkerTerms, register
+from node.compute.registering import WorkerTerms, register, stand_down
 from node.compute.sender import Sender
 from node.compute.tasks import Tasks
 from node.compute.verdict import MODEL_REASONS, Case, Found, weigh
 from node.compute.withholding import Withholding
-from node.ports import Blobs, ChainView, Engine, Role, Task
+from node.ports import Blobs, ChainView, Engine, Rehearsal, Role
 from primitives.content import ContentId
 from primitives.reasons import Reason, Refused
 from vm.lowering import Lowering
@@ -42,7 +43,7 @@ from vm.manifest import Model
 ATTENDED_MAX = 256
 """Jobs attended to at once, most of them waiting; other offers wait. What we owe does not: our slots bound it."""
 TRIES_MAX = 5
-"""Times that one step of a job is tried, a block apart, while its reason may pass."""
+"""Times that an offer is tried, or a run before the job is objected to; what is owed is tried until its deadline."""
 SALT_BYTES = 32
 DECLINE_REASONS = range(500, 700)
 """Reasons that a decline may tell: in the model or input, and in fetching or running them."""
@@ -56,13 +57,6 @@ FAILURES_MAX = 256
 """Failures that are remembered for whoever asks, the latest."""
 
 _log = logging.getLogger("assay.worker")
-
-
-class Rehearsal(Protocol):
-    """Finds out before a job is accepted whether it can be done."""
-
-    async def rehearse(self, task: Task, entry: ModelEntry) -> None:
-        """Raise Refused (5xx, 6xx) unless the model is what its publication says and the task runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,10 +115,17 @@ class Worker:
         """Return what rings at each final block."""
         return self._blocks
 
+    async def enlist(self) -> None:
+        """Register, or bring the registration up to our terms."""
+        await register(self._ports.chain, self._sender, self._blocks, self._terms)
+
+    async def stand_down(self) -> None:
+        """Take no new jobs, and be drawn for none (D16)."""
+        await stand_down(self._ports.chain, self._sender, self._blocks)
+
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled: what is owed at once, and offers as soon as we are registered."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(register, self._ports.chain, self._sender, self._blocks, self._terms)
             nursery.start_soon(self._withholding.run)
             nursery.start_soon(self._tend)
             while True:
@@ -176,24 +177,34 @@ class Worker:
 
     async def _attend(self, job_id: bytes) -> None:
         """Do what the job asks of us, step by step, until it asks nothing more."""
-        tried: dict[Duty, int] = {}
+        backoff = Backoff(self._ports.chain)
         try:
             while (duty := self._duty(job_id)) is not Duty.NONE:
+                if not backoff.is_due(duty):
+                    await self._blocks.wait()
+                    continue
                 try:
                     await self._do(duty, job_id)
                 except Refused as refused:
-                    tried[duty] = tried.get(duty, 0) + 1
                     _log.warning("job %s, %s: %s", job_id.hex(), duty.name.lower(), refused)
                     self.failures.append(JobFailure(job=job_id, duty=duty, refused=refused))
-                    if _is_lasting(duty, refused.reason) or tried[duty] >= TRIES_MAX:
-                        if duty is Duty.VERIFY and self._object(job_id, refused.reason):
-                            continue
-                        if duty is Duty.ACCEPT:
-                            await self._decline(job_id, refused.reason)
-                        return  # D11: the deadline pays or refunds
-                    await self._blocks.wait()
+                    if await self._is_let_go(duty, job_id, refused.reason, backoff):
+                        return
         finally:
             self._attended.discard(job_id)
+
+    async def _is_let_go(self, duty: Duty, job_id: bytes, reason: Reason, backoff: Backoff) -> bool:
+        """Note a failure; tell whether to end with the job: with an offer, or where no try could help (D11)."""
+        # An offer's deadline is too near to wait long, and its client waits to learn what is wrong.
+        tries = backoff.failed(duty, apart_max=1) if duty is Duty.ACCEPT else backoff.failed(duty)
+        is_over = tries >= TRIES_MAX or _is_lasting(duty, reason)
+        if duty is Duty.ACCEPT and is_over:
+            await self._decline(job_id, reason)
+            return True
+        if duty is Duty.VERIFY and is_over and self._object(job_id, reason):
+            backoff.forget(duty)  # there is something to commit to
+            return False
+        return _is_lasting(duty, reason)
 
     def _duty(self, job_id: bytes) -> Duty:
         job = self._ports.chain.state().job(job_id)
@@ -243,7 +254,7 @@ class Worker:
     async def _decline(self, job_id: bytes, reason: Reason) -> None:
         """Tell the chain what is wrong with a job, if that is what was found and it is still open (D13)."""
         job = self._job(job_id)
-        if reason not in DECLINE_REASONS or job.state is not JobState.OPEN or len(job.declined) >= DECLINES_MAX:
+        if not _may_decline(reason) or job.state is not JobState.OPEN or len(job.declined) >= DECLINES_MAX:
             return
         try:
             await self._sender.send(JobDecline(job=job_id, reason=reason))
@@ -447,8 +458,19 @@ def _salted(job_id: bytes, cut: bytes, outputs: bytes) -> Work:
     return Work(job=job_id, salt=secrets.token_bytes(SALT_BYTES), cut=cut, outputs=outputs)
 
 
+def _may_decline(reason: Reason) -> bool:
+    """Tell whether a reason speaks against the job, and not against this machine (D13, D16)."""
+    return reason in DECLINE_REASONS and reason is not Reason.KNOWN_ANSWERS_WRONG
+
+
 def _is_lasting(duty: Duty, reason: Reason) -> bool:
     """Tell whether another try would find the same, or is not worth it."""
-    if reason is Reason.RUN_TIME_LIMIT and duty is Duty.VERIFY:
-        return True  # there is not the time for another
-    return reason in MODEL_REASONS or (duty is Duty.ACCEPT and reason in RUN_REASONS)
+    match duty:
+        case Duty.ACCEPT:
+            return reason in (*MODEL_REASONS, *RUN_REASONS, Reason.KNOWN_ANSWERS_WRONG)
+        case Duty.PROVIDE:
+            return reason in MODEL_REASONS
+        case Duty.VERIFY:
+            return reason in (*MODEL_REASONS, Reason.RUN_TIME_LIMIT)  # there is not the time for another
+        case _:
+            return False

@@ -95,7 +95,9 @@ class Cluster:
     async def _run(self, name: str) -> None:
         with trio.CancelScope() as self.scopes[name]:
             self.workers[name] = self.worker(name)
-            await self.workers[name].run()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.workers[name].enlist)
+                nursery.start_soon(self.workers[name].run)
 
     async def restart(self, nursery: trio.Nursery, name: str) -> None:
         await self.stop(name)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.records import Job, ModelEntry, Outcome
+from ledger.records import Job, JobEvent, ModelEntry, Outcome
 from node.compute.duty import Duty, ranking
 from node.ports import Task, TaskResult
 from primitives.content import content_id
@@ -80,6 +80,48 @@ async def test_an_input_that_comes_a_little_late_is_waited_for(cluster: Cluster)
         cluster.client.held[content_id(INPUT).root] = raw
         job = await cluster.ended(job_id)
     assert job.outcome is Outcome.SETTLED
+
+
+class Crashing(PlainEngine):
+    """Fails so often, and then no more."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.failures = failures
+
+    async def run(self, task: Task) -> TaskResult:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise Refused(Reason.RUN_CRASHED, job=task.job)
+        return await super().run(task)
+
+
+async def test_what_is_owed_is_tried_until_its_deadline_and_less_and_less_often_d11(cluster: Cluster) -> None:
+    cluster.engines["worker 0"] = Crashing(7)
+    async with running(cluster):
+        job = await cluster.ended(await cluster.submit())
+        assert len(cluster.workers["worker 0"].failures) == 7
+    assert job.outcome is Outcome.SETTLED
+    at = {each.event: each.live_ms for each in job.history}
+    assert at[JobEvent.COMMIT] - at[JobEvent.ACCEPT] >= 1_000 * (1 + 2 + 4 + 8 + 8 + 8 + 8)
+
+
+async def test_what_is_owed_is_let_go_once_its_deadline_has_passed_d11(cluster: Cluster) -> None:
+    cluster.engines["worker 0"] = Crashing(10**6)
+    async with running(cluster):
+        job = await cluster.ended(await cluster.submit())
+        failed = len(cluster.workers["worker 0"].failures)
+        for _ in range(20):
+            await cluster.block()
+        assert failed == len(cluster.workers["worker 0"].failures) <= 12
+    assert job.outcome is Outcome.PROVIDER_SILENT_AFTER_ACCEPT
+
+
+async def test_a_machine_that_fails_known_answers_speaks_against_no_job_d13_d16(cluster: Cluster) -> None:
+    cluster.plain["worker 0"] = RefusesModels(Reason.KNOWN_ANSWERS_WRONG)
+    async with running(cluster):
+        job = await cluster.ended(await cluster.submit())
+    assert (job.outcome, job.declined) == (Outcome.NOT_ACCEPTED, [])
 
 
 async def test_a_run_that_fails_after_acceptance_ends_in_a_refund(cluster: Cluster) -> None:

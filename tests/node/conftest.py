@@ -1,4 +1,4 @@
-"""What tests of workers start from."""
+"""What tests of nodes start from."""
 
 from pathlib import Path
 
