@@ -52,11 +52,10 @@ def _bonds(state: State, jobs: dict[bytes, Job]) -> list[str]:
             locked[each.worker] += each.locked
             verifying[each.worker] += job.state in SLOT_STATES
     for _, dispute in disputes(state):
-        open_ = dispute.stage is not DisputeStage.DECIDED or jobs[dispute.job].disputes > 0
         for claim in dispute.claims:
-            if claim.role is Role.DRAWN and open_:
-                locked[claim.who] += claim.bond
-                verifying[claim.who] += 1
+            if claim.role is Role.DRAWN and jobs[dispute.job].state is JobState.DISPUTED:
+                locked[claim.who] += claim.bond  # until the job ends (X15)
+                verifying[claim.who] += dispute.stage is not DisputeStage.DECIDED
     found = []
     for address, worker in state.workers():
         seen = (worker.locked, worker.providing, worker.verifying)
@@ -94,8 +93,8 @@ def _jobs(jobs: dict[bytes, Job]) -> list[str]:
         final = job.state in FINAL_STATES
         if final and (job.escrow or job.provider_locked or any(each.locked for each in job.verifiers)):
             found.append(f"job {name.hex()[:8]} is over and holds something")
-        if (job.state is JobState.DISPUTED) != (job.disputes > 0):
+        if job.disputes and job.state is not JobState.DISPUTED:
             found.append(f"job {name.hex()[:8]} is {job.state.name} with {job.disputes} disputes")
-        if not final and job.due_live_ms is None and job.state is not JobState.DISPUTED:
-            found.append(f"job {name.hex()[:8]} is {job.state.name} for ever")
+        if final == (job.due_live_ms is not None or job.disputes > 0):  # a disputed one may wait for its window (X50)
+            found.append(f"job {name.hex()[:8]} is {job.state.name}, due at {job.due_live_ms}")
     return found
