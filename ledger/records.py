@@ -250,6 +250,8 @@ class Verifier(Record):
     """What it revealed."""
     outputs: ContentId | None
     verdict: Decision | None
+    forced: bool
+    """Its values at the cut differ from the provider's by more than is tolerated: it could not have accepted (J24)."""
     opened: bool
     """Has opened the leaves that were picked of its large values."""
     holds: bool

@@ -73,6 +73,7 @@ def new_verifier(worker: bytes) -> Verifier:
         cut=None,
         outputs=None,
         verdict=None,
+        forced=False,
         opened=False,
         holds=False,
         sealed=None,

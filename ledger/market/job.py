@@ -4,7 +4,7 @@ from ledger.events import JobAccepted, JobCommitted, ProviderRevealed, VerifierC
 from ledger.market import track
 from ledger.market.commitment import Opened, commitment, open_bundles
 from ledger.market.draw import can_run
-from ledger.market.judging import check_seal, judge, provided
+from ledger.market.judging import check_seal, is_forced, judge, provided
 from ledger.market.lifecycle import advance, expect
 from ledger.market.settlement import provider_lock
 from ledger.market.worker import known_worker
@@ -117,14 +117,16 @@ def verifier_reveal(moment: Moment, sender: bytes, payload: VerifierReveal) -> N
         raise Refused(Reason.ALREADY_REVEALED, job=payload.job)
     opened = _opened(moment, sender, job, payload, mine.commitment)
     lowering, accepts = _lowering(moment, job), payload.verdict is Decision.ACCEPT
-    found = judge(opened, provided(moment.state, payload.job, job), lowering, job.class_)
+    other = provided(moment.state, payload.job, job)
+    found = judge(opened, other, lowering, job.class_)
     if found not in (None, payload.verdict):
         raise Refused(Reason.VERDICT_CONTRADICTS, seen=payload.verdict.name.lower(), wanted=found.name.lower())
     assert job.outputs is not None
     check_seal(lowering, job.outputs, payload.sealed, owed=accepts)
     moment.events.append(VerifierRevealed(job=payload.job, verifier=sender, verdict=payload.verdict))
     shown = change(mine, cut=opened.cut_id, outputs=opened.outputs_id, verdict=payload.verdict)
-    revealed = change(shown, holds=accepts, sealed=payload.sealed)
+    forced = is_forced(opened, other, found, job.class_)
+    revealed = change(shown, forced=forced, holds=accepts, sealed=payload.sealed)
     advance(moment, payload.job, _with_verifier(job, revealed), JobEvent.VERIFIER_REVEAL, who=sender)
 
 

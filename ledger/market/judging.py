@@ -33,6 +33,14 @@ def check_seal(lowering: Lowering, outputs: ContentId, sealed: ContentId | None,
         raise Refused(Reason.WRONG_SEAL, seen=seen, wanted=wanted)
 
 
+def is_forced(own: Opened, other: Opened, found: Decision | None, class_: Class) -> bool:
+    """Tell whether the comparison left a verifier no verdict but reject, for what may be noise alone (J24).
+
+    Equal cuts have equal outputs, and class exact has no noise: there somebody is wrong.
+    """
+    return class_ is Class.NATIVE and own.cut_id != other.cut_id and found is Decision.REJECT
+
+
 def judge(own: Opened, other: Opened, lowering: Lowering, class_: Class) -> Decision | None:
     """Return the verdict on the provider's cut and outputs; the verifier's own are the reference (J24).
 

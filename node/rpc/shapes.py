@@ -270,6 +270,8 @@ class VerifierShape(Shape):
     outputs: Content | None
     verdict: str | None
     """accept or reject."""
+    forced: bool
+    """The chain refuses it to accept: its values differ from the provider's by more than is tolerated."""
     holds: bool
     """Attests that it holds the whole output."""
     opened: bool

@@ -160,6 +160,7 @@ class Views:
             cut=_content_or_none(verifier.cut),
             outputs=_content_or_none(verifier.outputs),
             verdict=None if verifier.verdict is None else verifier.verdict.name.lower(),
+            forced=verifier.forced,
             holds=verifier.holds,
             opened=verifier.opened,
             sealed=_content_or_none(verifier.sealed),

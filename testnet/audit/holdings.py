@@ -137,6 +137,8 @@ class Part:
     cut: Content | None = None
     outputs: Content | None = None
     verdict: int | None = None
+    forced: bool = False
+    """The chain would not have let it accept, and noise may be why (J24)."""
     sealed: Content | None = None
     """The provider's outputs, sealed by this verifier."""
     opened: bool = False

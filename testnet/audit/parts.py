@@ -97,6 +97,7 @@ def _verifier_reveal(holdings: Holdings, job: Job, mine: Part, payload: list[Any
         must(verdict == (ACCEPT if shown == (job.cut, job.outputs) else REJECT), Why.VERDICT_CONTRADICTS)
     elif job.shown_whole is not None and not _agree(holdings.meaning(job), cut, job.shown_whole):
         must(verdict == REJECT, Why.VERDICT_CONTRADICTS)
+        mine.forced = True
     assert job.outputs is not None
     _check_seal(holdings.meaning(job), job.outputs, sealed, owed=verdict == ACCEPT)
     mine.cut, mine.outputs, mine.verdict = *shown, verdict

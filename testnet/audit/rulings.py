@@ -98,7 +98,7 @@ def _add_false_verdicts(job: Job, basis: list[Dispute], faults: Faults) -> None:
         verdict = job.verdict_of(each)
         if verdict == ACCEPT and provider is not None and provider <= Fault.FALSE_REJECT:
             faults[each.worker] = Fault.FALSE_ACCEPT
-        elif verdict == REJECT and right:
+        elif verdict == REJECT and right and not each.forced:
             faults[each.worker] = Fault.FALSE_REJECT
 
 

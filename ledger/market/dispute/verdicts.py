@@ -136,7 +136,7 @@ def _add_false_verdicts(job: Job, basis: list[Dispute], faults: dict[bytes, Faul
             continue
         if verdict is Decision.ACCEPT and provider in SLASHED:
             faults[each.worker] = Fault.FALSE_ACCEPT
-        elif verdict is Decision.REJECT and right:
+        elif verdict is Decision.REJECT and right and not each.forced:  # X54: its own values are judged, by X51
             faults[each.worker] = Fault.FALSE_REJECT
 
 

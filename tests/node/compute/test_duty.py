@@ -37,6 +37,7 @@ def a_verifier(name: str, *, commitment: bytes | None = None) -> Verifier:
         cut=None,
         outputs=None,
         verdict=None,
+        forced=False,
         opened=False,
         holds=False,
         sealed=None,

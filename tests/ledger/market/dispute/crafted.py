@@ -37,6 +37,7 @@ def a_job(
     class_: Class = Class.NATIVE,
     price: int = KARAT,
     audit: int = 10_000,
+    forced: bool = False,
 ) -> Job:
     """Return a disputed job of tier high whose parties have all revealed, or are silent where the verdict is None."""
     wanted = change(kit.a_submission(max_price=price), class_=class_)
@@ -49,6 +50,7 @@ def a_job(
             cut=HELD if verdict else None,
             outputs=HELD if verdict else None,
             verdict=verdict,
+            forced=forced and verdict is Decision.REJECT,
         )
         for address, verdict in zip(VERIFIERS, verdicts, strict=False)
     ]

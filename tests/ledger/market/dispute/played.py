@@ -46,7 +46,7 @@ from tests.vm.claims.sides import Honest, Liar
 from tests.vm.referee.jobs import a_job, canonical_cut, cut_of, inputs_of, outputs_of, runs_of
 from vm.canonical.arrays import Array
 from vm.layout import Layout
-from vm.lowering import CutValue, classes_of, lowering_id
+from vm.lowering import TOLERANCE_LEAST, CutValue, Lowering, classes_of, lowering_id
 from vm.manifest import Class, Model, Port, Provenance, Ratio, model_id
 from vm.program import outline_root
 from vm.referee.blaming import outputs_differ, worst
@@ -147,15 +147,16 @@ def right() -> Held:
     return Held(CUT, truth().outputs or [])
 
 
-def off_by(sigma: float, element: int = 0) -> Held:
+def off_by(sigma: float, element: int = 0, *, down: bool = False) -> Held:
     """Return values of which one is off by about so many σ, with the outputs that follow from them."""
+    sign = -1 if down else 1
     low, high = 0.0, 1.0
     for _ in range(40):
         middle = (low + high) / 2
-        cut = _moved(middle, element)
+        cut = _moved(sign * middle, element)
         found = worst(truth(), cut_of(cut), TOLERANCE).thousandths
         low, high = (middle, high) if found < sigma * 1000 else (low, middle)
-    cut = _moved(high, element)
+    cut = _moved(sign * high, element)
     return Held(cut, runs_of(JOB, cut=cut).outputs or [])
 
 
@@ -178,10 +179,14 @@ def packed(held: Held, name: str, class_: Class = Class.NATIVE) -> Values:
     return Values(cut=cut, outputs=outputs_of(held.outputs).raw, salt=sha256(b"salt of " + name.encode()))
 
 
-def a_world(*, workers: int = 12, parameters: Parameters | None = None) -> World:
+TIGHT = change(LOWERING, tolerance=TOLERANCE_LEAST)
+"""A lowering that tolerates some 16 σ, where two honest machines may be as far apart."""
+
+
+def a_world(*, workers: int = 12, parameters: Parameters | None = None, lowering: Lowering = LOWERING) -> World:
     """Return a world in which the model is published."""
     world = kit.a_world(kit.a_genesis(workers=workers, accounts=PEOPLE, parameters=parameters))
-    world.must("publisher", ModelPublish(model=MODEL, lowering=LOWERING))
+    world.must("publisher", ModelPublish(model=MODEL, lowering=lowering))
     return world
 
 
@@ -200,12 +205,13 @@ def a_job_played(
     canary: bytes = bytes(32),
     content: Content = CONTENT,
     price: int = PRICE,
+    lowering: Lowering = LOWERING,
 ) -> bytes:
     """Return a job of which all parties have revealed; verifiers hold the right values unless they are given others."""
     wanted = change(
         kit.a_submission(provider=PROVIDER, class_=class_, tier=tier, at_risk=at_risk),
         model=model_id(MODEL),
-        lowering=lowering_id(LOWERING),
+        lowering=lowering_id(lowering),
         input=content.held.content,
         canary=canary,
     )

@@ -161,7 +161,7 @@ def test_who_rejects_what_is_right_is_slashed_x54() -> None:
     world = played.a_world()
     money = Ledger(world)
     near = played.off_by(3)
-    job_id = played.a_job_played(world, near, (Decision.REJECT, *ACCEPTS[:2]), verifiers={0: played.off_by(1_000, 7)})
+    job_id = played.a_job_played(world, near, (Decision.REJECT, *ACCEPTS[:2]), verifiers={0: played.off_by(2, 7)})
     rejecter = played.drawn_of(world, job_id)[0]
     court = Court(world, job_id)
     court.claim(rejecter, played.lie())
@@ -173,6 +173,29 @@ def test_who_rejects_what_is_right_is_slashed_x54() -> None:
     assert job.outcome is Outcome.CLEARED
     assert money.gained(PROVIDER) == PRICE * 93 // 100
     assert money.gained(rejecter) == -LOCK - claim_bond(Parameters(), job)
+
+
+def test_who_could_not_have_accepted_is_judged_by_its_own_values_alone_x54() -> None:
+    """J24: the lowering tolerates less than honest machines differ by."""
+    near = played.off_by(7)
+    for own, lost in ((played.off_by(12, down=True), 0), (played.off_by(1_000, 7), LOCK)):
+        world = played.a_world(lowering=played.TIGHT)
+        money = Ledger(world)
+        held = {0: own, 1: near, 2: near}
+        verdicts = (Decision.REJECT, *ACCEPTS[:2])
+        job_id = played.a_job_played(world, near, verdicts, verifiers=held, lowering=played.TIGHT)
+        rejecter, *others = played.drawn_of(world, job_id)
+        assert [each.forced for each in world.job(job_id).verifiers] == [True, False, False]
+        court = Court(world, job_id)
+        court.claim("stranger", played.truth())
+        court.all_drawn_claim(played.truth())
+        court.open_all()
+        court.prove_deviation("stranger", rejecter, own)
+        job, _ = ended(court)
+        assert job.outcome is Outcome.CLEARED
+        assert money.gained(PROVIDER) == PRICE * 93 // 100
+        assert [money.gained(name) for name in others] == [FEE, FEE]
+        assert money.gained(rejecter) == (FEE if not lost else -lost)
 
 
 def test_the_grey_zone_is_unpaid_and_forfeits_the_costs_x55() -> None:

@@ -160,6 +160,15 @@ def test_a_reject_of_what_is_within_8_sigma_is_slashed_and_of_more_is_not_x54() 
     assert found[VERIFIERS[2]] == FEE
 
 
+def test_a_reject_that_the_chain_forced_is_no_false_verdict_but_values_made_up_for_it_are_judged_x54() -> None:
+    forced = a_job(YES, YES, NO, forced=True)
+    liar = VERIFIERS[2]
+    for far, fault, gained in ((0, None, FEE), (20_000, Fault.GREY, -FEE), (70_000, Fault.BEYOND, -LOCK)):
+        case = Case(thousandths={liar: far})
+        assert ruled(forced, case)[0].faults.get(liar) is fault
+        assert nets(forced, case)[1][liar] == gained
+
+
 def test_a_reject_is_no_false_verdict_where_the_label_is_wrong_though_the_values_are_right_x52() -> None:
     job = a_job(YES, YES, NO)
     ruling, _ = ruled(job, Case(), Case(subject=tail_of(PROVIDER), outputs=[PROVIDER]))
