@@ -7,6 +7,7 @@ import trio
 
 from consensus.messages import Certificate
 from node.final_chain import FinalChain
+from node.peers.rate import Bucket, Rate
 from node.sync.messages import (
     RANGE_BLOCKS_MAX,
     RANGE_BYTES_MAX,
@@ -25,9 +26,10 @@ WAIT_S = 2.0
 """How long an answer waits for a block that is not final yet: two blocks of an idle chain."""
 BREATH_BLOCKS = 8
 """Blocks that are read before others have their turn: a millisecond."""
-READING_SHARE = 8
-"""Ranges are read one after another, and for one part of this many of the time: whoever asks for much, and be it by
-many names, does not keep this node from its own work. It is enough for five hundred blocks in a second."""
+READING = Rate(per_s=1 / 8, burst=0.05)
+"""Seconds of reading in a second, and at once after a quiet time: whoever asks for much, and be it by many names, does
+not keep this node from its own work, and followers, each of which asks for the last block, don't wait for each other.
+It is enough for five hundred blocks in a second."""
 
 _log = logging.getLogger("assay.sync")
 
@@ -38,6 +40,7 @@ class SyncAnswers:
     def __init__(self, chain: FinalChain) -> None:
         self._chain = chain
         self._reading = trio.Lock()
+        self._share = Bucket(READING, 0.0)
 
     async def answer(self, body: bytes) -> bytes | None:
         """Return the answer to a peer's request; None for what is no request, or not known here."""
@@ -64,7 +67,8 @@ class SyncAnswers:
         async with self._reading:
             began = trio.current_time()
             found = await self._read(first, last)
-            await trio.sleep((READING_SHARE - 1) * (trio.current_time() - began))
+            now = trio.current_time()
+            await trio.sleep(self._share.owe(now - began, now))
         return None if found is None else encode(found)
 
     async def _read(self, first: int, last: int) -> Range | None:

@@ -5,7 +5,7 @@ import trio.testing
 
 from ledger.genesis import charter_of
 from ledger.transaction import Transaction, open_transaction
-from node.mempool.gossip import BATCH_BYTES, REPEAT_S, TOPIC, TransactionBatch, TransactionGossip
+from node.mempool.gossip import BATCH_BYTES, BATCH_PAUSE_S, REPEAT_S, TOPIC, TransactionBatch, TransactionGossip
 from node.mempool.pool import Pool
 from node.p2p.ipc import GOSSIP_BODY_MAX, Verdict
 from primitives.codec import decode, encode
@@ -38,6 +38,22 @@ async def test_what_comes_together_is_sent_together(
         gossip.spread(raw)
     await trio.sleep(1)
     assert wall.batches == [TransactionBatch(transactions=[b"one", b"two", b"three"])]
+
+
+async def test_the_first_goes_at_once_and_what_follows_it_soon_goes_together_n55(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    wall = Wall()
+    gossip = TransactionGossip(Pool(LIMITS), wall)
+    nursery.start_soon(gossip.run)
+    gossip.spread(b"one")
+    await trio.sleep(BATCH_PAUSE_S / 10)
+    assert wall.batches == [TransactionBatch(transactions=[b"one"])]
+    gossip.spread(b"two")
+    await trio.sleep(BATCH_PAUSE_S / 10)
+    gossip.spread(b"three")
+    await trio.sleep(BATCH_PAUSE_S)
+    assert wall.batches[1:] == [TransactionBatch(transactions=[b"two", b"three"])]
 
 
 async def test_a_batch_stays_below_its_size(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:

@@ -13,7 +13,7 @@ from ledger.genesis import Charter, charter_of
 from ledger.parameters import Parameters
 from node.network import PeerUnavailableError
 from node.store.pruning import Keep
-from node.sync.answers import SyncAnswers
+from node.sync.answers import READING, SyncAnswers
 from node.sync.catch_up import CatchUp
 from node.sync.messages import (
     RANGE_BLOCKS_MAX,
@@ -34,6 +34,8 @@ from tests.node.memory_network import Hub, MemoryNetwork
 Clock = trio.testing.MockClock
 Answer = Callable[[bytes], Awaitable[bytes | None]]
 LIMIT_S = 60.0
+READ_S = 0.002
+FOLLOWERS = 9
 
 
 class Peers(MemoryNetwork):
@@ -219,6 +221,28 @@ async def test_answers_stay_within_their_bounds(rig: Rig, autojump_clock: Clock)
     assert told.certificate == rig.ahead.chain.certificate_at(RANGE_BLOCKS_MAX)
     last = await rig.honest(encode(RangeRequest(first=RANGE_BLOCKS_MAX + 3, last=2**40)))
     assert last is not None
+
+
+async def test_those_who_follow_do_not_wait_for_each_other_and_those_who_ask_for_much_do_n62(
+    rig: Rig, autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.ahead.extend(40)
+    read = rig.ahead.chain.encoded_block
+
+    def read_slowly(height: int) -> bytes | None:
+        autojump_clock.jump(READ_S)
+        return read(height)
+
+    monkeypatch.setattr(rig.ahead.chain, "encoded_block", read_slowly)
+    began = trio.current_time()
+    for _ in range(FOLLOWERS):
+        assert await rig.honest(encode(RangeRequest(first=40, last=40)))
+    assert trio.current_time() - began == pytest.approx(FOLLOWERS * READ_S)
+    began, reading_s = trio.current_time(), 0.0
+    for _ in range(FOLLOWERS):
+        assert await rig.honest(encode(RangeRequest(first=1, last=40)))
+        reading_s += 40 * READ_S
+    assert trio.current_time() - began > 7 * (reading_s - READING.burst)
 
 
 async def test_what_is_not_here_and_what_is_no_request_has_no_answer(rig: Rig, autojump_clock: Clock) -> None:
