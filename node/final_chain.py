@@ -390,7 +390,7 @@ class FinalChain:
         """
         state = self._chain.state(parent)
         moved = on_chain.moved_nonces(self._pool, self._chain, parent)
-        raws = self._pool.select(base_fee=state.clock().base_fee, nonces=moved)
+        raws = self._pool.select(base_fee=state.clock().base_fee, nonces=moved, turn=on_chain.turns(state))
         block = self._chain.propose(
             parent,
             view=view,

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from ledger.apply import PASSING_REASONS, kept_place, precheck
 from ledger.chain import Chain, FinalBlock
 from ledger.genesis import Charter
+from ledger.market.dispute.awaited import turn
 from ledger.market.dispute.rows import DISPUTE
 from ledger.state import ACCOUNT, JOB, State
 from ledger.transaction import Transaction
 from node.mempool.pool import Pool
+from node.mempool.selection import Turn
 from primitives.reasons import Refused
 
 
@@ -58,3 +60,8 @@ def settle(pool: Pool, finals: Sequence[FinalBlock], state: State) -> None:
         base_fee=clock.base_fee,
         now_ms=clock.time_ms,
     )
+
+
+def turns(state: State) -> Turn:
+    """Return what tells whose proof the referee hears next, in a block on a state (X37)."""
+    return lambda transaction: turn(state, transaction.sender, transaction.body.payload)

@@ -16,7 +16,7 @@ from ledger.limits import ORDINARY_GAS_MAX
 from ledger.records import Account
 from ledger.transaction import Transaction
 from node.mempool.seen import Seen
-from node.mempool.selection import select
+from node.mempool.selection import Turn, no_turns, select
 from node.mempool.waiting import Queue, Waiting, awaiting_job
 from primitives.reasons import Reason, Refused
 from primitives.units import BASIS
@@ -332,14 +332,14 @@ class Pool:
         lanes = self._heads_at(nonces)
         return any(not head.is_parked(base_fee) for heads in lanes for head in heads)
 
-    def select(self, *, base_fee: int, nonces: Mapping[bytes, int]) -> list[bytes]:
+    def select(self, *, base_fee: int, nonces: Mapping[bytes, int], turn: Turn = no_turns) -> list[bytes]:
         """Return envelopes for a block whose base fee is `base_fee` (N53).
 
         `nonces` are those of the accounts that have moved since the last final block. Accounts for one of whose
         transactions the block keeps a place come before all others: what such a one waits for in its own queue must
-        not cost it its deadline.
+        not cost it its deadline. `turn` says which proof of a dispute the block hears (X37).
         """
-        return select(self._heads_at(nonces), self._queues, base_fee)
+        return select(self._heads_at(nonces), self._queues, base_fee, turn)
 
     def _heads_at(self, nonces: Mapping[bytes, int]) -> tuple[list[Waiting], list[Waiting]]:
         lanes = tuple([head for address, head in heads.items() if address not in nonces] for heads in self._heads)

@@ -1,7 +1,7 @@
 """Which waiting transactions a proposer tries first, up to what a block holds (N53)."""
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ledger.limits import (
     BLOCK_BYTES_MAX,
@@ -14,7 +14,7 @@ from ledger.limits import (
     SUBMISSIONS_MAX,
 )
 from ledger.market.dispute.awaited import is_proof
-from ledger.transaction import JobSubmit
+from ledger.transaction import JobSubmit, Transaction
 from node.mempool.waiting import ARRIVAL_BITS, Queue, Waiting
 
 
@@ -45,12 +45,25 @@ class Room:
         return self._all[0] == 0
 
 
-def select(lanes: Sequence[Iterable[Waiting]], queues: Mapping[bytes, Queue], base_fee: int) -> list[bytes]:
+Turn = Callable[[Transaction], tuple[int, int] | None]
+"""What orders a proof among those that want the referee's next turn; None for all else."""
+
+
+def no_turns(_: Transaction) -> None:
+    """Let proofs come as all else does."""
+
+
+def select(lanes: Sequence[Sequence[Waiting]], queues: Mapping[bytes, Queue], base_fee: int, turn: Turn) -> list[bytes]:
     """Return envelopes for a block at `base_fee`: each account's in nonce order from its head on, best offers first.
 
     `lanes` are the heads of accounts; all of the first lane, with what follows them, come before those of the next.
+    Of proofs the one whose turn it is comes first of all, and no other one.
     """
     room, chosen = Room(), list[bytes]()
+    next_proof = _next_proof(lanes, turn)
+    if next_proof is not None:
+        others = [[head for head in heads if head is not next_proof] for heads in lanes]
+        lanes = [[next_proof], *others]
     for heads in lanes:
         ready = best_first(heads, base_fee)  # sorted, and so a heap
         while ready and not room.is_full:
@@ -65,6 +78,17 @@ def select(lanes: Sequence[Iterable[Waiting]], queues: Mapping[bytes, Queue], ba
             else:
                 heapq.heapreplace(ready, (following.order_of(following.offer(base_fee)), following))
     return chosen
+
+
+def _next_proof(lanes: Sequence[Sequence[Waiting]], turn: Turn) -> Waiting | None:
+    """Return the proof whose turn it is: of heads alone, for nobody knows whether what stands behind one comes in."""
+    found = [
+        (place, head.order, head)
+        for heads in lanes
+        for head in heads
+        if head.kept and is_proof(head.transaction.body.payload) and (place := turn(head.transaction)) is not None
+    ]
+    return min(found)[2] if found else None
 
 
 def best_first(heads: Iterable[Waiting], base_fee: int) -> list[tuple[int, Waiting]]:

@@ -60,7 +60,7 @@ TIMES = {
     Stage.JUDGING: ("dispute_judge_ms", True),
 }
 CLAIMABLE = (At.CONTESTED, At.UNVERIFIED, At.SETTLED, At.DISPUTED)
-DRAWS_MAX, RECORD_MAX = 64, 1 << 20
+DRAWS_MAX, RECORD_MAX, SPARE_TIMES = 64, 1 << 20, 30
 
 
 def carry_out(holdings: Holdings, sender: bytes, payload: list[Any], carriage: int) -> None:
@@ -89,8 +89,9 @@ def is_kept(holdings: Holdings, sender: bytes, payload: list[Any]) -> bool:
             waits = mine is not None and mine.commitment is not None and mine.trace is None
             return dispute.stage is Stage.OPENING and waits
         case Kind.DISPUTE_BEYOND:
-            may = dispute.stage is Stage.JUDGING and _may_prove(holdings.jobs[dispute.job], dispute, sender)
-            return may and sender not in dispute.finding(payload[2]).tried
+            job = holdings.jobs[dispute.job]
+            may = dispute.stage is Stage.JUDGING and _may_prove(job, dispute, sender)
+            return may and _is_judged(job, dispute, payload[2]) and sender not in dispute.finding(payload[2]).tried
         case kind:
             at = _side_of(dispute, payload[2])
             if dispute.duel is None or at is None or dispute.duel.acted(at):
@@ -126,7 +127,9 @@ def move(holdings: Holdings, dispute: Dispute, stage: Stage) -> None:
     dispute.stage, dispute.due = stage, None
     if stage in TIMES:
         name, runs = TIMES[stage]
-        dispute.due = holdings.live_ms + holdings.tell(name) + (holdings.jobs[dispute.job].run_ms if runs else 0)
+        allowed = holdings.tell(name) + (holdings.jobs[dispute.job].run_ms if runs else 0)
+        dispute.due = holdings.live_ms + allowed
+        dispute.heard, dispute.spare = holdings.proofs, SPARE_TIMES * allowed
     holdings.set_due(dispute.id, dispute.due)
 
 
@@ -152,7 +155,14 @@ def go_on(holdings: Holdings, dispute: Dispute) -> None:
 
 
 def lapse(holdings: Holdings, dispute: Dispute) -> None:
-    """Move a dispute whose time in its stage is over (X2)."""
+    """Move a dispute whose time in its stage is over (X2), unless the referee was taken meanwhile (X37)."""
+    duel = dispute.duel
+    if dispute.stage is Stage.JUDGING or (duel is not None and duel.step == duels.DEFENCE):
+        by_ms = min((holdings.proofs - dispute.heard) * holdings.tell("live_step_ms_max"), dispute.spare)
+        if by_ms:
+            dispute.heard, dispute.spare = holdings.proofs, dispute.spare - by_ms
+            postpone(holdings, dispute, by_ms)
+            return
     match dispute.stage:
         case Stage.DRAWING:
             move(holdings, dispute, Stage.CLAIMING)
@@ -350,8 +360,6 @@ def _act(holdings: Holdings, sender: bytes, payload: list[Any], carriage: int) -
         go_on(holdings, dispute)
     elif duel.asks != before:
         move(holdings, dispute, Stage.DUEL)
-    if payload[0] == Kind.DISPUTE_DEFEND and right is None:
-        postpone(holdings, dispute, holdings.tell("live_step_ms_max"))  # X37
 
 
 def _defended(
@@ -362,6 +370,7 @@ def _defended(
     ready = duel.step == duels.DEFENCE and not duel.acted(at) and side.asked is not None and number not in side.tried
     must(ready, Why.DISPUTE_NOT_ASKED)
     assert side.asked is not None
+    holdings.proofs += 1
     job, right = holdings.jobs[dispute.job], None
     lowering: Lowering = _record(Lowering, holdings.meaning(job).raw)
     inputs = Held(Layout([port[0] for port in holdings.models[job.model][1]], lowering.inputs), _content(job.input))
@@ -394,14 +403,19 @@ def _may_prove(job: Job, dispute: Dispute, who: bytes) -> bool:
     return who in job.parties or who == job.client or any(each.who == who for each in claims)
 
 
+def _is_judged(job: Job, dispute: Dispute, party: bytes) -> bool:
+    """Tell whether proofs about a party count in a dispute (X40, X43)."""
+    judged = party in job.parties and shown_by(job, party) is not None
+    return judged and (dispute.kind != TAIL or party == dispute.party)
+
+
 def _prove(holdings: Holdings, sender: bytes, payload: list[Any], carriage: int) -> None:
     """Take a proof of how far a party is off (X40 to X43)."""
     _, name, party, proof = payload
     dispute = _known(holdings, name, Stage.JUDGING)
     job = holdings.jobs[dispute.job]
     must(_may_prove(job, dispute, sender), Why.NOT_A_PARTY)
-    judged = party in job.parties and shown_by(job, party) is not None
-    must(judged and (dispute.kind != TAIL or party == dispute.party), Why.SUBJECT_INVALID)
+    must(_is_judged(job, dispute, party), Why.SUBJECT_INVALID)
     found = dispute.finding(party)
     must(sender not in found.tried, Why.ALREADY_REVEALED)
     before = found.zone, found.output, dispute.ill_conditioned, dispute.traps
@@ -415,10 +429,9 @@ def _prove(holdings: Holdings, sender: bytes, payload: list[Any], carriage: int)
     dispute.ill_conditioned = dispute.ill_conditioned or blame.ill_conditioned
     dispute.traps = dispute.traps or traps
     mine = dispute.claim_of(sender)
-    if (found.zone, found.output, dispute.ill_conditioned, dispute.traps) == before:
-        postpone(holdings, dispute, holdings.tell("live_step_ms_max"))  # X37
-    elif mine is not None:
+    if mine is not None and (found.zone, found.output, dispute.ill_conditioned, dispute.traps) != before:
         mine.carriage += carriage
+    holdings.proofs += 1
 
 
 def _blame(holdings: Holdings, job: Job, dispute: Dispute, party: bytes, proof: bytes) -> tuple[Blame, bool]:

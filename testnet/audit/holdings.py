@@ -258,6 +258,8 @@ class Holdings:
     jackpots: Counter[int] = field(default_factory=Counter)
     """What each epoch has paid."""
     disputes: dict[bytes, "Dispute"] = field(default_factory=dict)
+    proofs: int = 0
+    """How many the referee has heard, in all disputes (X37)."""
     filings: dict[bytes, "Filing"] = field(default_factory=dict)
     asked: list[bytes] = field(default_factory=list)
     """Filings whose holders' clock runs."""

@@ -83,6 +83,10 @@ class Dispute:
     stage: Stage = Stage.DRAWING
     outcome: Found | None = None
     due: int | None = None
+    heard: int = 0
+    """Proofs that the referee had heard, of all disputes, up to which the deadline makes up for them (X37)."""
+    spare: int = 0
+    """Milliseconds of that which are left."""
     escrow: int = 0
     outline: Outline | None = None
     claims: list[Claim] = field(default_factory=list)

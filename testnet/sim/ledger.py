@@ -118,7 +118,8 @@ class LedgerApplication:
             assert body is not None, "what is executed is held"
             return parent.block, body
         moved = on_chain.moved_nonces(self.pool, self._chain, parent.block)
-        raws = self.pool.select(base_fee=outcome.state.clock().base_fee, nonces=moved)
+        state = outcome.state
+        raws = self.pool.select(base_fee=state.clock().base_fee, nonces=moved, turn=on_chain.turns(state))
         return self._propose(view, proposer, parent, now_ms, raws)
 
     def _propose(

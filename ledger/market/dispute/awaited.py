@@ -2,7 +2,7 @@
 
 from ledger.market.dispute import duel
 from ledger.market.dispute.hearing import place_of, side_of
-from ledger.market.dispute.judgement import finding_of, may_prove
+from ledger.market.dispute.judgement import finding_of, is_judged, may_prove
 from ledger.market.dispute.parties import is_party
 from ledger.market.dispute.payloads import (
     DisputeBeyond,
@@ -87,4 +87,21 @@ def _awaits_proof(state: State, dispute: Dispute, sender: bytes, payload: Disput
     job = state.job(dispute.job)
     if dispute.stage is not DisputeStage.JUDGING or job is None or not may_prove(job, dispute, sender):
         return False
-    return sender not in finding_of(dispute, payload.party).tried
+    # Else who has nothing to show could take the referee's turn over and over, by naming who isn't judged.
+    return is_judged(job, dispute, payload.party) and sender not in finding_of(dispute, payload.party).tried
+
+
+def turn(state: State, sender: bytes, payload: Payload) -> tuple[int, int] | None:
+    """Return what orders a proof among those that want the referee's next turn, lower ones first (N53).
+
+    That is how many proofs its dispute has had heard in this duel or judgement, and when the time for it ends: who has
+    many heard in one dispute keeps no other from its turn. None for what is no proof that a dispute waits for.
+    """
+    if not isinstance(payload, DisputeDefend | DisputeBeyond) or awaited(state, sender, payload) is None:
+        return None
+    dispute = find_dispute(state, payload.dispute)
+    assert dispute is not None
+    assert dispute.due_live_ms is not None
+    sides = [] if dispute.duel is None else dispute.duel.sides
+    heard = sum(len(side.tried) for side in sides) + sum(len(each.tried) for each in dispute.findings)
+    return heard, dispute.due_live_ms

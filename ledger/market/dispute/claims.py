@@ -70,15 +70,27 @@ def _open(moment: Moment, sender: bytes, job: Job, payload: DisputeClaim, identi
     debit(moment.state, sender, bond)  # X12: the drawn are paid from it, whoever claims
     role = Role.PARTY if is_party(job, sender) else Role.CHALLENGER
     first = _claimant(moment, sender, role, bond, payload.commitment, carriage)
-    dispute = Dispute(
-        job=payload.job,
-        subject=payload.subject,
+    dispute = new_dispute(payload.job, payload.subject, first, height=moment.height)
+    moment.events.append(DisputeOpened(dispute=identity, job=payload.job, claimant=sender))
+    moment.state.put(dispute_of_job_key(payload.job, identity), Marker())
+    moment.state.put(dispute_draw_key(moment.height, identity), Marker())
+    job_life.advance(moment, payload.job, change(job, disputes=job.disputes + 1), JobEvent.CLAIM, who=sender)
+    lifecycle.start(moment, identity, dispute)
+
+
+def new_dispute(job_id: bytes, subject: Subject, first: Claimant, *, height: int) -> Dispute:
+    """Return a dispute as it is when a block at `height` opens it with its first claim (X1)."""
+    return Dispute(
+        job=job_id,
+        subject=subject,
         stage=DisputeStage.DRAWING,
         outcome=None,
-        opened_height=moment.height,
+        opened_height=height,
         due_live_ms=None,
+        heard=0,
+        spare_ms=0,
         outline=None,
-        escrow=bond,
+        escrow=first.bond,
         claims=[first],
         traces=[],
         duel=None,
@@ -89,11 +101,6 @@ def _open(moment: Moment, sender: bytes, job: Job, payload: DisputeClaim, identi
         payouts=[],
         penalties=[],
     )
-    moment.events.append(DisputeOpened(dispute=identity, job=payload.job, claimant=sender))
-    moment.state.put(dispute_of_job_key(payload.job, identity), Marker())
-    moment.state.put(dispute_draw_key(moment.height, identity), Marker())
-    job_life.advance(moment, payload.job, change(job, disputes=job.disputes + 1), JobEvent.CLAIM, who=sender)
-    lifecycle.start(moment, identity, dispute)
 
 
 def _check_subject(job: Job, subject: Subject) -> None:

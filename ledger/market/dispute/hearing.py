@@ -6,8 +6,8 @@ from ledger.events import DisputeHeard
 from ledger.market.dispute import duel, judgement, lifecycle, rivals
 from ledger.market.dispute.parties import grounds
 from ledger.market.dispute.payloads import DisputeBeyond, DisputeDefend, DisputeLeaf, DisputeTell
-from ledger.market.dispute.records import Claimant, Dispute, DisputeEvent, DisputeStage, Duel
-from ledger.market.dispute.rows import find_dispute
+from ledger.market.dispute.records import Claimant, Dispute, DisputeEvent, DisputeStage, Duel, DuelStep, Heard
+from ledger.market.dispute.rows import HEARD, find_dispute, proofs_heard
 from ledger.moment import Moment
 from ledger.state import change
 from primitives.reasons import Reason, Refused
@@ -58,6 +58,7 @@ def defend(moment: Moment, sender: bytes, payload: DisputeDefend, *, carriage: i
     if claimant is None:
         raise Refused(Reason.NOT_A_PARTY, seen=sender, wanted="a claimant of this trace")
     asked = duel.check_defence(fought, at, claimant=claimant)
+    _count(moment)
     right: bool | None
     try:
         right = _judged(moment, payload, dispute, fought, at, asked)
@@ -66,8 +67,6 @@ def defend(moment: Moment, sender: bytes, payload: DisputeDefend, *, carriage: i
     moment.events.append(DisputeHeard(dispute=payload.dispute, job=dispute.job, root=payload.root, right=right))
     after = duel.heard(fought, at, claimant=claimant, right=right)
     _acted(moment, payload.dispute, _paid(dispute, sender, carriage if right else 0), after)
-    if right is None:
-        _make_up(moment, payload.dispute)
 
 
 def _judged(moment: Moment, payload: DisputeDefend, dispute: Dispute, fought: Duel, at: int, asked: Place) -> bool:
@@ -137,9 +136,14 @@ def _acted(moment: Moment, dispute_id: bytes, dispute: Dispute, after: Duel) -> 
 
 
 def lapse(moment: Moment, dispute_id: bytes) -> None:
-    """Move a dispute whose deadline has passed: who owed something in a duel is struck (X35)."""
+    """Move a dispute whose deadline has passed: who owed something in a duel is struck (X35).
+
+    Unless blocks passed meanwhile in which the referee was taken: these don't count (X37).
+    """
     dispute = find_dispute(moment.state, dispute_id)
     assert dispute is not None
+    if _makes_up(moment, dispute_id, dispute):
+        return
     if dispute.stage is DisputeStage.DUEL:
         assert dispute.duel is not None
         fallen = duel.fallen(dispute.duel)
@@ -159,16 +163,25 @@ def prove(moment: Moment, sender: bytes, payload: DisputeBeyond, *, carriage: in
     lifecycle.expect(dispute, DisputeEvent.BEYOND)
     after, is_new = judgement.prove(moment, sender, payload, dispute)
     lifecycle.advance(moment, payload.dispute, _paid(after, sender, carriage if is_new else 0), DisputeEvent.BEYOND)
-    if not is_new:
-        _make_up(moment, payload.dispute)
+    _count(moment)
 
 
-def _make_up(moment: Moment, dispute_id: bytes) -> None:
-    """Give back to a dispute the block in which the referee has heard nothing new of it (X37).
+def _count(moment: Moment) -> None:
+    """Count a proof that the referee hears."""
+    moment.state.put(HEARD, Heard(proofs=proofs_heard(moment.state) + 1))
+
+
+def _makes_up(moment: Moment, dispute_id: bytes, dispute: Dispute) -> bool:
+    """Give back to who waits for the referee the blocks that proofs have taken, and tell whether there were any (X37).
 
     Else who means harm could have so much heard that nobody else's turn comes in time.
     """
-    dispute = find_dispute(moment.state, dispute_id)
-    assert dispute is not None
-    if dispute.due_live_ms is not None:
-        lifecycle.postpone(moment, dispute_id, dispute, moment.parameters.live_step_ms_max)
+    duel_waits = dispute.duel is not None and dispute.duel.step is DuelStep.DEFENCE
+    heard = proofs_heard(moment.state)
+    taken_ms = (heard - dispute.heard) * moment.parameters.live_step_ms_max
+    by_ms = min(taken_ms, dispute.spare_ms)
+    if by_ms == 0 or not (duel_waits or dispute.stage is DisputeStage.JUDGING):
+        return False
+    spared = change(dispute, heard=heard, spare_ms=dispute.spare_ms - by_ms)
+    lifecycle.postpone(moment, dispute_id, spared, by_ms)
+    return True

@@ -36,8 +36,7 @@ def prove(moment: Moment, sender: bytes, payload: DisputeBeyond, dispute: Disput
     job = _job(moment.state, dispute)
     if not may_prove(job, dispute, sender):
         raise Refused(Reason.NOT_A_PARTY, seen=sender, wanted="a party, the client, or a claimant of what stands")
-    tail = dispute.subject.kind is SubjectKind.TAIL
-    if not can_be_judged(job, payload.party) or (tail and payload.party != dispute.subject.party):
+    if not is_judged(job, dispute, payload.party):
         raise Refused(Reason.SUBJECT_INVALID, seen=payload.party, wanted="a party that is judged here")
     found = finding_of(dispute, payload.party)
     if sender in found.tried:
@@ -100,6 +99,12 @@ def may_prove(job: Job, dispute: Dispute, who: bytes) -> bool:
     """Tell whether somebody may put a proof about the parties before the referee (X41)."""
     [at] = rivals.standing(dispute)
     return is_party(job, who) or who == job.client or any(each.who == who for each in rivals.claimants_of(dispute, at))
+
+
+def is_judged(job: Job, dispute: Dispute, party: bytes) -> bool:
+    """Tell whether proofs about a party count in a dispute (X40, X43)."""
+    tail = dispute.subject.kind is SubjectKind.TAIL
+    return can_be_judged(job, party) and (not tail or party == dispute.subject.party)
 
 
 def finding_of(dispute: Dispute, party: bytes) -> Finding:

@@ -3,7 +3,7 @@
 from ledger.events import DisputeMoved
 from ledger.market.dispute import judgement, rivals
 from ledger.market.dispute.records import Dispute, DisputeEvent, DisputeStage
-from ledger.market.dispute.rows import dispute_draw_key, dispute_key
+from ledger.market.dispute.rows import dispute_draw_key, dispute_key, proofs_heard
 from ledger.moment import Moment
 from ledger.parameters import Parameters
 from ledger.records import Due, DueKind
@@ -50,6 +50,11 @@ LIFE_CYCLE: Table[DisputeStage, DisputeEvent, Dispute] = Table(
         (S.JUDGING, E.DUE, ALWAYS, S.DECIDED, DECIDE),
     ),
 )
+
+
+SPARE_TIMES = 30
+"""So many times its own length a deadline may be moved for proofs of others: who pays for them wins nothing by it, and
+every dispute ends (X37)."""
 
 
 def time_allowed(parameters: Parameters, stage: DisputeStage, run_ms: int) -> int | None:
@@ -113,7 +118,8 @@ def _enter(moment: Moment, dispute_id: bytes, dispute: Dispute) -> Dispute:
     if allowed is not None:
         due = moment.live_ms + allowed
         moment.state.put(deadline_key(due, dispute_id), Due(kind=DueKind.DISPUTE))
-    written = change(dispute, due_live_ms=due)
+    spare_ms = 0 if allowed is None else SPARE_TIMES * allowed
+    written = change(dispute, due_live_ms=due, heard=proofs_heard(moment.state), spare_ms=spare_ms)
     moment.state.put(dispute_key(dispute_id), written)
     moment.events.append(DisputeMoved(dispute=dispute_id, job=dispute.job, stage=int(dispute.stage)))
     return written

@@ -187,6 +187,10 @@ class Dispute(Record):
     opened_height: U64
     due_live_ms: U64 | None
     """When the stage ends by itself; None once it is decided."""
+    heard: U64
+    """How many proofs the referee had heard, of all disputes, up to which this deadline makes up for them (X37)."""
+    spare_ms: U64
+    """How much of it is left by which the deadline may be moved for others' proofs."""
     escrow: U64
     """Bonds of claims, from balances; 0 once the money of the job's disputes has moved."""
     outline: Outline | None
@@ -210,3 +214,9 @@ class OpenedTrace(Record):
     """The trace behind a claim; dispute and root are the key."""
 
     trace: Trace
+
+
+class Heard(Record):
+    """How many proofs the referee has heard, in all disputes: each took a block's only place (X37)."""
+
+    proofs: U64

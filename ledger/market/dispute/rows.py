@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ledger.market.dispute.records import Dispute
+from ledger.market.dispute.records import Dispute, Heard
 from ledger.records import Marker
 from ledger.state import ROWS_MAX, State, number
 
@@ -13,6 +13,7 @@ DISPUTE_OF_JOB = b"\x19"
 """‖ job ‖ dispute."""
 DISPUTE_DRAW = b"\x21"
 """‖ height of the first claim, 8 bytes ‖ dispute: waits for the beacon."""
+HEARD = b"\x23"
 
 
 def dispute_key(identity: bytes) -> bytes:
@@ -59,3 +60,9 @@ def dispute_draws(state: State, *, limit: int = ROWS_MAX) -> Iterator[tuple[int,
     """Return disputes that wait for their draw (height of the first claim, and id), the earliest first."""
     rows = state.scan(Marker, DISPUTE_DRAW, limit=limit)
     return ((int.from_bytes(key[1:9], "big"), key[9:]) for key, _ in rows)
+
+
+def proofs_heard(state: State) -> int:
+    """Return how many proofs the referee has heard, in all disputes (X37)."""
+    row = state.find(Heard, HEARD)
+    return 0 if row is None else row.proofs

@@ -350,6 +350,31 @@ def test_a_signature_that_was_found_good_is_known_for_a_while() -> None:
     assert not pool.verified(b"two")
 
 
+# --- whose proof is heard (X37)
+
+
+def test_the_proof_whose_turn_it_is_comes_first_and_no_other_whatever_they_offer_n53() -> None:
+    def a_proof(name: str, dispute: int, tip: int = 0, nonce: int = 0) -> Transaction:
+        payload = DisputeDefend(dispute=bytes([dispute]) * 32, root=JOB, proof=b"a proof")
+        return a_transaction(name, nonce, tip=tip, payload=payload)
+
+    def turn(transaction: Transaction) -> tuple[int, int] | None:
+        payload = transaction.body.payload
+        assert isinstance(payload, DisputeDefend)
+        return {1: (3, 5), 2: (0, 9), 3: (0, 10), 4: None}[payload.dispute[0]]
+
+    pool = Pool(LIMITS)
+    rich, late, stale = a_proof("ann", 1, 900), a_proof("ben", 3, 500), a_proof("eve", 4, 999)
+    behind, mine = a_proof("dan", 2, 0, nonce=1), a_proof("cy", 2)
+    before, gift = a_transaction("dan", 0), a_transaction("fay", 0, tip=900)
+    for proof in (rich, late, stale, behind, mine):
+        add(pool, proof, kept=True)
+    for other in (before, gift):
+        add(pool, other)
+    found = pool.select(base_fee=LEAST, nonces={}, turn=turn)
+    assert found == [mine.raw, before.raw, gift.raw]  # the one behind another of its account waits for it
+
+
 # --- after a block (N54)
 
 

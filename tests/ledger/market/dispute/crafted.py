@@ -113,6 +113,8 @@ class Case:
             outcome=None,
             opened_height=7,
             due_live_ms=None,
+            heard=0,
+            spare_ms=0,
             escrow=sum(each.bond for each in claims if each.role is not Role.DRAWN),
             outline=None,
             claims=claims,

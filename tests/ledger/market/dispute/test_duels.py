@@ -185,25 +185,3 @@ def test_by_the_whole_trace_of_class_native_no_output_is_judged_x42_x43() -> Non
     assert not court.dispute.findings[0].output
     court.finish()
     assert world.job(job_id).state is JobState.PAST_CHALLENGE
-
-
-def test_what_shows_nothing_takes_no_time_from_who_has_something_to_show_x37() -> None:
-    court = a_duel(allies=2)
-    world, step = court.world, Parameters().live_step_ms_max
-
-    def due() -> int:
-        found = court.dispute.due_live_ms
-        assert found is not None
-        return found
-
-    until(court, DuelStep.DEFENCE)
-    before, root = due(), trace_root(played.truth().trace)
-    assert world.do("challenger 1", DisputeDefend(dispute=court.id, root=root, proof=b"nothing")).ok
-    assert due() == before + step
-    court.fight()
-    before = due()
-    nothing = DisputeBeyond(dispute=court.id, party=kit.address(PROVIDER), proof=b"nothing")
-    assert world.do("client", nothing).ok
-    assert due() == before + step
-    assert not world.do("client", nothing).ok
-    assert due() == before + step

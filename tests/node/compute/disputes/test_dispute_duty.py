@@ -71,6 +71,8 @@ def a_dispute(
         opened_height=1,
         due_live_ms=NOW_MS + WINDOW_MS,
         outline=OUTLINE,
+        heard=0,
+        spare_ms=0,
         escrow=1,
         claims=list(claims),
         traces=[Claimed(root=bytes([at]) * 32, fall=fall if at == 0 else None, beaten_by=None) for at in range(2)],
