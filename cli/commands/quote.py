@@ -109,7 +109,18 @@ def _lines(told: dict[str, Json]) -> list[str]:
         (each["outcome"], *(_karat(each[who]) for who in ("client", "provider", "verifier", "silent_verifier")))
         for each in records(told["endings"])
     ]
-    return [*facts(pairs), "", *table(("STATE", "AT MOST"), limits), "", *table(heads, rows)]
+    told_rows = [*facts(pairs), "", *table(("STATE", "AT MOST"), limits), "", *table(heads, rows)]
+    return [*told_rows, "", *_rulings(told)]
+
+
+def _rulings(told: dict[str, Json]) -> list[str]:
+    """Return what a dispute may come to."""
+    heads = ("IF IT IS DISPUTED", "ONCE", "CLIENT", "PROVIDER", "WHO ACCEPTS", "WHO REJECTS", "CHALLENGER")
+    columns = ("client", "provider", "accepts", "rejects", "challenger")
+    rows = [
+        (each["outcome"], each["state"], *(_karat(each[who]) for who in columns)) for each in records(told["rulings"])
+    ]
+    return table(heads, rows)
 
 
 def _facts(told: Json) -> str:

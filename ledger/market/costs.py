@@ -83,18 +83,20 @@ _PLAYS = {
 }
 
 
-def cost_table(parameters: Parameters, max_price: int, tier: Tier, *, at_risk: int = 0) -> list[Cost]:
+def cost_table(parameters: Parameters, max_price: int, tier: Tier, *, at_risk: int = 0, run_ms: int = 0) -> list[Cost]:
     """Return what each ending without a dispute costs whom, for a job that is provided at its price cap."""
     may_be_spared = parameters.tiers.of(tier).q_bps < BASIS
     asked = _asked(tier, max_price, at_risk)
     return [
-        _cost(parameters, asked, outcome) for outcome in _PLAYS if outcome is not Outcome.UNCHALLENGED or may_be_spared
+        _cost(parameters, asked, outcome, run_ms)
+        for outcome in _PLAYS
+        if outcome is not Outcome.UNCHALLENGED or may_be_spared
     ]
 
 
 def job_at_cap(parameters: Parameters, max_price: int, tier: Tier) -> Job:
     """Return a job that is provided at its price cap, for what it holds of whom."""
-    return _played(parameters, _asked(tier, max_price, 0), _Play(drawn=False))
+    return _played(parameters, _asked(tier, max_price, 0), _Play(drawn=False), 0)
 
 
 def _asked(tier: Tier, max_price: int, at_risk: int) -> JobSubmit:
@@ -112,9 +114,9 @@ def _asked(tier: Tier, max_price: int, at_risk: int) -> JobSubmit:
     )
 
 
-def _cost(parameters: Parameters, asked: JobSubmit, outcome: Outcome) -> Cost:
+def _cost(parameters: Parameters, asked: JobSubmit, outcome: Outcome, run_ms: int) -> Cost:
     play = _PLAYS[outcome]
-    job = _played(parameters, asked, play)
+    job = _played(parameters, asked, play, run_ms)
     ended = ending(job, outcome, parameters, owner=_OWNER)
 
     def net(party: bytes) -> int:
@@ -133,9 +135,9 @@ def _cost(parameters: Parameters, asked: JobSubmit, outcome: Outcome) -> Cost:
     )
 
 
-def _played(parameters: Parameters, asked: JobSubmit, play: _Play) -> Job:
+def _played(parameters: Parameters, asked: JobSubmit, play: _Play, run_ms: int) -> Job:
     """Return a job at its price cap that has come so far."""
-    job = new_job(parameters, _CLIENT, asked, run_ms=0)
+    job = new_job(parameters, _CLIENT, asked, run_ms=run_ms)
     if not play.accepted:
         return job
     commit, reveal = play.committed.of(job.k), (play.revealed or _Part.NONE).of(job.k)

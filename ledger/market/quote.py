@@ -7,6 +7,7 @@ from ledger.genesis import Charter
 from ledger.market import track
 from ledger.market.asking import asked
 from ledger.market.costs import Cost, cost_table
+from ledger.market.dispute.costs import DisputedCost, disputed_costs
 from ledger.market.dispute.money import claim_bond
 from ledger.market.draw import can_run, can_verify_now, could_verify, not_of
 from ledger.market.lifecycle import FINAL_STATES, time_allowed
@@ -85,6 +86,9 @@ class Quote:
     deadlines: list[tuple[JobState, int]]
     """How long the job may stay in each state."""
     endings: list[Cost]
+    """Of a job that nobody disputes."""
+    rulings: list[DisputedCost]
+    """Of one that somebody does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +144,8 @@ def quote(charter: Charter, state: State, wanted: JobSubmit, *, client: bytes | 
         fee=fee,
         run_ms=job.run_ms,
         deadlines=_deadlines(parameters, job.run_ms),
-        endings=cost_table(parameters, price, wanted.tier, at_risk=wanted.at_risk),
+        endings=cost_table(parameters, price, wanted.tier, at_risk=wanted.at_risk, run_ms=job.run_ms),
+        rulings=disputed_costs(parameters, job),
     )
 
 

@@ -104,6 +104,22 @@ class EndingShape(Shape):
     silent_verifier: str
 
 
+class RulingShape(Shape):
+    """What a dispute may come to, and what that brings each party, or costs it with a minus; grains, fees aside."""
+
+    state: str
+    """In which the job was challenged: contested by one of its verifiers, unverified, or settled, and so paid."""
+    outcome: str
+    client: str
+    provider: str
+    accepts: str
+    """A verifier who accepts, if there is one."""
+    rejects: str
+    """A verifier who rejects, if there is one."""
+    challenger: str
+    """Who opened the dispute: of a ruling for the provider, with a false claim."""
+
+
 class QuoteShape(Shape):
     """A quote. It binds nobody."""
 
@@ -127,6 +143,9 @@ class QuoteShape(Shape):
     run_ms: int
     deadlines: list[DeadlineShape]
     endings: list[EndingShape]
+    """Of a job that nobody disputes."""
+    rulings: list[RulingShape]
+    """Of one that somebody does."""
 
 
 async def job_quote(services: Services, params: Wanted) -> QuoteShape:
@@ -194,6 +213,18 @@ def _shape(found: Quote, tier: TierName, prefix: str) -> QuoteShape:
                 silent_verifier=str(each.silent_verifier),
             )
             for each in found.endings
+        ],
+        rulings=[
+            RulingShape(
+                state=each.state.name.lower(),
+                outcome=each.outcome.name.lower(),
+                client=str(each.client),
+                provider=str(each.provider),
+                accepts=str(each.accepts),
+                rejects=str(each.rejects),
+                challenger=str(each.challenger),
+            )
+            for each in found.rulings
         ],
     )
 

@@ -5,16 +5,19 @@ from fractions import Fraction
 import pytest
 
 from ledger.market.quote import COLLUDING_PERCENT, Quote, chance, quote
+from ledger.market.settlement import RUN_MS_PER_FEE
 from ledger.parameters import Parameters, Tier
 from ledger.records import JobState, Outcome
 from ledger.state import change
-from ledger.transaction import JobSubmit
+from ledger.transaction import JobSubmit, LoweringPublish
 from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
 from testnet.kit.ledger_builders import (
     RICH,
     World,
+    a_cost,
     a_genesis,
+    a_lowering,
     a_submission,
     a_worker,
     a_world,
@@ -23,6 +26,7 @@ from testnet.kit.ledger_builders import (
     publish,
     run_job,
 )
+from vm.lowering import lowering_id
 
 PARAMETERS = Parameters()
 
@@ -151,3 +155,14 @@ def test_of_models_and_lowerings_that_are_not_there_nothing_is_told(world: World
         with pytest.raises(Refused) as refused:
             quoted(world, change(a_submission(), **changed))
         assert refused.value.reason is reason
+
+
+def test_a_quote_tells_what_each_party_holds_where_a_run_is_long_j84(world: World) -> None:
+    long = a_lowering(cost=a_cost(gas=2_000_000))
+    world.must("publisher", LoweringPublish(lowering=long))
+    found = quoted(world, change(a_submission(max_price=PARAMETERS.verifier_fee), lowering=lowering_id(long)))
+    withheld = next(each for each in found.endings if each.outcome is Outcome.WITHHELD)
+    assert withheld.provider == -found.provider_bond
+    convicted = next(each for each in found.rulings if each.outcome is Outcome.CONVICTED)
+    assert convicted.provider == -found.provider_bond
+    assert found.run_ms > RUN_MS_PER_FEE
