@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.bundles import INPUT_FILE_BYTES_MAX, bundle_of_file, json_of_bundle
-from cli.client import POLL_S, Client
-from cli.delivery import OpenKey
+from cli.client import ENDED, POLL_S, Client
+from cli.delivery import OpenKey, content_of
 from cli.job_checks import Meant, meaning_of
 from cli.out import error_record
 from cli.wallet_keys import read_limited
@@ -72,7 +72,7 @@ def _named(name: str, raw: bytes) -> bytes:
 def ordered(
     client: Client, signer: Key, model: bytes, inputs: list[Input], terms: Terms, *, provider: bytes | None
 ) -> bytes:
-    """Hand the inputs to the node, submit the batch, and return its id when it is final. Raises Refused."""
+    """Hand the inputs to the node, submit the batch, and return its id, which is not final yet. Raises Refused."""
     meant = _one_meaning(client, model, inputs, terms.class_)
     payload = BatchSubmit(
         model=model,
@@ -89,9 +89,7 @@ def ordered(
     client.check(signed)
     for each in inputs:
         client.rpc.put_blob(each.bundle)
-    batch = client.submit(signed)
-    client.final(batch)
-    return batch
+    return client.submit(signed)
 
 
 def _one_meaning(client: Client, model: bytes, inputs: list[Input], class_: Class | None) -> Meant:
@@ -109,18 +107,45 @@ def _one_meaning(client: Client, model: bytes, inputs: list[Input], class_: Clas
     return first
 
 
-def wait_for_all(client: Client, batch: bytes, *, wait_s: float) -> dict[str, Json]:
-    """Return the batch when all its items have ended. Raises Refused STILL_PENDING after `wait_s`."""
+def has_ended(item: dict[str, Json]) -> bool:
+    """Tell whether the client has this item's result, or never will."""
+    return item["state"] in ENDED
+
+
+def watched(client: Client, batch: bytes, *, wait_s: float) -> Iterator[tuple[dict[str, Json], list[dict[str, Json]]]]:
+    """Yield a batch with those of its items that have ended since the last time, until all have.
+
+    Raises Refused STILL_PENDING after `wait_s`.
+    """
     stop = time.monotonic() + wait_s
+    told_of: list[Json] = []
     while True:
         told = client.rpc.table("batch.show", id=batch.hex())
         items = records(told["items"])
-        if told["ended"] == len(items):
-            return told
+        fresh = [each for each in items if has_ended(each) and each["item"] not in told_of]
+        told_of += [each["item"] for each in fresh]
+        if fresh:
+            yield told, fresh
+        if len(told_of) == len(items):
+            return
         if time.monotonic() > stop:
-            left = f"{told['ended']} of {len(items)} ended"
+            left = f"{len(told_of)} of {len(items)} ended"
             raise Refused(Reason.STILL_PENDING, batch=batch, seen=left, waited_s=int(wait_s))
         time.sleep(POLL_S)
+
+
+def names_of(inputs: list[Input], told: dict[str, Json]) -> list[Json]:
+    """Return what the inputs of a batch are called here, item by item. Raises Refused CONTENT_MISMATCH if it is others.
+
+    So a batch that was submitted at another time, or from another computer, is told by its files' names again.
+    """
+    items = records(told["items"])
+    if len(inputs) != len(items):
+        raise Refused(Reason.CONTENT_MISMATCH, seen=f"{len(inputs)} inputs", wanted=len(items))
+    for found, item in zip(inputs, items, strict=True):
+        if content_id(found.bundle) != content_of(item["input"]):
+            raise Refused(Reason.CONTENT_MISMATCH, seen=found.name, wanted=f"the input of item {item['item']}")
+    return [each.name for each in inputs]
 
 
 def outputs_of(

@@ -132,6 +132,11 @@ def error_record(refusal: Refused) -> Json:
     }
 
 
+def reason_told(found: dict[str, Json]) -> str:
+    """Return a reason that a node tells of, as errors tell it."""
+    return f"AS-{found['reason']} {found['reason_name'] or ''}".replace("_", " ").rstrip()
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     """Return rows in aligned columns under their heads; numbers stand to the right."""
     cells = [[_told(cell) for cell in row] for row in rows]

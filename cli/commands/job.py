@@ -9,9 +9,9 @@ import typer
 from cli.commands import batch, dispute, quote, withheld
 from cli.money import karat, parse_karat
 from cli.options import KeyName, Limit, PasswordFile, Unchecked, WaitS
-from cli.out import facts, table
+from cli.out import facts, reason_told, table
 from cli.verb import Cli, verb
-from node.rpc.json_value import Json
+from node.rpc.json_value import Json, records
 
 if TYPE_CHECKING:
     from cli.client import Client
@@ -75,6 +75,8 @@ def submit(
         )
         signed = _order(client, signer, wanted, checked=not unchecked)
         job = client.submit(signed)
+        if wait:
+            cli.out.note(f"job {job.hex()}")
         client.final(job)
         if wait:
             _follow(cli, client, job, wait_s)
@@ -214,15 +216,17 @@ def id_of(text: str) -> bytes:
 def _follow(cli: Cli, client: "Client", job: bytes, wait_s: float) -> None:
     """Print each event of a job as it happens."""
     seen = 0
-    for told in client.watch(job, wait_s=wait_s):
-        history = told["history"]
-        assert isinstance(history, list)
-        for happened in history[seen:]:
-            assert isinstance(happened, dict)
-            who = f"  {happened['who']}" if happened["who"] else ""
-            line = f"{happened['event']:<16} height {happened['height']}  {happened['state']}{who}"
-            cli.out.event({"job": job.hex(), **happened}, line)
-        seen = len(history)
+    try:
+        for told in client.watch(job, wait_s=wait_s):
+            history = records(told["history"])
+            for happened in history[seen:]:
+                who = f"  {happened['who']}" if happened["who"] else ""
+                line = f"{happened['event']:<16} height {happened['height']}  {happened['state']}{who}"
+                cli.out.event({"job": job.hex(), **happened}, line)
+            seen = len(history)
+    except KeyboardInterrupt:
+        cli.out.note(f"it goes on; follow it with `assay job watch {job.hex()}`")
+        raise
 
 
 def _exit_if_void(told: dict[str, Json]) -> None:
@@ -231,11 +235,6 @@ def _exit_if_void(told: dict[str, Json]) -> None:
 
     if told["state"] == "void":
         raise typer.Exit(Exit.PROBLEMS)
-
-
-def _reason(declined: dict[str, Json]) -> str:
-    """Return what a worker found, as errors tell it."""
-    return f"AS-{declined['reason']} {declined['reason_name'] or ''}".replace("_", " ").rstrip()
 
 
 _NEXT = {
@@ -265,7 +264,7 @@ def _summary(told: dict[str, Json]) -> list[str]:
     ]
     if str(told["state"]) in _NEXT:
         pairs.append(("next", _NEXT[str(told["state"])]))
-    pairs += [("declined", f"{each['worker']}  {_reason(each)}") for each in declined if isinstance(each, dict)]
+    pairs += [("declined", f"{each['worker']}  {reason_told(each)}") for each in declined if isinstance(each, dict)]
     if told["outcome"] == "not_accepted" and not declined:
         pairs.append(("why", "no worker was free that takes such a model for this price; a higher --max-price may do"))
     pairs += [("verifier", f"{each['worker']}  {each['verdict']}") for each in verifiers if isinstance(each, dict)]

@@ -1,9 +1,10 @@
 """Methods about batches: one transaction, many jobs."""
 
 from ledger.market.batch import find_batch, item_id
+from ledger.records import Job, PayoutKind
 from node.rpc.method import AddressText, Amount, HexHash, Method, Shape
 from node.rpc.services import Services
-from node.rpc.shapes import ById, Content
+from node.rpc.shapes import ById, Content, DeclinedShape
 from node.rpc.views import Views, content
 from primitives.reasons import Reason, Refused
 
@@ -21,7 +22,11 @@ class ItemShape(Shape):
     price: Amount
     escrow: Amount
     """Still held for it."""
+    paid: Amount | None
+    """What it has cost the client, transaction fees aside; None before it has ended."""
     outputs: Content | None
+    declined: list[DeclinedShape]
+    """Workers that could not run it, and why."""
 
 
 class BatchShape(Shape):
@@ -37,6 +42,15 @@ class BatchShape(Shape):
     escrow: Amount
     """Still held for all of them."""
     items: list[ItemShape]
+
+
+GIVEN_BACK = (PayoutKind.REFUND, PayoutKind.COMPENSATION, PayoutKind.MADE_WHOLE)
+
+
+def paid_by_client(job: Job) -> int:
+    """Return what a job that has ended has cost its client, in grains, transaction fees aside."""
+    back = sum(each.amount for each in job.payouts if each.kind in GIVEN_BACK)
+    return job.max_price + job.k * job.verifier_fee - back
 
 
 async def batch_show(services: Services, params: ById) -> BatchShape:
@@ -60,7 +74,9 @@ async def batch_show(services: Services, params: ById) -> BatchShape:
                 provider=views.address_or_none(job.provider),
                 price=str(job.price),
                 escrow=str(job.escrow),
+                paid=None if job.outcome is None else str(paid_by_client(job)),
                 outputs=None if job.outputs is None else content(job.outputs),
+                declined=[views.declined(each) for each in job.declined],
             )
         )
     return BatchShape(

@@ -135,7 +135,7 @@ class Views:
             verifiers=[self._verifier(each) for each in job.verifiers],
             payouts=[self.payout(each) for each in job.payouts],
             penalties=[self.penalty(each) for each in job.penalties],
-            declined=[self._declined(each) for each in job.declined],
+            declined=[self.declined(each) for each in job.declined],
             history=[self._happened(each) for each in job.history],
         )
 
@@ -174,7 +174,8 @@ class Views:
         """Return a penalty."""
         return PenaltyShape(worker=self.address(penalty.worker), amount=str(penalty.amount))
 
-    def _declined(self, declined: Declined) -> DeclinedShape:
+    def declined(self, declined: Declined) -> DeclinedShape:
+        """Return what a worker found that declined a job."""
         number = declined.reason
         return DeclinedShape(worker=self.address(declined.worker), reason=number, reason_name=_reason_name(number))
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.batches import read_inputs
+from cli.batches import Input, has_ended, names_of, read_inputs
 from ledger.market.order_payloads import BATCH_ITEMS_MAX
+from node.rpc.json_value import Json
+from primitives.content import content_id
 from primitives.reasons import Reason, Refused
 from testnet.kit.ledger_builders import a_bundle
 from vm.tensor import decode_bundle
@@ -47,3 +49,30 @@ def test_an_input_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         read_inputs(file)
     assert refused.value.facts["input"] == "line 2"
+
+
+def items(*inputs: Input) -> dict[str, Json]:
+    """Return a batch as a node tells it, as far as its inputs go."""
+    ids = [content_id(each.bundle) for each in inputs]
+    return {
+        "items": [
+            {"item": at, "input": {"root": each.root.hex(), "length": each.length}} for at, each in enumerate(ids)
+        ]
+    }
+
+
+def test_items_are_told_by_the_names_of_their_inputs_and_others_are_refused() -> None:
+    one, two = (Input(name=name, bundle=name.encode()) for name in ("one.json", "two.json"))
+    assert names_of([one, two], items(one, two)) == ["one.json", "two.json"]
+    for wrong in ([two, one], [one], [one, two, two]):
+        with pytest.raises(Refused) as refused:
+            names_of(wrong, items(one, two))
+        assert refused.value.reason is Reason.CONTENT_MISMATCH
+        assert set(refused.value.facts) == {"seen", "wanted"}
+
+
+@pytest.mark.parametrize(
+    ("state", "ended"), [("settled", True), ("unverified", True), ("void", True), ("open", False), ("contested", False)]
+)
+def test_an_item_has_ended_when_its_client_has_a_result_or_never_will(state: str, ended: bool) -> None:
+    assert has_ended({"state": state, "outcome": None}) is ended

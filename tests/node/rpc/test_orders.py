@@ -27,6 +27,9 @@ async def test_a_quote_tells_price_plan_deadlines_and_endings(node: Node) -> Non
     assert [each["state"] for each in told["deadlines"]][:3] == ["open", "accepted", "committed"]
     endings = {each["outcome"]: each for each in told["endings"]}
     assert endings["settled"]["client"] == str(-int(told["escrow"]))
+    rulings = {(each["state"], each["outcome"]): each for each in told["rulings"]}
+    assert rulings["contested", "convicted"]["provider"] == "-" + told["provider_bond"]
+    assert rulings["settled", "cleared"]["challenger"] == "-" + told["claim_bond"]
     assert [each["price"] for each in told["asks"]] == [str(KARAT // 100)] * 5
 
 
@@ -51,7 +54,11 @@ async def test_a_batch_is_told_item_by_item(node: Node) -> None:  # R15
     assert [each["state"] for each in told["items"]] == ["open", "accepted"]
     assert [each["job"] for each in told["items"]] == [item_id(batch, at).hex() for at in range(2)]
     assert (told["ended"], told["items"][1]["price"]) == (0, str(KARAT // 2))
+    assert [each["paid"] for each in told["items"]] == [None, None]
     assert told["escrow"] == str(sum(int(each["escrow"]) for each in told["items"]))
     job = await node.call("job.show", id=item_id(batch, 0).hex())
     assert job["state"] == "open"
+    world.until(lambda _: world.job(item_id(batch, 0)).outcome is not None)
+    told = await node.call("batch.show", id=batch.hex())
+    assert (told["ended"], [each["paid"] for each in told["items"]]) == (1, ["0", None])
     assert (await node.refusal("batch.show", id="ab" * 32))["data"]["reason"] == Reason.BATCH_UNKNOWN
