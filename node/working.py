@@ -11,7 +11,8 @@ from node.compute.canaries.service import Canaries, CanaryPorts
 from node.compute.canaries.straying import Straying
 from node.compute.disputes.examine import Examiner
 from node.compute.disputes.journal import ClaimJournal
-from node.compute.disputes.service import DisputePorts, Disputes
+from node.compute.disputes.ports import DisputePorts
+from node.compute.disputes.service import Disputes
 from node.compute.engine import SandboxEngine
 from node.compute.readiness import Guarded, Readiness
 from node.compute.registering import WorkerTerms

@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
 from typing import assert_never
 
 import trio
@@ -12,7 +12,6 @@ from ledger.chain import FinalBlock
 from ledger.events import DisputeMoved, ProviderRevealed, VerifierRevealed
 from ledger.market.dispute.lifecycle import time_allowed
 from ledger.market.dispute.payloads import (
-    DisputeBeyond,
     DisputeClaim,
     DisputeDefend,
     DisputeLeaf,
@@ -27,25 +26,22 @@ from ledger.market.dispute.records import Dispute, DisputeStage
 from ledger.market.dispute.rows import disputes, find_dispute
 from ledger.records import Job, JobState
 from ledger.transaction import Decision
-from node.compute.blocks import BlockSignal
+from node.compute.backoff import Backoff
 from node.compute.disputes.duty import Answer, Duty, Owed, claim_of, owed, parties_of
-from node.compute.disputes.examine import Examiner, Found
+from node.compute.disputes.examine import Found
 from node.compute.disputes.journal import Claimed, ClaimJournal
+from node.compute.disputes.ports import DisputePorts
+from node.compute.disputes.proving import Prover
 from node.compute.duty import verifier_of
-from node.compute.sender import Sender
-from node.ports import ChainView, Told
+from node.ports import Told
 from primitives.reasons import Reason, Refused
-from primitives.units import BASIS
+from primitives.units import BASIS, NUMBER_MAX
 from vm import dispute_protocol as vm
-from vm.manifest import Class
-from vm.noise import HONEST_SIGMA, PAID_SIGMA, THOUSANDTHS
 from vm.trace import trace_root
 
 SALT_BYTES = 32
-TRIES_MAX = 5
-"""Times that one step is tried, a block apart: what passes has passed by then, or its window is over."""
-RUNNING_MAX = 2
-"""Questions at the sandboxes at once: what a worker owes its jobs must find one, too."""
+NEVER_MS = NUMBER_MAX
+"""When what nobody waits for is due: behind all that is owed."""
 ROWS_AT_ONCE = 256
 """Disputes or jobs looked through before others get their turn: some milliseconds."""
 AWAITED = (JobState.REVEALING, JobState.CHECKING, JobState.SAMPLING)
@@ -56,16 +52,6 @@ REJECTED = (JobState.CONTESTED, JobState.DISPUTED)
 _log = logging.getLogger("assay.disputes")
 
 
-@dataclass(frozen=True, kw_only=True)
-class DisputePorts:
-    """What the service needs of its node."""
-
-    chain: ChainView
-    examiner: Examiner
-    sender: Sender
-    blocks: BlockSignal
-
-
 class Disputes:
     """What one account does about disputes."""
 
@@ -74,7 +60,6 @@ class Disputes:
         self._ports = ports
         self._journal = journal
         self._audit_bps = audit_bps
-        self._asking = trio.CapacityLimiter(RUNNING_MAX)
         self._attended: set[bytes] = set()
         self._claiming: dict[bytes, trio.Lock] = {}
         """By dispute, until it is decided."""
@@ -89,19 +74,24 @@ class Disputes:
                     async for final in blocks:
                         self._note(nursery, final)
 
-    async def examine(self, job_id: bytes, *, provider_only: bool = False) -> tuple[list[Found], Subject | None]:
+    async def examine(
+        self, job_id: bytes, *, provider_only: bool = False, due_live_ms: int | None = None
+    ) -> tuple[list[Found], Subject | None]:
         """Return what our own canonical runs say of a job's parties, and what a claim would be about (D23, D28).
 
+        What is due first is looked at first; without a time it waits for all that is owed.
         None: there is no case. Raises Refused JOB_WRONG_STATE unless somebody has revealed values, 5xx and 6xx where
         nothing can be run.
         """
-        parties = parties_of(self._job(job_id))[: 1 if provider_only else None]
+        parties = parties_of(self._ports.job(job_id))[: 1 if provider_only else None]
         if not parties:
-            raise Refused(Reason.JOB_WRONG_STATE, seen=self._job(job_id).state.name.lower(), wanted="values to examine")
+            raise Refused(
+                Reason.JOB_WRONG_STATE, seen=self._ports.job(job_id).state.name.lower(), wanted="values to examine"
+            )
         await self._ports.examiner.gather(job_id, *parties)
-        async with self._asking:
+        async with self._turn(job_id, due_live_ms):
             found = await self._ports.examiner.look(job_id, parties)
-        class_ = self._job(job_id).class_
+        class_ = self._ports.job(job_id).class_
         cases = [subject for each in found if (subject := each.subject(class_)) is not None]
         whole = [each for each in cases if each.kind is SubjectKind.WHOLE]
         return found, next(iter([*whole, *cases]), None)
@@ -184,27 +174,34 @@ class Disputes:
 
     async def _stand_by(self, job_id: bytes) -> None:
         """Open the dispute that a reject of ours was about, unless our own canonical run speaks against it (D24)."""
-        while self._job(job_id).state in AWAITED:
+        while self._ports.job(job_id).state in AWAITED:
             await self._ports.blocks.wait()
-        for _ in range(TRIES_MAX):
-            if self._job(job_id).state not in REJECTED:
-                return
-            try:
-                _, subject = await self.examine(job_id, provider_only=True)  # it is what the reject was about
-                if subject is None:
-                    _log.warning("job %s: our reject was wrong, and nothing is claimed", job_id.hex())
-                    return
-                # Whoever else has disputed the job may have done so about something else, to keep this one away.
-                if find_dispute(self._ports.chain.state(), dispute_id(job_id, subject)) is None:
-                    await self.claim(job_id, subject)
-                return
-            except Refused as refused:
-                _log.warning("job %s is not disputed: %s", job_id.hex(), refused)
+        backoff = Backoff(self._ports.chain)
+        while self._ports.job(job_id).state in REJECTED:
+            if not backoff.is_due(job_id):
                 await self._ports.blocks.wait()
+                continue
+            try:
+                await self._make_good(job_id)
+            except Refused as refused:
+                backoff.failed(job_id)
+                _log.warning("job %s is not disputed: %s", job_id.hex(), refused)
+            else:
+                return
+
+    async def _make_good(self, job_id: bytes) -> None:
+        """Examine a job that we have rejected, and claim what is found of its provider. Raises Refused."""
+        # The provider is what the reject was about.
+        _, subject = await self.examine(job_id, provider_only=True, due_live_ms=self._ports.job(job_id).due_live_ms)
+        if subject is None:
+            _log.warning("job %s: our reject was wrong, and nothing is claimed", job_id.hex())
+        # Whoever else has disputed the job may have done so about something else, to keep this one away.
+        elif find_dispute(self._ports.chain.state(), dispute_id(job_id, subject)) is None:
+            await self.claim(job_id, subject)
 
     async def _audit(self, job_id: bytes) -> None:
         """Examine a job that was not drawn, and open a dispute if there is a case (D27)."""
-        if self._job(job_id).state is not JobState.UNVERIFIED or self._job(job_id).provider == self.address:
+        if self._ports.job(job_id).state is not JobState.UNVERIFIED or self._ports.job(job_id).provider == self.address:
             return
         _, subject = await self.examine(job_id, provider_only=True)
         if subject is not None:
@@ -213,41 +210,39 @@ class Disputes:
     # --- disputes
 
     async def _attend(self, identity: bytes) -> None:
-        """Do what the dispute asks of us, step by step, until it asks nothing more."""
-        tried: dict[tuple[DisputeStage, object], int] = {}
-        done: set[bytes] = set()
+        """Do what the dispute asks of us, step by step, until it asks nothing more (D11)."""
+        backoff, prover = Backoff(self._ports.chain), Prover(self._ports, identity)
         while (due := self._owed(identity)) is not Duty.NONE:
-            step = (self._dispute(identity).stage, due)
-            if due is Duty.WAIT or tried.get(step, 0) >= TRIES_MAX:
+            step = (self._ports.dispute(identity).stage, due)
+            if due is Duty.WAIT or not backoff.is_due(step):
                 await self._ports.blocks.wait()
                 continue
             try:
-                await self._do(due, identity, done)
+                await self._do(due, identity, prover)
             except Refused as refused:
-                tried[step] = tried.get(step, 0) + 1
+                backoff.failed(step)
                 _log.warning("dispute %s, %s: %s", identity.hex(), _named(due), refused)
-                await self._ports.blocks.wait()
-        if self._dispute(identity).stage is DisputeStage.DECIDED:
+        if self._ports.dispute(identity).stage is DisputeStage.DECIDED:
             self._journal.forget(identity)
             self._claiming.pop(identity, None)
 
     def _owed(self, identity: bytes) -> Owed:
-        dispute = self._dispute(identity)
-        job, chain = self._job(dispute.job), self._ports.chain
+        dispute = self._ports.dispute(identity)
+        job, chain = self._ports.job(dispute.job), self._ports.chain
         window_ms = time_allowed(chain.genesis.parameters, dispute.stage, job.run_ms) or 0
         return owed(self.address, dispute, job, live_ms=chain.head.live_ms, window_ms=window_ms)
 
-    async def _do(self, due: Owed, identity: bytes, done: set[bytes]) -> None:
+    async def _do(self, due: Owed, identity: bytes, prover: Prover) -> None:
         match due:
             case Duty.NONE | Duty.WAIT:
                 return
             case Duty.CLAIM:
-                dispute = self._dispute(identity)
+                dispute = self._ports.dispute(identity)
                 await self.claim(dispute.job, dispute.subject)
             case Duty.OPEN:
                 await self._open(identity)
             case Duty.PROVE:
-                await self._prove(identity, done)
+                await prover.prove()
             case Answer():
                 await self._answer(due, identity)
             case _:
@@ -256,7 +251,9 @@ class Disputes:
     async def _claimed(self, identity: bytes, job_id: bytes, subject: Subject) -> Claimed:
         """Run the job, and keep what comes out: on disk before the commitment is sent (D21)."""
         await self._ports.examiner.gather(job_id, subject.party)
-        async with self._asking:
+        dispute = find_dispute(self._ports.chain.state(), identity)
+        due_live_ms = self._ports.job(job_id).due_live_ms if dispute is None else dispute.due_live_ms
+        async with self._turn(job_id, due_live_ms):
             told = await self._ports.examiner.ask(job_id, subject, vm.TraceAsked(), vm.TraceTold)
         salt = secrets.token_bytes(SALT_BYTES)
         claimed = Claimed(dispute=identity, outline=told.outline, trace=told.trace, salt=salt)
@@ -272,7 +269,7 @@ class Disputes:
 
     async def _answer(self, due: Answer, identity: bytes) -> None:
         """Tell, open or show what the duel asks of our trace (D25)."""
-        dispute = self._dispute(identity)
+        dispute = self._ports.dispute(identity)
         mine = claim_of(self.address, dispute)
         assert mine is not None
         assert mine.trace is not None  # it stands
@@ -292,59 +289,13 @@ class Disputes:
                 assert_never(due.asked)
 
     async def _ask(self, dispute: Dispute, asked: vm.Asked, told: type[Told]) -> Told:
-        async with self._asking:
+        async with self._turn(dispute.job, dispute.due_live_ms):
             return await self._ports.examiner.ask(dispute.job, dispute.subject, asked, told)
 
-    async def _prove(self, identity: bytes, done: set[bytes]) -> None:
-        """Show of each party how far its values are off, where that costs it, and nobody has shown as much (D26)."""
-        dispute = self._dispute(identity)
-        job = self._job(dispute.job)
-        left = [each for each in parties_of(job) if each not in done and self.address not in _tried(dispute, each)]
-        if dispute.subject.party is not None:
-            left = [each for each in left if each == dispute.subject.party]
-        if not left:
-            await self._ports.blocks.wait()
-            return
-        # What excuses everybody is shown of ourselves, so that our tries at others are left for what they hold.
-        party = self.address if self.address in left else left[0]
-        await self._ports.examiner.gather(dispute.job, party)
-        async with self._asking:
-            proof = await self._proof_against(dispute, job, party)
-        done.add(party)
-        if proof is not None:
-            await self._ports.sender.send(DisputeBeyond(dispute=identity, party=party, proof=proof))
-
-    async def _proof_against(self, dispute: Dispute, job: Job, party: bytes) -> bytes | None:
-        """Return what is to be shown of a party, if anything."""
-        examiner = self._ports.examiner
-        if dispute.subject.kind is SubjectKind.TAIL or job.class_ is Class.EXACT:
-            return await examiner.outputs(dispute.job, party)
-        if party == self.address and not (dispute.ill_conditioned or dispute.traps):
-            ill = await examiner.ask(dispute.job, dispute.subject, vm.ConditionAsked(), vm.BytesTold)
-            if ill.raw is not None:
-                return ill.raw
-        known = next((each.thousandths for each in dispute.findings if each.party == party), 0)
-        worst, proof = await examiner.worst(dispute.job, party)
-        rejected = any(each.verdict is Decision.REJECT for each in job.verifiers)
-        # A reject of what is within 8 σ is a false verdict: whoever rejected must not stand there without the proof.
-        costs = HONEST_SIGMA if party == job.provider and rejected else PAID_SIGMA
-        return proof if worst > max(known, costs * THOUSANDTHS) else None
-
-    def _dispute(self, identity: bytes) -> Dispute:
-        dispute = find_dispute(self._ports.chain.state(), identity)
-        assert dispute is not None  # disputes stay in the state
-        return dispute
-
-    def _job(self, job_id: bytes) -> Job:
-        job = self._ports.chain.state().job(job_id)
-        if job is None:
-            raise Refused(Reason.JOB_UNKNOWN, job=job_id)
-        return job
-
-
-def _tried(dispute: Dispute, party: bytes) -> list[bytes]:
-    """Return who has had a try at proving something of a party."""
-    return next((each.tried for each in dispute.findings if each.party == party), [])
+    def _turn(self, job_id: bytes, due_live_ms: int | None) -> AbstractAsyncContextManager[None]:
+        """Hold a place at the sandboxes for a question about a job."""
+        run_ms = self._ports.job(job_id).run_ms
+        return self._ports.turns.turn(due_live_ms=NEVER_MS if due_live_ms is None else due_live_ms, run_ms=run_ms)
 
 
 def _there(told: vm.BytesTold, dispute: bytes) -> bytes:

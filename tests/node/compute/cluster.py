@@ -14,7 +14,8 @@ from node.compute.canaries.box import CanaryBox
 from node.compute.canaries.service import Canaries, CanaryPorts
 from node.compute.disputes.examine import Examiner
 from node.compute.disputes.journal import ClaimJournal
-from node.compute.disputes.service import DisputePorts, Disputes
+from node.compute.disputes.ports import DisputePorts
+from node.compute.disputes.service import Disputes
 from node.compute.registering import WorkerTerms
 from node.compute.worker import Worker, WorkerPorts
 from node.ports import Engine

@@ -16,7 +16,8 @@ from ledger.transaction import Decision, JobAccept, JobCommit, ProviderReveal
 from node.compute.blocks import BlockSignal
 from node.compute.disputes.examine import Examiner
 from node.compute.disputes.journal import ClaimJournal
-from node.compute.disputes.service import DisputePorts, Disputes
+from node.compute.disputes.ports import DisputePorts
+from node.compute.disputes.service import Disputes
 from node.compute.sender import Sender
 from node.compute.tasks import Tasks
 from node.compute.withholding import Withholding

@@ -11,11 +11,12 @@ from ledger.records import Job, JobState, Outcome
 from ledger.state import change
 from ledger.transaction import Decision
 from node.compute.disputes.shown import shown_cut, shown_outputs
+from node.ports import Task, Told
 from primitives.reasons import Reason, Refused
 from testnet.kit.fake_blobs import FakeBlobs
 from testnet.kit.ledger_builders import address
 from tests.ledger.market.dispute import played
-from tests.node.compute.disputes.bench import STEP_MS, WORKERS, Far, not_drawn, sitting
+from tests.node.compute.disputes.bench import STEP_MS, WORKERS, Far, Oracle, not_drawn, sitting
 from tests.vm.referee.jobs import cut_of, outputs_of
 from vm import dispute_protocol as vm
 from vm.manifest import Class
@@ -115,6 +116,56 @@ async def test_allies_do_not_tell_the_same_twice(tmp_path: Path) -> None:
             if any(isinstance(each, vm.RunAsked | vm.LeafAsked | vm.DefenceAsked) for each in bench.oracles[name].asked)
         ]
         assert len(told) == 1
+
+
+class Deaf(Oracle):
+    """Fails to tell how far some values are off, or those of everybody."""
+
+    def __init__(self, cut: bytes | None = None) -> None:
+        super().__init__(played.truth())
+        self._cut = cut
+
+    async def ask(self, task: Task, asked: vm.Asked, told: type[Told], *, cut: bytes | None = None) -> Told:
+        if isinstance(asked, vm.WorstAsked) and self._cut in (None, asked.cut):
+            raise Refused(Reason.CONTENT_NOT_FOUND, job=task.job)
+        return await super().ask(task, asked, told, cut=cut)
+
+
+async def test_a_party_whose_values_can_not_be_had_holds_up_no_proof_about_another(tmp_path: Path) -> None:
+    """D26: whoever is drawn hears nothing, and whoever rejected nothing about itself and its like."""
+    async with sitting(tmp_path, played.off_by(FAR), [Decision.REJECT] * 3) as (bench, nursery):
+        verifiers = [bench.chain.world.name(each.worker) for each in bench.job.verifiers]
+        bench.oracles = {name: Deaf(cut_of(played.CUT).raw) if name in verifiers else Deaf() for name in WORKERS}
+        await bench.start(nursery, *WORKERS)
+        await bench.until(lambda: bench.job.state is JobState.VOID)
+        assert bench.job.ruled is Outcome.CONVICTED
+        assert lost(bench.job) == [address(played.PROVIDER)]
+
+
+class Crashing(Oracle):
+    """Fails so often to tell its trace, and then no more."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__(played.truth())
+        self._failures = failures
+
+    async def ask(self, task: Task, asked: vm.Asked, told: type[Told], *, cut: bytes | None = None) -> Told:
+        if isinstance(asked, vm.TraceAsked):
+            self._failures -= 1
+            if self._failures >= 0:
+                raise Refused(Reason.RUN_CRASHED, job=task.job)
+        return await super().ask(task, asked, told, cut=cut)
+
+
+async def test_a_claim_that_is_owed_is_tried_until_its_window_is_over(tmp_path: Path) -> None:
+    """D11."""
+    async with sitting(tmp_path, played.off_by(FAR), [Decision.REJECT] * 3) as (bench, nursery):
+        verifiers = [bench.chain.world.name(each.worker) for each in bench.job.verifiers]
+        bench.oracles = {name: Crashing(5) for name in WORKERS if name not in verifiers}
+        await bench.start(nursery, *WORKERS)
+        await bench.until(lambda: bench.job.state is JobState.VOID)
+        assert all(each.trace == 0 for each in bench.disputes[0].claims)
+        assert lost(bench.job) == [address(played.PROVIDER)]
 
 
 async def test_who_was_killed_after_its_claim_opens_it_when_it_is_back(tmp_path: Path) -> None:
