@@ -169,8 +169,11 @@ def _bills(holdings: Holdings, job: Job, dispute: Dispute, ruling: Ruling) -> li
     return [(each.who, each.role == DRAWN, run_fee(holdings, job) + each.carriage) for each in right]
 
 
-def _drawn_loss(holdings: Holdings, claim: Claim) -> int:
-    """Return what a drawn worker loses whose claim fails (X15)."""
+def _drawn_loss(holdings: Holdings, dispute: Dispute, claim: Claim) -> int:
+    """Return what a drawn worker loses whose claim fails (X15); nothing where all were silent together (X19)."""
+    drawn = [each for each in dispute.claims if each.role == DRAWN]
+    if claim.commitment is None and len(drawn) > 1 and {each.trace for each in drawn} == {None}:
+        return 0
     return claim.bond if claim.trace is not None else claim.bond * holdings.tell("no_reveal_bps") // BASIS
 
 
@@ -181,7 +184,7 @@ def _failed(holdings: Holdings, job: Job, dispute: Dispute, lost: _Lost) -> int:
         if not dispute.has_failed(each):
             continue
         if each.role == DRAWN:
-            found += _drawn_loss(holdings, each)
+            found += _drawn_loss(holdings, dispute, each)
         else:
             found += each.bond or lost.take(each.who, claim_bond(holdings, job))
     return found
@@ -288,7 +291,7 @@ def _free_drawn(holdings: Holdings, dispute: Dispute) -> None:
         if each.role != DRAWN:
             continue
         worker = holdings.workers[each.who]
-        worker.bond -= _drawn_loss(holdings, each) if dispute.has_failed(each) else 0
+        worker.bond -= _drawn_loss(holdings, dispute, each) if dispute.has_failed(each) else 0
         worker.locked -= each.bond
 
 

@@ -7,7 +7,7 @@ grey zone forfeit. The client is made whole first, then come verifiers, then cos
 from dataclasses import dataclass, field
 
 from ledger.market.dispute.records import Claimant, Dispute, DisputeOutcome, Role
-from ledger.market.dispute.rivals import beaten, standing
+from ledger.market.dispute.rivals import agreed_to_claim_nothing, beaten, standing
 from ledger.market.dispute.verdicts import Fault, Ruling, worked
 from ledger.market.settlement import run_fee
 from ledger.market.withheld.money import spent
@@ -152,7 +152,7 @@ def _failed(job: Job, dispute: Dispute, parameters: Parameters, lost: _Lost) -> 
         if not _has_failed(dispute, each):
             continue
         if each.role is Role.DRAWN:
-            purse.left += _drawn_loss(each, parameters)
+            purse.left += _drawn_loss(dispute, each, parameters)
         elif each.bond:
             purse.left += each.bond
         else:
@@ -160,8 +160,10 @@ def _failed(job: Job, dispute: Dispute, parameters: Parameters, lost: _Lost) -> 
     return purse
 
 
-def _drawn_loss(each: Claimant, parameters: Parameters) -> int:
+def _drawn_loss(dispute: Dispute, each: Claimant, parameters: Parameters) -> int:
     """Return what a drawn worker loses: all for a false trace, for silence what a silent verifier loses (X15)."""
+    if each.commitment is None and agreed_to_claim_nothing(dispute):
+        return 0  # X19
     return each.bond if each.trace is not None else mul_div_floor(each.bond, parameters.no_reveal_bps, BASIS)
 
 
@@ -237,7 +239,7 @@ def _share(dispute: Dispute, purse: _Purse, due: list[_Bill], parameters: Parame
         purse.payouts += bond.payouts
     purse.pay(PayoutKind.BURNED, None, purse.left)
     drawn = [each for each in dispute.claims if each.role is Role.DRAWN and _has_failed(dispute, each)]
-    penalties = [Penalty(worker=each.who, amount=_drawn_loss(each, parameters)) for each in drawn]
+    penalties = [Penalty(worker=each.who, amount=_drawn_loss(dispute, each, parameters)) for each in drawn]
     return Share(payouts=_joined(purse.payouts), penalties=[each for each in penalties if each.amount])
 
 

@@ -1,11 +1,14 @@
 """Which traces of a dispute stand, and which two of them fight the next duel (X34)."""
 
 from ledger.market.dispute import duel
-from ledger.market.dispute.records import Claimant, Dispute, Fall, OpenedTrace
+from ledger.market.dispute.records import Claimant, Dispute, Fall, OpenedTrace, Role
 from ledger.market.dispute.rows import dispute_trace_key
 from ledger.moment import Moment
 from ledger.state import State, change
 from vm.trace import Trace
+
+AGREED_SILENT = 2
+"""Drawn workers whose silence says that there is nothing to claim, if no other drawn one contradicts them (X19)."""
 
 
 def claimants_of(dispute: Dispute, trace: int) -> list[Claimant]:
@@ -17,6 +20,12 @@ def beaten(dispute: Dispute, trace: int) -> list[Claimant]:
     """Return who opened a trace that this one has beaten by the referee's verdict."""
     lost = [at for at, each in enumerate(dispute.traces) if each.beaten_by == trace]
     return [each for at in lost for each in claimants_of(dispute, at)]
+
+
+def agreed_to_claim_nothing(dispute: Dispute) -> bool:
+    """Tell whether two or more workers were drawn and none opened a trace: they found nothing to claim (X19)."""
+    drawn = [each for each in dispute.claims if each.role is Role.DRAWN]
+    return len(drawn) >= AGREED_SILENT and all(each.trace is None for each in drawn)
 
 
 def standing(dispute: Dispute) -> list[int]:

@@ -81,6 +81,9 @@ class Case:
     """The first opens the dispute. None: not opened."""
     parties: Mapping[bytes, int | None] = field(default_factory=dict)
     drawn: Sequence[int | None] = (RIGHT, RIGHT, RIGHT)
+    """None: silent."""
+    unopened: Sequence[bytes] = ()
+    """Drawn workers that are not silent, but have not opened what they claimed."""
     fallen: Mapping[int, int | None] = field(default_factory=dict)
     """Traces that were struck by the referee, and by which other one."""
     thousandths: Mapping[bytes, int] = field(default_factory=dict)
@@ -137,7 +140,7 @@ class Case:
             who=who,
             role=role,
             bond=bond,
-            commitment=ZERO_HASH,
+            commitment=None if role is Role.DRAWN and trace is None and who not in self.unopened else ZERO_HASH,
             height=self.heights.get(who, 7),
             trace=trace,
             carriage=self.carriage,

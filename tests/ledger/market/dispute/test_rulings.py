@@ -253,6 +253,16 @@ def test_drawn_workers_lose_as_silent_verifiers_for_silence_and_all_for_a_false_
     assert [found[each] for each in DRAWN] == [FEE, -SILENCE, -LOCK]
 
 
+def test_drawn_workers_who_all_find_nothing_to_claim_lose_nothing_x19() -> None:
+    """J6: of a lowering that is not the file's nobody honest can open a trace; that must not be a way to drain them."""
+    job = a_job(NO, NO, NO)
+    for silent, lost in (([None] * 3, 0), ([None] * 2, 0), ([None], SILENCE), ([None, None, RIGHT], SILENCE)):
+        assert nets(job, Case(drawn=silent))[1].get(DRAWN[0], 0) == -lost
+    broken = Case(drawn=[None] * 3, unopened=[DRAWN[1]])
+    assert [nets(job, broken)[1].get(each, 0) for each in DRAWN] == [0, -SILENCE, 0]
+    assert nets(job, broken)[1].get(CHALLENGER, 0) == 0
+
+
 def test_a_partys_false_claim_is_answered_for_by_what_the_job_holds_x12() -> None:
     job = a_job(YES, YES, YES, paid=True)
     bond = claim_bond(NUMBERS, job)

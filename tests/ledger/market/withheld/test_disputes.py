@@ -65,7 +65,8 @@ def test_a_drawn_worker_is_shown_the_input_and_has_its_whole_time_after_that(wor
 
 
 def test_a_provider_that_withholds_from_a_dispute_loses_all_and_who_was_drawn_nothing(world: World) -> None:
-    job_id, (filer, silent, _) = a_disputed_job(world)
+    job_id, (filer, silent, unopened) = a_disputed_job(world)
+    world.must(unopened, DisputeClaim(job=job_id, subject=WHOLE, commitment=bytes(32)))
     before = {name: world.balance(name) for name in ("client", filer)}
     asks = a_filing(job_id, Stage.INPUT)
     fee = kit.least_fee(asks)
@@ -78,7 +79,7 @@ def test_a_provider_that_withholds_from_a_dispute_loses_all_and_who_was_drawn_no
     world.until(lambda _: world.job(job_id).state is JobState.PAST_CHALLENGE, at_most=1_000)
     assert world.balance(filer) == before[filer] - fee
     assert (world.worker(filer).bond, world.worker(filer).locked) == (kit.WORKER_BOND, 0)
-    assert world.worker(silent).bond < kit.WORKER_BOND
+    assert world.worker(unopened).bond < world.worker(silent).bond == kit.WORKER_BOND  # X19
     assert world.worker(PROVIDER).bond == kit.WORKER_BOND - LOCK
     made_whole = [each.amount for each in world.job(job_id).payouts if each.kind is PayoutKind.MADE_WHOLE]
     assert made_whole == [PRICE + 3 * V]
