@@ -7,12 +7,14 @@ import trio
 
 from ledger.chain import FinalBlock
 from ledger.events import JobSubmitted
-from ledger.market.dispute.payloads import WHOLE
+from ledger.market.dispute.payloads import WHOLE, dispute_id
+from ledger.market.dispute.rows import find_dispute
 from ledger.market.lifecycle import FINAL_STATES
 from ledger.market.order_payloads import CanaryOpen
 from ledger.records import Job, JobState
 from ledger.state import change
 from ledger.transaction import Decision
+from node.compute.backoff import Backoff
 from node.compute.canaries.box import CanaryBox, Planted
 from node.compute.disputes.service import Disputes
 from node.compute.sender import Sender
@@ -21,7 +23,8 @@ from primitives.reasons import Refused
 
 CONFESSED_IN = (JobState.UNVERIFIED, JobState.CONTESTED, JobState.SETTLED, JobState.DISPUTED)
 """States in which a canary can be opened (J91)."""
-CLAIMED_IN = (JobState.CONTESTED, JobState.SETTLED)
+CLAIMED_IN = (JobState.CONTESTED, JobState.SETTLED, JobState.DISPUTED)
+"""States in which a claim can be made; others may have disputed something else first."""
 ROWS_AT_ONCE = 256
 """Jobs looked through before others get their turn: some milliseconds."""
 
@@ -43,7 +46,8 @@ class Canaries:
     def __init__(self, ports: CanaryPorts, box: CanaryBox) -> None:
         self._ports = ports
         self._box = box
-        self._claimed: bytes | None = None
+        self._backoff = Backoff(ports.chain)
+        """Of claims, by job."""
         self.address = ports.sender.address
 
     def plant(self, client: bytes) -> bytes:
@@ -90,6 +94,7 @@ class Canaries:
         job = self._job(planted.job)
         if job.state in FINAL_STATES or job.provider not in (None, self.address):
             self._box.forget()
+            self._backoff.forget(planted.job)
             return
         try:
             await self._confess(planted, job)
@@ -105,9 +110,19 @@ class Canaries:
             await self._ports.sender.send(CanaryOpen(job=planted.job, salt=planted.salt))
             return
         accepted = any(each.verdict is Decision.ACCEPT for each in job.verifiers)
-        if accepted and job.state in CLAIMED_IN and self._claimed != planted.job:
-            self._claimed = planted.job  # one try: a claim that fails would fail again
-            await self._ports.disputes.claim(planted.job, WHOLE)
+        if accepted and job.state in CLAIMED_IN:
+            await self._claim(planted.job)
+
+    async def _claim(self, job_id: bytes) -> None:
+        """Dispute the whole job, unless it is disputed already: then our dispute service defends us there (D64)."""
+        disputed = find_dispute(self._ports.chain.state(), dispute_id(job_id, WHOLE)) is not None
+        if disputed or not self._backoff.is_due(job_id):
+            return
+        try:
+            await self._ports.disputes.claim(job_id, WHOLE)
+        except Refused:
+            self._backoff.failed(job_id)
+            raise
 
     def _job(self, job_id: bytes) -> Job:
         job = self._ports.chain.state().job(job_id)

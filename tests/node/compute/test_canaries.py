@@ -8,7 +8,8 @@ import pytest
 import trio
 
 from ledger.market.canary import canary_of
-from ledger.market.dispute.payloads import WHOLE, Subject
+from ledger.market.dispute.payloads import WHOLE, DisputeClaim, Subject
+from ledger.market.dispute.rows import disputes_of
 from ledger.records import Job, JobState, Outcome
 from ledger.state import change
 from ledger.transaction import Decision
@@ -16,6 +17,7 @@ from node.compute.canaries.box import CanaryBox
 from node.compute.canaries.service import Canaries, CanaryPorts
 from node.compute.canaries.straying import Straying, astray
 from node.compute.disputes.service import Disputes
+from node.compute.sender import Sender
 from node.ports import Task, TaskResult
 from primitives.reasons import Reason, Refused
 from testnet.kit.ledger_builders import CUT_NAME, a_bundle, a_submission, address
@@ -124,19 +126,25 @@ class Copying(Straying):
 
 
 class Claims(Disputes):
-    """Notes what is claimed, and does nothing else."""
+    """Loses the first claims, and makes the next; does nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, sender: Sender, *, lost: int = 0) -> None:
         self.made: list[tuple[bytes, Subject]] = []
+        self._sender = sender
+        self._lost = lost
 
     async def claim(self, job_id: bytes, subject: Subject) -> bytes:
-        """Note a claim."""
+        """Make a claim to a trace that nobody can open."""
         self.made.append((job_id, subject))
+        if len(self.made) <= self._lost:
+            raise Refused(Reason.EXPIRED, job=job_id)
+        await self._sender.send(DisputeClaim(job=job_id, subject=subject, commitment=bytes(32)))
         return job_id
 
 
+@pytest.mark.parametrize("lost", [0, 2])
 async def test_what_verifiers_have_accepted_is_brought_before_the_referee_once(
-    tmp_path: Path, autojump_clock: object
+    tmp_path: Path, autojump_clock: object, lost: int
 ) -> None:  # D64
     planting = Planting(tmp_path)
     cluster = planting.cluster
@@ -146,16 +154,17 @@ async def test_what_verifiers_have_accepted_is_brought_before_the_referee_once(
     async with trio.open_nursery() as nursery:
         await cluster.start(nursery, *(f"worker {at}" for at in range(5)))
         worker = cluster.workers[PLANTER]
-        claims = Claims()
+        claims = Claims(worker.sender, lost=lost)
         service = Canaries(CanaryPorts(chain=cluster.chain, sender=worker.sender, disputes=claims), planting.box)
         nursery.start_soon(service.run)
         job = await planting.submitted(service.plant(CLIENT))
         settled = await cluster.reached(job, JobState.SETTLED)
         assert verdicts(settled) == [Decision.ACCEPT] * 3
         await cluster.until(lambda: cluster.known(job).canary_opened)
-        for _ in range(5):
+        for _ in range(15):
             await cluster.block()
-        assert claims.made == [(job, WHOLE)]
+        assert claims.made == [(job, WHOLE)] * (lost + 1)
+        assert len(list(disputes_of(cluster.chain.state(), job))) == 1
         nursery.cancel_scope.cancel()
 
 
