@@ -20,6 +20,7 @@ class Claimed(Record):
     """A claim, and the salt of the commitment to it."""
 
     dispute: Hash
+    job: Hash
     outline: Outline
     trace: Trace
     salt: Salt

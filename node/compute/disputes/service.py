@@ -24,6 +24,7 @@ from ledger.market.dispute.payloads import (
 )
 from ledger.market.dispute.records import Dispute, DisputeStage
 from ledger.market.dispute.rows import disputes, find_dispute
+from ledger.market.lifecycle import FINAL_STATES
 from ledger.records import Job, JobState
 from ledger.transaction import Decision
 from node.compute.backoff import Backoff
@@ -44,6 +45,8 @@ NEVER_MS = NUMBER_MAX
 """When what nobody waits for is due: behind all that is owed."""
 ROWS_AT_ONCE = 256
 """Disputes or jobs looked through before others get their turn: some milliseconds."""
+TIDY_BLOCKS = 64
+"""How often claims are looked through that may be over: a minute, and no file is larger than some KiB."""
 AWAITED = (JobState.REVEALING, JobState.CHECKING, JobState.SAMPLING)
 """States from which a job that we reject comes to be contested."""
 REJECTED = (JobState.CONTESTED, JobState.DISPUTED)
@@ -73,6 +76,8 @@ class Disputes:
                     await self._look_around(nursery)
                     async for final in blocks:
                         self._note(nursery, final)
+                        if final.outcome.header.height % TIDY_BLOCKS == 0:
+                            self._tidy()
 
     async def examine(
         self, job_id: bytes, *, provider_only: bool = False, due_live_ms: int | None = None
@@ -126,10 +131,7 @@ class Disputes:
     async def _look_around(self, nursery: trio.Nursery) -> None:
         """Find every dispute, and every reject of ours, that waits for us, as after a start."""
         state = self._ports.chain.state()
-        for identity in self._journal.disputes():
-            dispute = find_dispute(state, identity)
-            if dispute is not None and dispute.stage is DisputeStage.DECIDED:
-                self._journal.forget(identity)
+        self._tidy()
         for at, (identity, dispute) in enumerate(disputes(state)):
             if at % ROWS_AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
@@ -152,6 +154,18 @@ class Disputes:
                     self._start(nursery, self._audit, job_id)
                 case _:
                     pass  # what is attended to is looked at after each block anyway
+
+    def _tidy(self) -> None:
+        """Forget the claims of disputes that are decided, and of those that can't be opened any more (D21)."""
+        state = self._ports.chain.state()
+        for identity in self._journal.disputes():
+            claimed, dispute = self._journal.find(identity), find_dispute(state, identity)
+            job = None if claimed is None else state.job(claimed.job)
+            # Neither dispute nor job may be there yet on a node that reads its chain anew.
+            never = dispute is None and job is not None and job.state in FINAL_STATES
+            if claimed is None or never or (dispute is not None and dispute.stage is DisputeStage.DECIDED):
+                self._journal.forget(identity)
+                self._claiming.pop(identity, None)
 
     def _start(self, nursery: trio.Nursery, attend: Callable[[bytes], Awaitable[None]], identity: bytes) -> None:
         if identity not in self._attended:
@@ -256,7 +270,7 @@ class Disputes:
         async with self._turn(job_id, due_live_ms):
             told = await self._ports.examiner.ask(job_id, subject, vm.TraceAsked(), vm.TraceTold)
         salt = secrets.token_bytes(SALT_BYTES)
-        claimed = Claimed(dispute=identity, outline=told.outline, trace=told.trace, salt=salt)
+        claimed = Claimed(dispute=identity, job=job_id, outline=told.outline, trace=told.trace, salt=salt)
         self._journal.keep(claimed)
         return claimed
 

@@ -1,8 +1,15 @@
 from pathlib import Path
 
 import pytest
+import trio.testing
 
+from ledger.market.dispute.payloads import WHOLE, dispute_id
+from ledger.records import JobState
+from ledger.state import change
 from node.compute.disputes.journal import Claimed, ClaimJournal
+from node.compute.disputes.service import TIDY_BLOCKS
+from tests.ledger.market.dispute import played
+from tests.node.compute.disputes.bench import sitting
 from vm.program import Outline
 from vm.tensor import DType, TensorType
 from vm.trace import Run, Trace
@@ -26,7 +33,7 @@ OUTLINE = Outline(
     constants_root=b"c" * 32,
     operations_root=b"o" * 32,
 )
-CLAIMED = Claimed(dispute=DISPUTE, outline=OUTLINE, trace=TRACE, salt=b"s" * 32)
+CLAIMED = Claimed(dispute=DISPUTE, job=b"j" * 32, outline=OUTLINE, trace=TRACE, salt=b"s" * 32)
 
 
 def test_the_longest_claim_is_found_again_after_a_restart(tmp_path: Path) -> None:
@@ -58,3 +65,19 @@ def test_a_damaged_claim_counts_as_absent(tmp_path: Path, left: int) -> None:
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:left])
     assert journal.find(DISPUTE) is None
+
+
+async def test_claims_are_forgotten_once_nobody_can_ask_for_them(tmp_path: Path) -> None:
+    """D21: of what was never disputed, and of what is damaged; not of a job that is still to come."""
+    async with sitting(tmp_path, played.right()) as (bench, nursery):
+        await bench.start(nursery, "worker 1")
+        journal = ClaimJournal(tmp_path / "worker 1")
+        journal.keep(change(CLAIMED, dispute=dispute_id(bench.job_id, WHOLE), job=bench.job_id))
+        journal.keep(CLAIMED)
+        (tmp_path / "worker 1" / f"{'00' * 32}.claim").write_bytes(b"damaged")
+        await bench.until(lambda: bench.job.state is JobState.PAST_CHALLENGE)
+        assert len(journal.disputes()) == 2
+        for _ in range(TIDY_BLOCKS):
+            bench.beat()
+            await trio.testing.wait_all_tasks_blocked()
+        assert journal.disputes() == [DISPUTE]
