@@ -27,11 +27,17 @@ def could_verify(worker: Worker, model: Model, class_: Class, parameters: Parame
 
 def can_verify_now(worker: Worker, model: Model, class_: Class, parameters: Parameters) -> bool:
     """Tell whether a worker has a free slot and bond for one verification (J31)."""
-    return (
-        worker.verifying < worker.capacity
-        and worker.free_bond >= verifier_lock(parameters)
-        and can_run(worker, model, class_)
-    )
+    return worker.verifying < worker.capacity and _can_lock(worker, model, class_, parameters)
+
+
+def can_claim_now(worker: Worker, model: Model, class_: Class, parameters: Parameters) -> bool:
+    """Tell whether a worker has a free slot and bond to be drawn for a dispute (X15)."""
+    # As many again as jobs can take: else who has all verifiers busy would have no drawn worker against it.
+    return worker.verifying < 2 * worker.capacity and _can_lock(worker, model, class_, parameters)
+
+
+def _can_lock(worker: Worker, model: Model, class_: Class, parameters: Parameters) -> bool:
+    return worker.free_bond >= verifier_lock(parameters) and can_run(worker, model, class_)
 
 
 def not_of(state: State, parties: list[bytes]) -> list[tuple[bytes, Worker]]:

@@ -164,6 +164,8 @@ def lapse(holdings: Holdings, dispute: Dispute) -> None:
             postpone(holdings, dispute, by_ms)
             return
     match dispute.stage:
+        case Stage.DRAWING if beacon_ready(holdings, dispute.opened_height):
+            _draw(holdings, dispute, least=0)
         case Stage.DRAWING:
             move(holdings, dispute, Stage.CLAIMING)
         case Stage.CLAIMING:
@@ -258,25 +260,34 @@ def _join(holdings: Holdings, job: Job, dispute: Dispute, claim: Claim) -> None:
 
 
 def draw_pending(holdings: Holdings) -> None:
-    """Draw workers for the disputes whose beacon is ready (X15)."""
+    """Draw workers for the disputes whose beacon is ready, where as many are free as there are, or three (X15)."""
     waiting = [each for each in holdings.disputes.values() if each.stage is Stage.DRAWING]
     for dispute in sorted(waiting, key=lambda each: (each.opened_height, each.id))[:DRAWS_MAX]:
         if not beacon_ready(holdings, dispute.opened_height):
             return
-        job = holdings.jobs[dispute.job]
-        parties = [job.client, *job.parties, *(each.who for each in dispute.claims)]
-        size, lock = holdings.model_bytes(job), verifier_lock(holdings)
-        eligible = [
-            (address, worker)
-            for address, worker in not_of(holdings, parties)
-            if worker.registered < dispute.opened_height and is_free(holdings, worker, job.class_, size)
-        ]
-        seed = tagged(b"assay/dispute-draw", holdings.beacon + dispute.id)
-        for address in pick(seed, eligible, min(WORKERS_DRAWN, len(eligible))):
-            worker = holdings.workers[address]
-            worker.locked, worker.verifying = worker.locked + lock, worker.verifying + 1
-            dispute.claims.append(Claim(address, DRAWN, lock, None, 0, 0))
-        move(holdings, dispute, Stage.CLAIMING)
+        _draw(holdings, dispute, least=WORKERS_DRAWN)
+
+
+def _draw(holdings: Holdings, dispute: Dispute, *, least: int) -> None:
+    """Draw three workers, or as many as are free; nobody where `least` would be free if they were idle."""
+    job, lock = holdings.jobs[dispute.job], verifier_lock(holdings)
+    parties = [job.client, *job.parties, *(each.who for each in dispute.claims)]
+    size = holdings.model_bytes(job)
+    fresh = [
+        (address, worker)
+        for address, worker in not_of(holdings, parties)
+        if worker.registered < dispute.opened_height
+        and (worker.capacity > 0 and worker.bond >= lock and worker.runs(job.class_, size))
+    ]
+    free = [each for each in fresh if is_free(holdings, each[1], job.class_, size, times=2)]
+    if len(free) < min(least, len(fresh)):
+        return
+    seed = tagged(b"assay/dispute-draw", holdings.beacon + dispute.id)
+    for address in pick(seed, free, min(WORKERS_DRAWN, len(free))):
+        worker = holdings.workers[address]
+        worker.locked, worker.verifying = worker.locked + lock, worker.verifying + 1
+        dispute.claims.append(Claim(address, DRAWN, lock, None, 0, 0))
+    move(holdings, dispute, Stage.CLAIMING)
 
 
 def _known(holdings: Holdings, name: bytes, stage: Stage) -> Dispute:

@@ -24,9 +24,9 @@ def beacon_ready(holdings: Holdings, since: int) -> bool:
     return 3 * stake > sum(weight for _, weight in holdings.validators)
 
 
-def is_free(holdings: Holdings, worker: Worker, class_: int, model_bytes: int) -> bool:
-    """Tell whether a worker can verify now (J31)."""
-    free = worker.verifying < worker.capacity and worker.free >= verifier_lock(holdings)
+def is_free(holdings: Holdings, worker: Worker, class_: int, model_bytes: int, *, times: int = 1) -> bool:
+    """Tell whether a worker can verify now (J31), or run for a dispute, with `times` as many slots (X15)."""
+    free = worker.verifying < times * worker.capacity and worker.free >= verifier_lock(holdings)
     return free and worker.runs(class_, model_bytes)
 
 

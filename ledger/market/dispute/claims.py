@@ -32,10 +32,10 @@ from ledger.market.dispute.rows import (
     dispute_trace_key,
     find_dispute,
 )
-from ledger.market.draw import beacon_ready, can_verify_now, not_of, pick, weights
+from ledger.market.draw import beacon_ready, can_claim_now, could_verify, not_of, pick, weights
 from ledger.market.settlement import verifier_lock
 from ledger.moment import Moment, debit
-from ledger.records import Job, JobEvent, Marker
+from ledger.records import Job, JobEvent, Marker, Worker
 from ledger.state import change, worker_key
 from primitives.hashing import tagged
 from primitives.reasons import Reason, Refused
@@ -146,42 +146,60 @@ def _claimant(moment: Moment, who: bytes, role: Role, bond: int, commitment: byt
 
 
 def draw_pending(moment: Moment) -> None:
-    """Draw fresh workers for the disputes whose beacon is ready: as many as there are, three at most (X15)."""
+    """Draw fresh workers for the disputes whose beacon is ready, and three of whom are free (X15)."""
     for height, identity in list(dispute_draws(moment.state, limit=DRAWS_MAX)):
         if not beacon_ready(moment.state, height):
             return
         dispute = find_dispute(moment.state, identity)
         assert dispute is not None
-        drawn = _draw(moment, identity, dispute)
-        for address in drawn:
-            _lock(moment, address)
-        lock = verifier_lock(moment.parameters)
-        fresh = [
-            Claimant(who=who, role=Role.DRAWN, bond=lock, commitment=None, height=0, trace=None, carriage=0)
-            for who in drawn
-        ]
-        moment.events.append(DisputeDrawn(dispute=identity, job=dispute.job, workers=drawn))
-        after = change(dispute, claims=[*dispute.claims, *fresh])
-        lifecycle.advance(moment, identity, after, DisputeEvent.DRAW)
+        free, idle = _eligible(moment, dispute)
+        if len(free) >= min(DRAWN, idle):
+            _draw(moment, identity, dispute, free)
 
 
-def _draw(moment: Moment, identity: bytes, dispute: Dispute) -> list[bytes]:
-    """Return the addresses of fresh workers: none that has a part in job or dispute, or an operator with one (X15)."""
+def draw_due(moment: Moment, identity: bytes, dispute: Dispute) -> bool:
+    """Draw whoever is free for a dispute that waits no longer, and tell whether the beacon was ready (X15)."""
+    if not beacon_ready(moment.state, dispute.opened_height):
+        return False
+    free, _ = _eligible(moment, dispute)
+    _draw(moment, identity, dispute, free)
+    return True
+
+
+def _eligible(moment: Moment, dispute: Dispute) -> tuple[list[tuple[bytes, Worker]], int]:
+    """Return the fresh workers that are free (address and row), and how many would be if all were idle.
+
+    Fresh is who has no part in job or dispute, nor shares an operator with who has one (X15).
+    """
     job = moment.state.job(dispute.job)
     assert job is not None
     assert job.provider is not None
     entry = moment.state.model(job.model)
     assert entry is not None
+    model, parameters = entry.model, moment.parameters
     parties = [job.client, job.provider, *(each.worker for each in job.verifiers)]
-    eligible = [
+    fresh = [
         (address, worker)
         for address, worker in not_of(moment.state, [*parties, *(each.who for each in dispute.claims)])
-        if worker.registered < dispute.opened_height
-        and can_verify_now(worker, entry.model, job.class_, moment.parameters)
+        if worker.registered < dispute.opened_height and could_verify(worker, model, job.class_, parameters)
     ]
+    return [each for each in fresh if can_claim_now(each[1], model, job.class_, parameters)], len(fresh)
+
+
+def _draw(moment: Moment, identity: bytes, dispute: Dispute, free: list[tuple[bytes, Worker]]) -> None:
+    """Have the beacon draw three of those who are free, or all if they are fewer (X15)."""
     seed = tagged("assay/dispute-draw", moment.beacon, identity)
-    picked = pick(seed, weights([worker for _, worker in eligible]), min(DRAWN, len(eligible)))
-    return [eligible[at][0] for at in picked]
+    picked = pick(seed, weights([worker for _, worker in free]), min(DRAWN, len(free)))
+    drawn = [free[at][0] for at in picked]
+    for address in drawn:
+        _lock(moment, address)
+    lock = verifier_lock(moment.parameters)
+    fresh = [
+        Claimant(who=who, role=Role.DRAWN, bond=lock, commitment=None, height=0, trace=None, carriage=0)
+        for who in drawn
+    ]
+    moment.events.append(DisputeDrawn(dispute=identity, job=dispute.job, workers=drawn))
+    lifecycle.advance(moment, identity, change(dispute, claims=[*dispute.claims, *fresh]), DisputeEvent.DRAW)
 
 
 def _lock(moment: Moment, address: bytes) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ledger.events import DisputeHeard
-from ledger.market.dispute import duel, judgement, lifecycle, rivals
+from ledger.market.dispute import claims, duel, judgement, lifecycle, rivals
 from ledger.market.dispute.parties import grounds
 from ledger.market.dispute.payloads import DisputeBeyond, DisputeDefend, DisputeLeaf, DisputeTell
 from ledger.market.dispute.records import Claimant, Dispute, DisputeEvent, DisputeStage, Duel, DuelStep, Heard
@@ -142,6 +142,8 @@ def lapse(moment: Moment, dispute_id: bytes) -> None:
     """
     dispute = find_dispute(moment.state, dispute_id)
     assert dispute is not None
+    if dispute.stage is DisputeStage.DRAWING and claims.draw_due(moment, dispute_id, dispute):
+        return
     if _makes_up(moment, dispute_id, dispute):
         return
     if dispute.stage is DisputeStage.DUEL:

@@ -1,5 +1,7 @@
 """Who may claim, what it costs, who is drawn, and which claims and openings are refused (X1, X10 to X18)."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
@@ -8,17 +10,18 @@ from ledger.market.dispute.money import claim_bond
 from ledger.market.dispute.payloads import WHOLE, Subject, SubjectKind, tail_of
 from ledger.market.dispute.records import CHALLENGERS_MAX, DisputeStage, Fall, Role
 from ledger.market.settlement import verifier_lock
-from ledger.parameters import Parameters
+from ledger.parameters import Parameters, Tier
 from ledger.records import JobState
 from ledger.state import change
-from ledger.transaction import Decision, Payload, Transfer, WorkerUpdate, open_transaction
+from ledger.transaction import Decision, JobAccept, JobCommit, Payload, Transfer, WorkerUpdate, open_transaction
 from primitives.reasons import Reason
 from testnet.kit import ledger_builders as kit
 from testnet.kit.ledger_builders import World
 from tests.ledger.market.dispute import played
 from tests.ledger.market.dispute.played import CUT, PROVIDER, Court
 from tests.vm.referee.jobs import cut_of
-from vm.manifest import Class
+from vm.lowering import lowering_id
+from vm.manifest import Class, model_id
 
 LOCK = verifier_lock(Parameters())
 
@@ -145,6 +148,67 @@ def test_where_fewer_are_free_as_many_are_drawn_x15() -> None:
     court = Court(world, job_id)
     court.claim("challenger 0", played.truth())
     assert len(court.drawn()) == 1
+
+
+def set_capacity(world: World, capacity: int, names: Sequence[str]) -> None:
+    for name in names:
+        world.must(name, WorkerUpdate(ask=0, gas_ask=0, capacity=capacity))
+
+
+def test_jobs_that_keep_all_verifiers_busy_leave_slots_for_disputes_x15() -> None:
+    world = played.a_world(workers=8)
+    others = [f"worker {at}" for at in range(8) if f"worker {at}" != PROVIDER]
+    set_capacity(world, 1, others)
+    job_id = played.a_job_played(world, played.right())
+    meant = {
+        "model": model_id(played.MODEL),
+        "lowering": lowering_id(played.LOWERING),
+        "input": played.CONTENT.held.content,
+    }
+    busy = world.must("client", change(kit.a_submission(provider=PROVIDER, tier=Tier.MAX), **meant))
+    world.must(PROVIDER, JobAccept(job=busy, price=1))
+    world.must(PROVIDER, JobCommit(job=busy, commitment=bytes(32)))
+    world.until(lambda _: world.job(busy).state is JobState.VERIFYING)
+    assert all(world.worker(name).verifying == 1 for name in others)
+    court = Court(world, job_id)
+    court.claim("challenger 0", played.truth())
+    assert len(court.drawn()) == 3
+
+
+def three_disputes(world: World, job_id: bytes) -> tuple[list[str], Court]:
+    """Return three workers that two disputes have taken all slots of, and a third dispute."""
+    parties = [PROVIDER, *played.drawn_of(world, job_id)]
+    fresh = [f"worker {at}" for at in range(7) if f"worker {at}" not in parties]
+    set_capacity(world, 1, fresh)
+    for at, party in enumerate(parties[:2]):
+        busy = Court(world, job_id, tail_of(kit.address(party)))
+        busy.claim(f"challenger {at}", played.truth())
+        assert set(busy.drawn()) == set(fresh)
+    court = Court(world, job_id)
+    court.claim("challenger 0", played.truth())
+    world.blocks(8)
+    assert court.dispute.stage is DisputeStage.DRAWING
+    return fresh, court
+
+
+def test_a_dispute_waits_for_workers_that_are_busy_with_others_x15() -> None:
+    world, job_id = a_settled_job(workers=7)
+    fresh, court = three_disputes(world, job_id)
+    due = court.dispute.due_live_ms
+    assert due is not None
+    set_capacity(world, 2, fresh)
+    assert set(court.drawn()) == set(fresh)
+    assert world.state.clock().live_ms < due
+
+
+def test_when_its_time_is_over_whoever_is_free_is_drawn_x15() -> None:
+    world, job_id = a_settled_job(workers=7)
+    fresh, court = three_disputes(world, job_id)
+    set_capacity(world, 2, fresh[:1])
+    due = court.dispute.due_live_ms
+    assert due is not None
+    assert court.drawn() == fresh[:1]
+    assert due <= world.state.clock().live_ms < due + 1_000
 
 
 def test_without_reveals_a_dispute_goes_on_without_drawn_workers_x15() -> None:
