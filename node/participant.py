@@ -79,7 +79,11 @@ class Participant:
             synced=self._synced,
         )
         self._announcements = Announcements(
-            network, instance_for=self.chain.instance_for, is_mine=self._is_mine, heard=self._catch_up.heard
+            network,
+            instance_for=self.chain.instance_for,
+            is_mine=self._is_mine,
+            heard=self._catch_up.heard,
+            given=self._catch_up.given,
         )
         self._traffic = Traffic(
             network,
@@ -135,7 +139,7 @@ class Participant:
                     header = final.block.header
                     certificate = self.chain.certificate_at(header.height)
                     if certificate is not None and header.height == self.chain.head.height:
-                        self._announcements.announce(header, certificate)
+                        self._announcements.announce(final.block, certificate)
 
 
 def _answers_of_validator(epochs: Epochs) -> dict[str, Answer]:

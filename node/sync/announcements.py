@@ -1,4 +1,4 @@
-"""Final blocks on the public topic "final": header and certificate, said once, judged before they travel (N61)."""
+"""Final blocks on the public topic "final": with their certificates, said once, judged before they travel (N61)."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -8,10 +8,10 @@ import trio
 from consensus.certificate import check_final
 from consensus.messages import Certificate
 from consensus.validators import Instance
-from ledger.block import Header, block_id
+from ledger.block import Block, Header, block_id, check_roots
 from node.mempool.gossip import Publisher
 from node.p2p.ipc import Gossip, Verdict
-from node.sync.messages import ANNOUNCEMENT_BYTES_MAX, FINAL_TOPIC, Announcement
+from node.sync.messages import ANNOUNCED_BYTES_MAX, ANNOUNCEMENT_BYTES_MAX, FINAL_TOPIC, Announcement
 from primitives.codec import decode, encode
 from primitives.reasons import Refused
 
@@ -35,25 +35,27 @@ class Announcements:
         instance_for: Callable[[int], Instance | None],
         is_mine: Callable[[Header], bool],
         heard: Callable[[Sequence[bytes], int], None],
+        given: Callable[[Block, Certificate], None],
     ) -> None:
         """`instance_for` gives the validators of an epoch, `is_mine` tells whether this node proposed a block.
 
-        `heard` is told who should have a final block, and its height.
+        `heard` is told who should have a final block, and its height; `given` a whole block, with what proves it.
         """
         self._network = network
         self._instance_for = instance_for
         self._is_mine = is_mine
         self._heard = heard
+        self._given = given
         self._known_height = 0
         self._announced_height = 0
         self._said: OrderedDict[bytes, None] = OrderedDict()
         self._late_in, self._late = trio.open_memory_channel[tuple[float, Announcement]](_QUEUE_MAX)
 
-    def announce(self, header: Header, certificate: Certificate) -> None:
+    def announce(self, block: Block, certificate: Certificate) -> None:
         """Make a block known that this node took part in finalizing."""
-        self._known_height = max(self._known_height, header.height)
-        announcement = Announcement(header=header, certificate=certificate)
-        if self._is_mine(header):
+        self._known_height = max(self._known_height, block.header.height)
+        announcement = announcement_of(block, certificate)
+        if self._is_mine(block.header):
             self._publish(announcement)
             return
         try:
@@ -86,11 +88,14 @@ class Announcements:
             if instance.epoch != announcement.header.epoch:  # N61: others than its validators prove nothing of a block
                 return Verdict.REJECT
             check_final(announcement.certificate, name, instance)
+            block = _block_in(announcement)
         except Refused:
             return Verdict.REJECT
         self._known_height = max(self._known_height, height)
         self._announced_height = max(self._announced_height, height)
         self._remember(name)
+        if block is not None:
+            self._given(block, announcement.certificate)
         self._heard((message.forwarder, message.author), height)
         return Verdict.ACCEPT
 
@@ -104,3 +109,19 @@ class Announcements:
         self._said[block] = None
         if len(self._said) > SAID_MAX:
             self._said.popitem(last=False)
+
+
+def announcement_of(block: Block, certificate: Certificate) -> Announcement:
+    """Return what makes a final block known: all of it, unless that is much."""
+    is_light = sum(map(len, block.transactions)) <= ANNOUNCED_BYTES_MAX and not block.evidence
+    transactions = block.transactions if is_light else None
+    return Announcement(header=block.header, certificate=certificate, transactions=transactions)
+
+
+def _block_in(announcement: Announcement) -> Block | None:
+    """Return the block of an announcement that holds all of it; raises Refused for what its header does not bind."""
+    if announcement.transactions is None:
+        return None
+    block = Block(header=announcement.header, transactions=announcement.transactions)
+    check_roots(block)
+    return block

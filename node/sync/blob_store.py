@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from node.store.disk import FREE_BYTES_MIN, Disk
-from primitives.content import LEAF_BYTES, ContentId, Slice, content_id, leaf_count, tree_of
+from primitives.content import LEAF_BYTES, SLICE_LEAVES_MAX, ContentId, Slice, content_id, leaf_count
 from primitives.limits import CONTENT_BYTES_MAX
-from primitives.merkle import Tree
+from primitives.merkle import Tree, leaf_hashes
 from primitives.reasons import Reason, Refused
 
 STORE_BYTES_MAX = 16 << 30
@@ -141,11 +141,20 @@ class BlobStore:
             os.close(directory)
 
     def _tree(self, content: ContentId) -> Tree:
-        tree = self._trees.pop(content.root, None) or tree_of(self._path(content).read_bytes())
+        tree = self._trees.pop(content.root, None) or _tree_of(self._path(content))
         self._trees[content.root] = tree  # the one used last stands last
         while len(self._trees) > 1 and sum(len(each) for each in self._trees.values()) > TREE_LEAVES_MAX:
             del self._trees[next(iter(self._trees))]
         return tree
+
+
+def _tree_of(path: Path) -> Tree:
+    """Return the tree over a file's leaves, which is never in memory as a whole."""
+    hashes: list[bytes] = []
+    with path.open("rb") as file:
+        while piece := file.read(SLICE_LEAVES_MAX * LEAF_BYTES):
+            hashes += leaf_hashes(piece, LEAF_BYTES)
+    return Tree(hashes)
 
 
 def _write_synced(path: Path, raw: bytes) -> None:

@@ -106,6 +106,10 @@ class NetworkBlobs:
         """Return content that this node holds."""
         return await trio.to_thread.run_sync(self._store.get, content, limiter=self._disk)
 
+    async def slice(self, content: ContentId, start: int, count: int) -> Slice | None:
+        """Return up to `count` leaves from leaf `start` of content that this node holds, with their proof."""
+        return await trio.to_thread.run_sync(self._store.cut, content, start, count, limiter=self._disk)
+
     async def fetch(self, content: ContentId, *, hints: Sequence[bytes] = ()) -> bytes:
         """Return content, from here or from peers (`hints` first), checked slice by slice; then it is held here (B8).
 
@@ -133,9 +137,7 @@ class NetworkBlobs:
             asked = decode(BlobRequest, body, at_most=REQUEST_BYTES_MAX)
         except Refused:
             return None
-        piece = await trio.to_thread.run_sync(
-            self._store.cut, asked.content, asked.start, asked.count, limiter=self._disk
-        )
+        piece = await self.slice(asked.content, asked.start, asked.count)
         if piece is None and asked.hops:
             piece = await self._relay(asked)
         return encode(NotFound() if piece is None else Found(piece=piece))

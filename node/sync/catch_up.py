@@ -1,7 +1,8 @@
 """How a node that is behind comes to the head: ranges of final blocks from its peers, checked and executed (N63).
 
-It is a follower's only way to follow, and how a validator that was away returns. Ranges come from all peers that are
-ahead at once; they are checked and executed in order, each as soon as all below it is final (N66).
+It is a follower's only way to follow, and how a validator that was away returns. A light block comes with its
+announcement (N61). Ranges come from all peers that are ahead at once; they are checked and executed in order, each as
+soon as all below it is final (N66).
 """
 
 import logging
@@ -40,6 +41,9 @@ AHEAD_BYTES_MAX = 4 << 20
 """The same for a span that is not the first: more than the rest of the window together is not worth it."""
 BATCH_BLOCKS = 16
 """Blocks that reach the disk together: an fsync for each would take longer than executing them."""
+GIVEN_MAX = 16
+"""Blocks above the head that are kept as they came with their announcements; those of a node that follows come in order
+or nearly so, and one that is farther behind asks for more at once."""
 FORGED_WEIGHT = 5
 """What blocks or certificates that prove nothing count against a peer: no honest node sends them."""
 REPORT_S = 10.0
@@ -91,6 +95,7 @@ class CatchUp:
         self._strikes: dict[bytes, int] = {}
         self._rests_until: dict[bytes, float] = {}
         self._spans = Spans()
+        self._given: dict[int, tuple[Block, Certificate]] = {}
         self._rate = Rate(trio.current_time)
         self._news = trio.Event()
         self._arrivals_in, self._arrivals = trio.open_memory_channel[bytes](1_024)
@@ -99,6 +104,13 @@ class CatchUp:
         """Note that these peers, as far as they are connected, say that a block at `height` is final."""
         for peer in peers:
             self._believe(peer, height)
+
+    def given(self, block: Block, certificate: Certificate) -> None:
+        """Keep a block that came with its announcement, which was checked, for when it is the next (N61)."""
+        head, height = self._chain.head.height, block.header.height
+        self._given = {key: each for key, each in self._given.items() if key > head}
+        if head < height <= head + GIVEN_MAX:
+            self._given[height] = block, certificate
 
     def _believe(self, peer: bytes, height: int, lowest: int | None = None) -> None:
         if trio.current_time() < self._rests_until.get(peer, 0):
@@ -203,6 +215,7 @@ class CatchUp:
         async with trio.open_nursery() as nursery:
             while True:
                 news = self._news
+                await self._take_given()
                 self._ask_for_more(nursery)
                 first = self._spans.first
                 if first is not None and first.fetched is not None:
@@ -214,6 +227,18 @@ class CatchUp:
                         await news.wait()
             nursery.cancel_scope.cancel()
         self._busy.clear()
+
+    async def _take_given(self) -> None:
+        """Execute what came with its announcement, as far as it follows the head, and make it final."""
+        while True:
+            head = self._chain.head
+            block, certificate = self._given.pop(head.height + 1, (None, None))
+            if block is None or certificate is None:
+                return
+            if block.header.parent != head.block_id or block.header.epoch != self._chain.epoch:  # N64
+                return
+            await self._execute([block], certificate)
+            self._rate.note(self._chain.head.height)
 
     def _ask_for_more(self, nursery: trio.Nursery) -> None:
         """Give each peer that has nothing to do a span to fetch, those that never failed first."""

@@ -6,7 +6,7 @@ import msgspec
 
 from consensus.messages import CERTIFICATE_BYTES_MAX, Certificate
 from ledger.block import Header
-from ledger.limits import BLOCK_ENCODED_BYTES_MAX
+from ledger.limits import BLOCK_ENCODED_BYTES_MAX, BLOCK_TXS_MAX
 from primitives.codec import decode
 from primitives.hashing import Hash
 from primitives.record import Record
@@ -20,8 +20,12 @@ RANGE_BLOCKS_MAX = 256
 RANGE_BYTES_MAX = 2 << 20
 """Bytes of blocks after which an answer takes no further one; with one more it stays below the network's 4 MiB."""
 ANSWER_BYTES_MAX = RANGE_BYTES_MAX + BLOCK_ENCODED_BYTES_MAX + 2 * CERTIFICATE_BYTES_MAX
-ANNOUNCEMENT_BYTES_MAX = CERTIFICATE_BYTES_MAX + 1_024
+ANNOUNCED_BYTES_MAX = 8 << 10
+"""Of the transactions that travel with the news of their block, as those of the steps of a few jobs do: all but
+validators wait for them, and to ask for them takes longer than to agree on them. Heavier blocks are asked for."""
+ANNOUNCEMENT_BYTES_MAX = CERTIFICATE_BYTES_MAX + ANNOUNCED_BYTES_MAX + 2_048
 
+EncodedTransaction = Annotated[bytes, msgspec.Meta(max_length=ANNOUNCED_BYTES_MAX)]
 EncodedBlock = Annotated[bytes, msgspec.Meta(max_length=BLOCK_ENCODED_BYTES_MAX)]
 
 
@@ -81,6 +85,8 @@ class Announcement(Record):
 
     header: Header
     certificate: Certificate
+    transactions: Annotated[list[EncodedTransaction], msgspec.Meta(max_length=BLOCK_TXS_MAX)] | None
+    """The rest of the block; None where they are heavy, or it carries evidence, and is to be asked for (N61)."""
 
 
 def decode_request(raw: bytes) -> SyncRequest:

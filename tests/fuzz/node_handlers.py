@@ -13,7 +13,7 @@ import trio.testing
 
 from consensus.certificate import votes_in
 from consensus.messages import Certificate, sign_bytes
-from ledger.block import block_id, decode_block
+from ledger.block import Block, block_id, decode_block
 from ledger.transaction import Body, SignedTransaction, Transfer, sign_transaction
 from node.evidence import EvidencePool
 from node.mempool.gossip import MESSAGE_BYTES_MAX, TransactionBatch, TransactionGossip
@@ -25,7 +25,7 @@ from node.peers.records import Endpoint, PeersKnown, check_record, sign_record
 from node.rpc.dispatch import Dispatcher
 from node.rpc.failure import INTERNAL_ERROR
 from node.rpc.table import METHODS
-from node.sync.announcements import Announcements
+from node.sync.announcements import Announcements, announcement_of
 from node.sync.answers import SyncAnswers
 from node.sync.catch_up import CatchUp
 from node.sync.messages import Announcement, BodyRequest, RangeRequest, StatusRequest
@@ -127,22 +127,25 @@ def _batches() -> list[bytes]:
 
 
 def _announced() -> list[bytes]:
-    return [
-        codec.encode(Announcement(header=decode_block(raw).header, certificate=certificate))
-        for raw, certificate in finals()
-    ]
+    return [codec.encode(announcement_of(decode_block(raw), certificate)) for raw, certificate in finals()]
 
 
 @contextmanager
 def _announcements() -> Iterator[Feed]:
     """Hear of final blocks: only those are believed that are."""
-    true = {block_id(decode_block(raw).header) for raw, _ in finals()}
+    whole = {raw for raw, _ in finals()}
+    true = {block_id(decode_block(raw).header) for raw in whole}
+
+    def take(block: Block, _: Certificate) -> None:
+        assert codec.encode(block) in whole, "a block of nobody's"
+
     with a_producer() as producer:
         announcements = Announcements(
             Silence(),
             instance_for=producer.chain.instance_for,
             is_mine=lambda _: False,
             heard=lambda _peers, _height: None,
+            given=take,
         )
 
         def feed(raw: bytes) -> str:

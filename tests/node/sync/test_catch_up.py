@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
+from msgspec.structs import replace
 
 from consensus.messages import Certificate, VoteKind
 from ledger.block import Block, block_id, decode_block
@@ -14,7 +15,7 @@ from ledger.parameters import Parameters
 from node.network import PeerUnavailableError
 from node.store.pruning import Keep
 from node.sync.answers import READING, SyncAnswers
-from node.sync.catch_up import CatchUp
+from node.sync.catch_up import GIVEN_MAX, CatchUp
 from node.sync.messages import (
     RANGE_BLOCKS_MAX,
     BodyRequest,
@@ -102,6 +103,50 @@ async def test_what_a_peer_tells_at_its_arrival_is_fetched(rig: Rig, autojump_cl
     catch_up.peer_up(b"honest")
     await rig.arrival()
     assert rig.synced[-1] == rig.ahead.chain.certificate_at(40)
+
+
+def given(rig: Rig, catch_up: CatchUp, *heights: int) -> None:
+    """Give a node blocks as their announcements do."""
+    for height in heights:
+        found = rig.ahead.chain.block(height)
+        assert found is not None
+        catch_up.given(*found)
+        catch_up.heard([b"peer"], height)
+
+
+async def test_blocks_that_come_with_their_announcements_are_asked_of_nobody_n61(
+    rig: Rig, autojump_clock: Clock
+) -> None:
+    rig.ahead.extend(3)
+    catch_up, peers = rig.catch_up({b"peer": rig.honest})
+    given(rig, catch_up, 1, 2, 3)
+    await rig.arrival()
+    assert peers.asked_of == []
+    assert len(rig.synced) == 3
+
+
+async def test_a_block_that_comes_before_its_parent_waits_for_it_n61(rig: Rig, autojump_clock: Clock) -> None:
+    rig.ahead.extend(GIVEN_MAX + 2)
+    catch_up, peers = rig.catch_up({b"peer": rig.honest})
+    given(rig, catch_up, 3, GIVEN_MAX + 2)
+    await rig.arrival()
+    assert peers.asked_of
+    assert peers.penalised == []
+
+
+async def test_a_block_of_an_ended_epoch_or_another_chain_is_not_executed_though_it_is_certified_n64(
+    rig: Rig, autojump_clock: Clock
+) -> None:
+    rig.ahead.extend(2)
+    catch_up, peers = rig.catch_up({b"peer": rig.honest})
+    found = rig.ahead.chain.block(1)
+    assert found is not None
+    block, certificate = found
+    for wrong in (replace(block.header, epoch=7), replace(block.header, parent=bytes(32))):
+        catch_up.given(replace(block, header=wrong), certificate)
+        catch_up.heard([b"peer"], 2)
+        await rig.arrival()
+    assert peers.penalised == []
 
 
 async def test_a_node_that_hears_nothing_asks(rig: Rig, autojump_clock: Clock) -> None:
