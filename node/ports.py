@@ -19,7 +19,7 @@ from ledger.proven import ProvenRows
 from ledger.records import ModelEntry
 from ledger.state import State
 from ledger.transaction import Receipt
-from primitives.content import ContentId
+from primitives.content import ContentId, Slice
 from vm.dispute_protocol import Asked, BytesTold, PartsTold, TraceTold, WorstTold
 from vm.lowering import Lowering
 from vm.manifest import Class
@@ -112,6 +112,12 @@ class Blobs(Protocol):
 
     async def get(self, content: ContentId) -> bytes | None:
         """Return content that this node holds."""
+
+    async def slice(self, content: ContentId, start: int, count: int) -> Slice | None:
+        """Return up to `count` leaves from leaf `start` of content that this node holds, with their proof.
+
+        Unlike `get`, it takes no memory for the rest, and does not look whether the disk has damaged them.
+        """
 
     async def fetch(self, content: ContentId, *, hints: Sequence[bytes] = ()) -> bytes:
         """Return content, from here or from peers (`hints` first), checked slice by slice.

@@ -8,9 +8,9 @@ import trio
 
 from ledger.block import Block
 from ledger.market.settlement import verifier_lock
-from ledger.market.withheld.chunks import check_chunk, chunk_count, show_chunks
+from ledger.market.withheld.chunks import check_chunk, chunk_count, show_chunk
 from ledger.market.withheld.money import carriage
-from ledger.market.withheld.payloads import CHUNK_BYTES, FILING_CHUNKS_MAX, Stage, WithheldChunk, WithheldFile
+from ledger.market.withheld.payloads import CHUNK_LEAVES, FILING_CHUNKS_MAX, Stage, WithheldChunk, WithheldFile
 from ledger.market.withheld.records import Filing, FilingState, filing_id
 from ledger.market.withheld.rows import filings_of, find_filing, open_filings
 from ledger.parameters import Parameters
@@ -128,32 +128,28 @@ class Withholding:
     async def _answer(self, filing: Filing, chunks: list[int]) -> None:
         """Show chunks of what a filing asks for, if we hold it (D42)."""
         try:
-            raw = await self._blobs.get(filing.content)
-            if raw is None:
+            if not self._blobs.has(filing.content):
                 _log.error("job %s: asked for its %s, which is not here", filing.job.hex(), filing.stage.name.lower())
                 await self._blocks.wait()
                 return
-            payloads = await _to_show(filing, raw, chunks)
             async with trio.open_nursery() as nursery:
-                for payload in payloads:
-                    nursery.start_soon(self._show, payload)
+                for chunk in chunks:
+                    nursery.start_soon(self._show, filing, chunk)
         finally:
             self._answering.difference_update((filing.job, filing.stage, chunk) for chunk in chunks)
 
-    async def _show(self, payload: WithheldChunk) -> None:
+    async def _show(self, filing: Filing, chunk: int) -> None:
+        """Show one chunk; no more of the content is in memory meanwhile."""
         async with self._showing:
             try:
+                piece = await self._blobs.slice(filing.content, chunk * CHUNK_LEAVES, CHUNK_LEAVES)
+                if piece is None:
+                    raise Refused(Reason.CONTENT_NOT_FOUND, root=filing.content.root)
+                payload = show_chunk(filing.job, filing.stage, filing.holder, piece)
+                check_chunk(filing.content, payload)  # the disk may have damaged it
                 await self._sender.send(payload)
             except Refused as refused:  # another showed it first; else the next block asks again
-                _log.info("job %s, chunk %d is not shown: %s", payload.job.hex(), payload.chunk, refused)
-
-
-async def _to_show(filing: Filing, raw: bytes, chunks: list[int]) -> list[WithheldChunk]:
-    """Return what shows chunks of what a filing asks for."""
-    asked = (filing.job, filing.stage, filing.holder, raw, chunks)
-    if len(raw) <= FILING_CHUNKS_MAX * CHUNK_BYTES:
-        return show_chunks(*asked)
-    return await trio.to_thread.run_sync(show_chunks, *asked)  # a large model takes a second to hash
+                _log.info("job %s, chunk %d is not shown: %s", filing.job.hex(), chunk, refused)
 
 
 def piece_in(block: Block, genesis_hash: bytes, job_id: bytes, content: ContentId, chunk: int) -> bytes | None:

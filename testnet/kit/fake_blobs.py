@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import trio
 
-from primitives.content import ContentId, content_id
+from primitives.content import ContentId, Slice, content_id, cut_slice, leaf_count, tree_of
 from primitives.reasons import Reason, Refused
 
 
@@ -33,6 +33,14 @@ class FakeBlobs:
         """Return content that this node holds."""
         await trio.lowlevel.checkpoint()
         return self.held.get(content.root) if self.has(content) else None
+
+    async def slice(self, content: ContentId, start: int, count: int) -> Slice | None:
+        """Return leaves of content that this node holds, with their proof."""
+        await trio.lowlevel.checkpoint()
+        if not self.has(content) or start >= leaf_count(content.length):
+            return None
+        raw = self.held[content.root]
+        return cut_slice(raw, tree_of(raw), start, count)
 
     async def fetch(self, content: ContentId, *, hints: Sequence[bytes] = ()) -> bytes:
         """Return content, from here or from the others. Raises Refused CONTENT_NOT_FOUND."""

@@ -15,14 +15,17 @@ def chunk_bytes(content: ContentId, chunk: int) -> int:
     return min(CHUNK_BYTES, content.length - chunk * CHUNK_BYTES)
 
 
+def show_chunk(job: bytes, stage: Stage, holder: bytes, piece: Slice) -> WithheldChunk:
+    """Return the payload that shows a chunk, given as a slice of its content."""
+    chunk = piece.start // CHUNK_LEAVES
+    return WithheldChunk(job=job, stage=stage, holder=holder, chunk=chunk, data=piece.data, proof=piece.proof)
+
+
 def show_chunks(job: bytes, stage: Stage, holder: bytes, raw: bytes, chunks: list[int]) -> list[WithheldChunk]:
     """Return the payloads that show chunks of `raw`, each with its proof."""
     tree = tree_of(raw)
-    pieces = [(chunk, cut_slice(raw, tree, chunk * CHUNK_LEAVES, CHUNK_LEAVES)) for chunk in chunks]
-    return [
-        WithheldChunk(job=job, stage=stage, holder=holder, chunk=chunk, data=piece.data, proof=piece.proof)
-        for chunk, piece in pieces
-    ]
+    pieces = [cut_slice(raw, tree, chunk * CHUNK_LEAVES, CHUNK_LEAVES) for chunk in chunks]
+    return [show_chunk(job, stage, holder, piece) for piece in pieces]
 
 
 def check_chunk(content: ContentId, payload: WithheldChunk) -> None:

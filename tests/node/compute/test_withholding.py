@@ -10,8 +10,9 @@ from ledger.records import JobState, Outcome
 from ledger.state import change
 from ledger.transaction import open_transaction
 from node.compute.withholding import picked, piece_in
-from primitives.content import content_id
+from primitives.content import ContentId, content_id
 from primitives.units import BASIS
+from testnet.kit.fake_blobs import FakeBlobs
 from testnet.kit.ledger_builders import a_model, address, supply_of
 from tests.node.compute.cluster import INPUT, WORKERS, Cluster, running
 
@@ -55,6 +56,45 @@ async def test_a_provider_that_serves_nobody_shows_the_input_on_the_chain_and_th
         held = cluster.blobs[cluster.chain.world.name(each.worker)].held
         assert held[content_id(LARGE).root] == LARGE  # D41
     assert supply_of(cluster.chain.state()) == cluster.chain.state().totals().supply
+
+
+class Piecewise(FakeBlobs):
+    """Notes what is read whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole: list[bytes] = []
+
+    async def get(self, content: ContentId) -> bytes | None:
+        self.whole.append(content.root)
+        return await super().get(content)
+
+
+async def test_what_is_shown_is_read_chunk_by_chunk(cluster: Cluster) -> None:
+    """D42: filings about many large models take no more memory than one about a small one."""
+    blobs = Piecewise()
+    blobs.others = cluster.blobs["worker 0"].others
+    cluster.blobs["worker 0"] = blobs
+    async with running(cluster):
+        job_id = await cluster.submit(raw=LARGE)
+        await cluster.reached(job_id, JobState.COMMITTED)
+        isolate(cluster)
+        blobs.whole.clear()
+        job = await cluster.ended(job_id)
+    assert job.outcome is Outcome.SETTLED
+    assert sorted(shown(cluster)) == [0, 1]
+    assert content_id(LARGE).root not in blobs.whole
+
+
+async def test_a_chunk_that_the_disk_has_damaged_is_not_shown(cluster: Cluster) -> None:
+    """D42: it would cost its fee, and prove nothing."""
+    async with running(cluster):
+        job_id = await cluster.submit(raw=LARGE)
+        await cluster.reached(job_id, JobState.COMMITTED)
+        isolate(cluster)
+        cluster.blobs["worker 0"].held[content_id(LARGE).root] = bytes(len(LARGE))
+        job = await cluster.ended(job_id)
+    assert (job.outcome, shown(cluster)) == (Outcome.WITHHELD, [])
 
 
 async def test_who_lacks_the_model_too_asks_for_both(cluster: Cluster) -> None:
