@@ -8,7 +8,8 @@ from ledger.market.lifecycle import FINAL_STATES, SLOT_STATES
 from ledger.market.withheld.records import Filing, FilingState
 from ledger.market.withheld.rows import line_of
 from ledger.records import DueKind, Job, JobState
-from ledger.state import WITHHELD, State
+from ledger.stake.records import Delegation, Validator
+from ledger.state import DELEGATION, VALIDATOR, WITHHELD, State
 from testnet.kit.ledger_builders import supply_of
 
 
@@ -19,7 +20,7 @@ def faults(state: State) -> list[str]:
     supply = state.totals().supply
     if supply_of(state) != supply:
         found.append(f"{supply_of(state)} grains, and the supply is {supply}")
-    return [*found, *_bonds(state, jobs), *_deadlines(state, jobs), *_jobs(jobs)]
+    return [*found, *_stake(state), *_bonds(state, jobs), *_deadlines(state, jobs), *_jobs(jobs)]
 
 
 def unfinished(state: State) -> list[str]:
@@ -36,6 +37,25 @@ def unfinished(state: State) -> list[str]:
         for key, filing in state.scan(Filing, WITHHELD)
         if filing.state in open_filings
     ]
+    return found
+
+
+def _stake(state: State) -> list[str]:
+    """Compare the sums of stake, shares and validators with what they are sums of."""
+    totals = state.totals()
+    validators = {key[1:]: row for key, row in state.scan(Validator, VALIDATOR)}
+    found = []
+    if totals.staked != (staked := sum(each.stake for each in validators.values())):
+        found.append(f"{staked} grains are staked, and the totals say {totals.staked}")
+    if totals.validators != (count := len(list(state.registered_validators()))):
+        found.append(f"{count} validators are on the roll, and the totals say {totals.validators}")
+    shares: Counter[bytes] = Counter()
+    for key, delegation in state.scan(Delegation, DELEGATION):
+        shares[key[-20:]] += delegation.shares
+    wrong = [who for who, each in sorted(validators.items()) if shares[who] != each.shares]
+    found += [f"the shares of validator {who.hex()[:8]} are others' sum than its own" for who in wrong]
+    if not state.validators().members:
+        found.append("nobody validates")
     return found
 
 

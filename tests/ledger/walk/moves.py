@@ -6,10 +6,6 @@ from ledger.market.batch import item_id
 from ledger.market.canary import canary_of
 from ledger.market.dispute.payloads import WHOLE, tail_of
 from ledger.market.order_payloads import BatchAccept, BatchItem, BatchSubmit, CanaryOpen
-from ledger.market.withheld.chunks import show_chunks
-from ledger.market.withheld.payloads import Stage
-from ledger.market.withheld.records import FilingState
-from ledger.market.withheld.rows import filings_of
 from ledger.parameters import Tier
 from ledger.records import Job, JobState, Verifier
 from ledger.state import change
@@ -29,17 +25,16 @@ from primitives.reasons import Reason
 from primitives.units import KARAT
 from testnet.kit.ledger_builders import World, a_batch, a_submission, address
 from tests.ledger.market.dispute.played import CONTENT, LOWERING, MODEL, packed
-from tests.ledger.market.withheld.played import a_filing
 from tests.ledger.walk.large import large_move, large_order
-from tests.ledger.walk.people import held_by, is_silent
-from tests.ledger.walk.trials import claim
+from tests.ledger.walk.people import character, held_by, is_silent
+from tests.ledger.walk.trials import claim, ill_conditioned
 from vm.lowering import lowering_id
 from vm.manifest import Class, model_id
 
 SALT = sha256(b"salt of a canary")
-FILE = b"an ONNX file"
-"""Of the builders' model."""
 CLIENTS = ("client", "publisher")
+LEFT_ALONE = 60
+"""Of 256 jobs, so many are challenged by nobody."""
 Move = tuple[str, Payload]
 """Who sends what."""
 
@@ -48,12 +43,14 @@ def order(world: World, chance: random.Random) -> Move:
     """Return a new job, or a batch of them."""
     client, tier = chance.choice(CLIENTS), chance.choice(list(Tier))
     named = f"worker {chance.randrange(10)}" if chance.random() < 0.7 else None
-    if chance.random() < 0.15:
+    if chance.random() < 0.25:
         return client, large_order(chance, named, tier)
     if chance.random() < 0.1:
         return client, _batch(chance.randint(1, 4), named, tier)
     wanted = _wanted(named, tier, chance.choice(list(Class)))
-    if named is not None and chance.random() < 0.3:
+    if wanted.class_ is Class.NATIVE and chance.random() < 0.1:
+        wanted = change(wanted, input=ill_conditioned().held.content)
+    if named is not None and chance.random() < 0.4:
         salted = canary_of(genesis=world.charter.hash, client=address(client), provider=address(named), salt=SALT)
         return client, change(wanted, canary=salted)
     return client, change(wanted, max_price=KARAT // 2, at_risk=chance.choice([0, 0, KARAT]))
@@ -72,8 +69,6 @@ def _batch(count: int, named: str | None, tier: Tier) -> BatchSubmit:
 
 def job_move(world: World, chance: random.Random, job_id: bytes, job: Job) -> Move | None:
     """Return what one of a job's people does next; None if nobody does anything."""
-    if chance.random() < 0.06:
-        return filing_move(world, chance, job_id, job)
     if job.large and job.state is not JobState.OPEN:
         return large_move(world, chance, job_id, job)
     match job.state:
@@ -135,25 +130,14 @@ def _waits_for(job: Job, each: Verifier) -> bool:
 def _after(world: World, chance: random.Random, job_id: bytes, job: Job) -> Move | None:
     """Open a canary, or claim: parties, rejecters and strangers."""
     assert job.provider is not None
-    if chance.random() < 0.2:
+    if chance.random() < (0.05 if job.canary == bytes(32) else 0.4):
         return world.name(job.provider), CanaryOpen(job=job_id, salt=SALT)
     if job.state is not JobState.CONTESTED and chance.random() < 0.7:
+        return None
+    if character(job_id, "whoever could challenge") < LEFT_ALONE:
         return None
     parties = [job.provider, *(each.worker for each in job.verifiers)]
     people = [*map(world.name, parties), "stranger"]
     subject = WHOLE if chance.random() < 0.7 else tail_of(chance.choice(parties))
     name = chance.choice(people)
     return name, claim(world, job_id, job, subject, name)
-
-
-def filing_move(world: World, chance: random.Random, job_id: bytes, job: Job) -> Move | None:
-    """Say that something is withheld, or show it."""
-    if job.provider is None:
-        return None
-    holder = world.name(job.provider)
-    asked = [each for _, each in filings_of(world.state, job_id) if each.state is FilingState.ASKED]
-    if asked and not is_silent(job_id, holder):
-        raw = FILE if asked[0].stage is Stage.MODEL else CONTENT.raw
-        return holder, show_chunks(job_id, asked[0].stage, job.provider, raw, asked[0].missing[:1])[0]
-    people = [*(world.name(each.worker) for each in job.verifiers), world.name(job.client)]
-    return chance.choice(people), a_filing(job_id, chance.choice([Stage.MODEL, Stage.INPUT]), holder=holder)

@@ -9,5 +9,5 @@ from tests.ledger.walk.walk import Walk
 def test_a_walk_of_random_people_breaks_nothing(seed: int) -> None:
     walk = Walk(seed)
     walk.go(250)
-    assert sum(walk.carried.values()) > 50
-    assert len(walk.outcomes) > 3
+    assert sum(walk.seen.carried.values()) > 50
+    assert len(walk.seen.outcomes) > 3

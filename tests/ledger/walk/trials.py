@@ -9,12 +9,12 @@ from ledger.records import Job
 from ledger.transaction import Payload
 from primitives import codec
 from testnet.kit.ledger_builders import World, address
-from tests.ledger.market.dispute.played import TOLERANCE, Court, Held, lie, tail, truth
+from tests.ledger.market.dispute.played import TOLERANCE, Court, Held, lie, tail, truth, with_a_nan
 from tests.ledger.walk.people import character, held_by, is_silent
 from tests.vm.claims.sides import Honest
 from tests.vm.referee.jobs import cut_of, outputs_of
 from vm.manifest import Class
-from vm.referee.blaming import outputs_differ, worst
+from vm.referee.blaming import conditioned, outputs_differ, worst
 from vm.referee.showing import Content
 
 LIARS = 60
@@ -22,8 +22,22 @@ LIARS = 60
 
 
 @cache
-def _whole(class_: Class, lies: int | None) -> Honest:
-    honest = truth(class_)
+def _with_a_nan() -> tuple[Content, Honest]:
+    return with_a_nan()
+
+
+def ill_conditioned() -> Content:
+    """Return an input on which nobody can be held to anything."""
+    return _with_a_nan()[0]
+
+
+def _is_ill(job: Job) -> bool:
+    return job.input == ill_conditioned().held.content
+
+
+@cache
+def _whole(class_: Class, lies: int | None, *, ill: bool) -> Honest:
+    honest = _with_a_nan()[1] if ill else truth(class_)
     return honest if lies is None else lie(lies % 5, of=honest)
 
 
@@ -44,7 +58,7 @@ def runs_of(world: World, job_id: bytes, job: Job, subject: Subject, name: str) 
     number = character(job_id + bytes([subject.kind]), name)
     lies = number % 5 if number < LIARS else None
     if subject.kind is WHOLE.kind:
-        return _whole(job.class_, lies)
+        return _whole(job.class_, lies, ill=_is_ill(job))
     assert subject.party is not None
     return _tail(held_by(job_id, world.name(subject.party)), lies)
 
@@ -71,6 +85,9 @@ def dispute_move(world: World, chance: random.Random, dispute: Dispute, job: Job
     if is_silent(here.id, name):
         return None
     match dispute.stage:
+        case DisputeStage.DRAWING:
+            name = chance.choice(["stranger", "publisher"])
+            return name, here.a_claim(name, runs_of(world, dispute.job, job, dispute.subject, name))
         case DisputeStage.CLAIMING if each.commitment is None:
             return name, here.a_claim(name, runs)
         case DisputeStage.OPENING if each.commitment is not None and each.trace is None:
@@ -91,7 +108,9 @@ def _proof(world: World, chance: random.Random, here: Court, job: Job, name: str
     if here.subject.party is not None:
         party = world.name(here.subject.party)
     held = held_by(here.job_id, party)
-    if here.subject.kind is WHOLE.kind and job.class_ is Class.NATIVE:
+    if here.subject.kind is WHOLE.kind and _is_ill(job):
+        proof = conditioned(_with_a_nan()[1], TOLERANCE)
+    elif here.subject.kind is WHOLE.kind and job.class_ is Class.NATIVE:
         proof = worst(truth(), cut_of(held.cut), TOLERANCE).proof
     else:
         runs = runs_of(world, here.job_id, job, here.subject, party)

@@ -26,9 +26,9 @@ def a_walk(seed: int) -> AuditedWalk:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_books_agree_with_the_ledger_after_every_block_of_a_walk(seed: int) -> None:
     walk = a_walk(seed)
-    assert len(walk.outcomes) > 3
-    assert walk.stages
-    assert sum(walk.refused.values()) > 10
+    assert len(walk.seen.outcomes) > 3
+    assert walk.seen.stages
+    assert sum(walk.seen.refused.values()) > 10
 
 
 def differs(walk: AuditedWalk, **changed: int) -> bool:

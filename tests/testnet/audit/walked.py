@@ -21,7 +21,7 @@ BEYOND = (ModelPublish | LoweringPublish, StakePayload)
 def a_genesis_that_fines_nobody() -> Genesis:
     """Return the walkers' genesis, in which the end of an epoch moves no money."""
     genesis = a_genesis_of_walkers()
-    return change(genesis, parameters=change(genesis.parameters, absence_views_min=NEVER_ABSENT))
+    return change(genesis, rewards=0, parameters=change(genesis.parameters, absence_views_min=NEVER_ABSENT))
 
 
 def books_of(genesis: Genesis, **changed: int) -> Books:
@@ -64,6 +64,7 @@ def disagreements(books: Books, state: State) -> list[str]:
 class AuditedWalk(Walk):
     """A walk that is held against the books after every block."""
 
+    offences: float = 0
     beyond: tuple[object, ...] = BEYOND
 
     def __post_init__(self) -> None:

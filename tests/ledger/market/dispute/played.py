@@ -331,7 +331,7 @@ class Court:
                 places = [place for place, each in enumerate(self.dispute.claims) if each.who == kit.address(name)]
                 if places[0] in fought.sides[at].tried:
                     return None
-                proof = defence(runs, asked, CONTENT, self.cut)
+                proof = defence(runs, asked, runs.job.content, self.cut)
                 return None if proof is None else DisputeDefend(dispute=self.id, root=root, proof=codec.encode(proof))
 
     def _tells(self, fought: Duel, at: int, runs: Honest, root: bytes) -> DisputeTell:
