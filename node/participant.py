@@ -71,13 +71,8 @@ class Participant:
                 evidence=self.evidence,
                 ahead=lambda peer: self._catch_up.peer_up(peer),  # noqa: PLW0108  # there is no catch-up yet
             )
-        self._patience_s = PATIENCE_DELTAS * times.delta_ms / _MS_PER_S
-        self._catch_up = CatchUp(
-            self.chain,
-            network,
-            patience_s=lambda: 0 if self.driver is None else self._patience_s,
-            synced=self._synced,
-        )
+        self._delta_ms = times.delta_ms
+        self._catch_up = CatchUp(self.chain, network, patience_s=self._patience_s, synced=self._synced)
         self._announcements = Announcements(
             network,
             instance_for=self.chain.instance_for,
@@ -120,6 +115,10 @@ class Participant:
     def driver(self) -> Driver | None:
         """This node's part in the running epoch, None if it has none."""
         return None if self.epochs is None else self.epochs.driver
+
+    def _patience_s(self) -> float:
+        """Return how long consensus may take to bring the next block before peers are asked."""
+        return 0 if self.driver is None else PATIENCE_DELTAS * self._delta_ms / _MS_PER_S
 
     def _is_mine(self, header: Header) -> bool:
         return self.epochs is not None and self.epochs.is_mine(header)
