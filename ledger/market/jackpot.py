@@ -22,8 +22,10 @@ def jackpots_key(epoch: int) -> bytes:
 
 
 def pay_jackpots(moment: Moment, job: Job) -> Job:
-    """Pay those who rejected a canary's values alike, as far as the pot and the epoch's share of it reach (J93)."""
-    finders = [each.worker for each in job.verifiers if verdict_of(job, each) is Decision.REJECT]
+    """Pay those who rejected a canary's values, and are not at fault, as far as pot and epoch's share reach (J93)."""
+    lost = [each.worker for each in job.penalties]
+    rejected = [each.worker for each in job.verifiers if verdict_of(job, each) is Decision.REJECT]
+    finders = [each for each in rejected if each not in lost]
     state = moment.state
     key = jackpots_key(state.epoch().number)
     before = state.find(Jackpots, key) or Jackpots(paid=0)

@@ -39,7 +39,6 @@ ANY_REJECT = Guard[Job](words="a verdict is reject", holds=lambda _, job: any_re
 ENOUGH_ACCEPTS = Guard[Job](words="enough accept (J41)", holds=lambda _, job: enough_accept(job))
 NO_VERIFIERS = Guard[Job](words="it was not drawn", holds=lambda _, job: not job.verifiers)
 PAID_BEFORE = Guard[Job](words="it was settled before", holds=lambda _, job: job.outcome is Outcome.SETTLED)
-CANARY_OPEN = Guard[Job](words="it was opened as a canary", holds=lambda _, job: job.canary_opened)
 NONE_ACCEPTS = Guard[Job](
     words="no verdict is accept",
     holds=lambda _, job: all(verdict_of(job, each) is not Decision.ACCEPT for each in job.verifiers),
@@ -125,7 +124,6 @@ LIFE_CYCLE: Table[JobState, JobEvent, Job] = Table(
         (S.CONTESTED, E.CLAIM, ALWAYS, S.DISPUTED, NOTHING),
         (S.CONTESTED, E.CANARY, NONE_ACCEPTS, S.VOID, END_AS_CANARY),
         (S.CONTESTED, E.CANARY, ALWAYS, S.CONTESTED, NOTHING),
-        (S.CONTESTED, E.DUE, CANARY_OPEN, S.VOID, END_AS_CANARY),
         (S.CONTESTED, E.DUE, ENOUGH_ACCEPTS, S.SETTLED, _end(Outcome.SETTLED)),
         (S.CONTESTED, E.DUE, ALWAYS, S.VOID, _end(Outcome.REJECTED)),
         (S.UNVERIFIED, E.CLAIM, ALWAYS, S.DISPUTED, NOTHING),

@@ -100,11 +100,16 @@ def _run_cost(job: Job) -> Payout:
 
 def _after_disputes(job: Job, payouts: list[Payout]) -> Ending:
     """Pay the verifiers whose verdict no dispute has refuted; what others lose, the disputes have taken (X47, X53)."""
-    lost = [each.worker for each in job.penalties]
-    worked = [each for each in job.verifiers if verdict_of(job, each) is not None and each.worker not in lost]
-    fees = [Payout(kind=PayoutKind.VERIFIER_FEE, to=each.worker, amount=job.verifier_fee) for each in worked]
+    fees = _fees_of_the_right(job)
     rest = job.escrow - sum(each.amount for each in [*payouts, *fees])
     return _ending([*payouts, *fees, Payout(kind=PayoutKind.REFUND, to=job.client, amount=rest)], [])
+
+
+def _fees_of_the_right(job: Job) -> list[Payout]:
+    """Return the fees of verifiers who gave a verdict, and have lost nothing by what disputes have found."""
+    lost = [each.worker for each in job.penalties]
+    worked = [each for each in job.verifiers if verdict_of(job, each) is not None and each.worker not in lost]
+    return [Payout(kind=PayoutKind.VERIFIER_FEE, to=each.worker, amount=job.verifier_fee) for each in worked]
 
 
 def _settled(job: Job, parameters: Parameters, owner: bytes) -> Ending:
@@ -120,11 +125,10 @@ def _settled(job: Job, parameters: Parameters, owner: bytes) -> Ending:
 
 
 def _canary(job: Job, parameters: Parameters) -> Ending:
-    """Refund the client what it does not owe to those who rejected; who accepted gets nothing (J94)."""
-    finders = [each for each in job.verifiers if verdict_of(job, each) is Decision.REJECT]
+    """Refund the client what it does not owe to the verifiers, whose verdict nothing has refuted (J94)."""
     if job.outcome is not None:
         return _ending([], [])  # settled before: all was paid then
-    payouts = [Payout(kind=PayoutKind.VERIFIER_FEE, to=each.worker, amount=job.verifier_fee) for each in finders]
+    payouts = _fees_of_the_right(job)
     rest = job.escrow - sum(each.amount for each in payouts)
     payouts.append(Payout(kind=PayoutKind.REFUND, to=job.client, amount=rest))
     silent = [each for each in job.verifiers if verdict_of(job, each) is None]

@@ -210,10 +210,8 @@ def lapse(holdings: Holdings, job: Job) -> None:
 
 
 def _lapse_contested(holdings: Holdings, job: Job) -> None:
-    """End a job that was rejected, and of which nobody claims anything (J56, J94)."""
-    if job.canary_opened:
-        end_as_canary(holdings, job)
-    elif len(job.accepts) >= job.needed:
+    """End a job that was rejected, and of which nobody claims anything (J56), as a canary or not (J94)."""
+    if len(job.accepts) >= job.needed:
         settle(holdings, job)
     else:
         end_void(holdings, job, End.REJECTED)

@@ -68,7 +68,8 @@ def ending(holdings: Holdings, job: Job, outcome: End) -> Ending:
             if job.outcome is not None:
                 return Ending([], [])
             losses = [] if job.ruled is not None else lost_by_silence(holdings, silent)
-            return _with_rest(job, _fees(job.rejects, fee), losses)
+            right = [each for each in (*job.accepts, *job.rejects) if each.worker not in job.lost]
+            return _with_rest(job, _fees(right, fee), losses)
         case End.WITHHELD:
             return _withheld(job, fee)
         case _:
@@ -147,7 +148,7 @@ def pay(holdings: Holdings, payout: Payout) -> None:
 
 def pay_jackpots(holdings: Holdings, job: Job) -> None:
     """Pay those who rejected a canary, within the bounds of the pot (J93)."""
-    finders = [each.worker for each in job.rejects]
+    finders = [each.worker for each in job.rejects if each.worker not in job.lost]
     before = holdings.jackpots[holdings.epoch]
     share = (holdings.protocol + before) * holdings.tell("canary_epoch_bps") // BASIS
     left = max(0, min(holdings.protocol, share - before))

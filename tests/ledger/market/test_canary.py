@@ -7,6 +7,7 @@ import pytest
 from ledger.market.canary import canary_of
 from ledger.market.jackpot import Jackpots, jackpots_key
 from ledger.market.order_payloads import CanaryOpen
+from ledger.market.settlement import verifier_lock
 from ledger.parameters import Parameters, Tier
 from ledger.records import Job, JobState, Outcome, PayoutKind
 from ledger.state import change
@@ -97,18 +98,25 @@ def drawn(world: World, job: bytes) -> list[str]:
     return [world.name(each.worker) for each in world.job(job).verifiers]
 
 
-def test_who_accepts_one_is_not_paid_and_waits_for_the_referee(world: World) -> None:  # J94
+@pytest.mark.parametrize("accepting", [1, 2])
+def test_a_confession_pays_nobody_who_rejects_and_claims_nothing(world: World, accepting: int) -> None:  # J94
+    """Whether a lie was told nobody has found: those who accept are paid as of any job, and no jackpot is."""
     job = planted(world)
-    judged(world, job, lazy=1)
-    lazy, *honest = drawn(world, job)
-    paid = world.balance(lazy)
+    judged(world, job, lazy=accepting)
+    parties = drawn(world, job)
+    before = [world.balance(name) for name in parties]
+    bonds = [world.worker(name).bond for name in parties]
     world.must(PROVIDER, CanaryOpen(job=job, salt=SALT))
     assert world.job(job).state is JobState.CONTESTED  # anybody may still claim
     world.until(lambda _: world.job(job).outcome is not None)
     ended = world.job(job)
-    assert (ended.state, ended.outcome) == (JobState.VOID, Outcome.CANARY)
-    assert world.balance(lazy) == paid
-    assert [world.name(each.to) for each in ended.payouts if each.kind is PayoutKind.JACKPOT and each.to] == honest
+    assert ended.outcome is (Outcome.REJECTED if accepting == 1 else Outcome.SETTLED)
+    assert jackpots(ended) == []
+    fee, silence = PARAMETERS.verifier_fee, verifier_lock(PARAMETERS) // 10
+    gained = [world.balance(name) - was for name, was in zip(parties, before, strict=True)]
+    lost = [was - world.worker(name).bond for name, was in zip(parties, bonds, strict=True)]
+    assert gained == [fee] * accepting + [0] * (3 - accepting)
+    assert lost == [0] * accepting + [silence] * (3 - accepting)
 
 
 def test_where_all_accept_the_job_stays_settled_until_somebody_claims(world: World) -> None:  # J91

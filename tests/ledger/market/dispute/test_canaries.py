@@ -82,7 +82,7 @@ def test_where_all_are_lazy_the_planter_has_the_referee_find_out() -> None:  # J
 def test_a_confession_to_a_lie_that_was_not_told_harms_no_honest_verifier() -> None:  # J91
     world = a_world_with_a_pot()
     job_id = played.a_job_played(
-        world, played.right(), (REJECT, ACCEPT, ACCEPT), verifiers={0: FALSE}, canary=a_canary(world)
+        world, played.right(), (REJECT, ACCEPT, ACCEPT), verifiers={0: played.off_by(2)}, canary=a_canary(world)
     )
     parties = [PROVIDER, *played.drawn_of(world, job_id)]
     before, provider = bonds(world, parties), world.balance(PROVIDER)

@@ -230,6 +230,16 @@ def test_a_confessed_canary_convicts_no_provider_and_judges_who_accepted_it_x49(
     assert [ruling.faults.get(each) for each in VERIFIERS] == [Fault.FALSE_ACCEPT, Fault.FALSE_ACCEPT, None]
 
 
+def test_of_a_canary_all_who_are_not_at_fault_are_paid_whatever_their_verdict_j94() -> None:
+    job = change(a_job(YES, YES, NO), canary_opened=True)
+    outcome, found = nets(job, Case(thousandths=NEAR))  # not so far off that who accepted would be wrong
+    assert outcome is Outcome.CANARY
+    assert [found[each] for each in (CLIENT, *VERIFIERS)] == [-3 * FEE, FEE, FEE, FEE]
+    outcome, found = nets(job, Case(thousandths={**FAR, VERIFIERS[2]: 70_000}))  # it has made its values up
+    assert outcome is Outcome.CANARY
+    assert [found.get(each, 0) for each in (CLIENT, *VERIFIERS)] == [0, -LOCK, -LOCK, -LOCK]
+
+
 def test_in_class_exact_any_output_that_differs_is_beyond_x51() -> None:
     ruling, _ = ruled(a_job(YES, YES, NO, class_=Class.EXACT), Case(outputs=[PROVIDER]))
     assert ruling.outcome is Outcome.CONVICTED
