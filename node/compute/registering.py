@@ -32,6 +32,8 @@ class WorkerTerms:
     capacity: int
     """Jobs at a time in each role."""
     max_model_bytes: int
+    reserve: int = 0
+    """Of the balance, kept for the bonds of claims, grains (D30)."""
 
 
 async def register(chain: ChainView, sender: Sender, blocks: BlockSignal, terms: WorkerTerms) -> None:

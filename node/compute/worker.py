@@ -30,6 +30,7 @@ from node.compute.duty import Duty, duty_of, price_of, verifier_of
 from node.compute.journal import Journal, Part, Work
 from node.compute.objection import objection
 from node.compute.registering import WorkerTerms, register, stand_down
+from node.compute.reserve import Reserve
 from node.compute.sender import Sender
 from node.compute.tasks import Tasks
 from node.compute.verdict import MODEL_REASONS, Case, Found, weigh
@@ -98,6 +99,8 @@ class Worker:
         self.failures: deque[JobFailure] = deque(maxlen=FAILURES_MAX)
         """What this worker could not do, the latest last."""
         self.address = self._sender.address
+        self.reserve = Reserve(ports.chain, self.address, terms.reserve)
+        """What is kept for the bonds of claims."""
         self._sealer = Sealer(genesis=ports.chain.genesis_hash, address=self.address, blobs=ports.blobs)
 
     @property
@@ -128,6 +131,7 @@ class Worker:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._withholding.run)
             nursery.start_soon(self._tend)
+            nursery.start_soon(self.reserve.watch, self._blocks)
             while True:
                 async with self._ports.chain.follow() as blocks:
                     await self._look_around(nursery)
@@ -211,7 +215,8 @@ class Worker:
         if job is None:
             return Duty.NONE
         live_ms = self._ports.chain.head.live_ms
-        return duty_of(self.address, job_id, job, self._ports.chain.state(), live_ms=live_ms)
+        duty = duty_of(self.address, job_id, job, self._ports.chain.state(), live_ms=live_ms)
+        return Duty.WAIT if duty is Duty.ACCEPT and not self.reserve.covers(job) else duty  # D30
 
     async def _do(self, duty: Duty, job_id: bytes) -> None:
         match duty:

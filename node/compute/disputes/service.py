@@ -11,6 +11,8 @@ import trio
 from ledger.chain import FinalBlock
 from ledger.events import DisputeMoved, ProviderRevealed, VerifierRevealed
 from ledger.market.dispute.lifecycle import time_allowed
+from ledger.market.dispute.money import claim_bond
+from ledger.market.dispute.parties import is_party
 from ledger.market.dispute.payloads import (
     DisputeClaim,
     DisputeDefend,
@@ -112,8 +114,19 @@ class Disputes:
             dispute = find_dispute(self._ports.chain.state(), identity)
             mine = None if dispute is None else claim_of(self.address, dispute)
             if mine is None or mine.commitment is None:
+                self._check_bond(job_id, opens=dispute is None, is_drawn=mine is not None)
                 await self._commit(identity, job_id, subject)
         return identity
+
+    def _check_bond(self, job_id: bytes, *, opens: bool, is_drawn: bool) -> None:
+        """Raise Refused INSUFFICIENT_BALANCE before anything is run for a claim that could not be paid (X12)."""
+        job = self._ports.job(job_id)
+        if is_drawn or (not opens and is_party(job, self.address)):
+            return
+        bond = claim_bond(self._ports.chain.genesis.parameters, job)
+        balance = self._ports.chain.state().account(self.address).balance
+        if balance < bond:
+            raise Refused(Reason.INSUFFICIENT_BALANCE, what="for the bond of a claim", seen=balance, wanted=bond)
 
     async def _commit(self, identity: bytes, job_id: bytes, subject: Subject) -> None:
         claimed = self._journal.find(identity) or await self._claimed(identity, job_id, subject)

@@ -58,6 +58,7 @@ class Cluster:
         self.scopes: dict[str, trio.CancelScope] = {}
         self.workers: dict[str, Worker] = {}
         self.folder = folder
+        self.reserve = 0
         publish(self.chain.world)
         self.client.held[a_model().file.root] = b"an ONNX file"
 
@@ -74,6 +75,7 @@ class Cluster:
             gas_ask=0,
             capacity=4,
             max_model_bytes=256 * 1024 * 1024,
+            reserve=self.reserve,
         )
         return Worker(ports, terms, self.folder / name)
 

@@ -5,14 +5,16 @@ from pathlib import Path
 import pytest
 import trio.testing
 
+from ledger.market.dispute.money import claim_bond
 from ledger.market.dispute.payloads import WHOLE, SubjectKind, tail_of
 from ledger.market.dispute.records import DisputeOutcome, DisputeStage, Fall, Role
 from ledger.records import Job, JobState, Outcome
 from ledger.state import change
-from ledger.transaction import Decision
+from ledger.transaction import Decision, Transfer
 from node.compute.disputes.shown import shown_cut, shown_outputs
 from node.ports import Task, Told
 from primitives.reasons import Reason, Refused
+from primitives.units import KARAT
 from testnet.kit.fake_blobs import FakeBlobs
 from testnet.kit.ledger_builders import address
 from tests.ledger.market.dispute import played
@@ -232,6 +234,23 @@ async def test_there_is_no_case_against_what_is_right(tmp_path: Path) -> None:
             *(each.worker for each in bench.job.verifiers),
         ]
         assert not any(each.outputs_differ for each in found)
+
+
+async def test_who_can_not_pay_the_bond_of_a_claim_is_told_what_it_lacks_before_anything_is_run(tmp_path: Path) -> None:
+    """D28, X12."""
+    async with sitting(tmp_path, played.right()) as (bench, nursery):
+        world = bench.chain.world
+        world.must("stranger", Transfer(to=address("client"), amount=world.balance("stranger") - KARAT))
+        await bench.start(nursery, "stranger")
+        with pytest.raises(Refused) as refused:
+            await bench.services["stranger"].claim(bench.job_id, WHOLE)
+        assert refused.value.reason is Reason.INSUFFICIENT_BALANCE
+        told = refused.value.facts
+        assert (told["seen"], told["wanted"]) == (
+            world.balance("stranger"),
+            claim_bond(bench.chain.genesis.parameters, bench.job),
+        )
+        assert bench.oracles["stranger"].asked == []
 
 
 async def test_a_job_that_nobody_knows_is_not_examined(tmp_path: Path) -> None:
