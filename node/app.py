@@ -129,6 +129,7 @@ class _Node:
             compute=self.config.compute,
             home=self.home,
             engine_wrap=engine_wrap,
+            canary_seed=self.identity.canary_seed,
         ) as self.working:
             yield
 

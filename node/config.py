@@ -17,6 +17,9 @@ from primitives.reasons import Reason, Refused
 CONFIG_BYTES_MAX = 1 << 20
 """A configuration that people write; more is a mistaken file."""
 
+CANARIES_PER_DAY_MAX = 100
+"""A provider opens no two in ten minutes (J92): more could not be kept to."""
+
 Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Amount = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -72,6 +75,9 @@ class KeysSection(_Section):
     validator: Annotated[str, Meta(description="Signs votes.")] = "keys/validator.json"
     onion: Annotated[str, Meta(description="The seed of the beacon's hash onion.")] = "keys/onion.json"
     worker: Annotated[str, Meta(description="The account that bonds, commits and is paid.")] = "keys/worker.json"
+    canaries: Annotated[
+        str, Meta(description="The wallet that orders this worker's canaries, if compute.canaries_per_day is above 0.")
+    ] = "keys/canaries.json"
     password_file: Annotated[
         str, Meta(description="File whose first line opens encrypted keys; empty if they are not encrypted.")
     ] = ""
@@ -105,6 +111,18 @@ class ComputeSection(_Section):
             "with a bond if they are false. Each costs two canonical runs, and earns a share of what a liar loses.",
         ),
     ] = 0
+    canaries_per_day: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=CANARIES_PER_DAY_MAX,
+            description="How many canaries to plant on the average, at random times: jobs like those that were run "
+            "before, which this worker provides wrongly and confesses to. They keep verifiers awake.",
+        ),
+    ] = 0
+    canary_budget_grains: Annotated[
+        Amount, Meta(description="The most that they may cost in a day, UTC: fees of verifiers and of transactions.")
+    ] = 1_000_000_000
     memory_limit_bytes: Annotated[int, Meta(ge=64 << 20, le=2**40, description="Address space of a sandbox.")] = 2 << 30
 
 

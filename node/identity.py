@@ -95,6 +95,8 @@ class Identity:
     """None without the role."""
     worker_seed: bytes | None = field(repr=False)
     """None without the role."""
+    canary_seed: bytes | None = field(repr=False)
+    """Of the account that orders the worker's canaries; None if it plants none by itself."""
 
 
 def open_identity(home: Home, config: Config, charter: Charter) -> Identity:
@@ -115,10 +117,12 @@ def open_identity(home: Home, config: Config, charter: Charter) -> Identity:
         open_file(first, KeyKind.VALIDATOR)
         open_file(home.path_of(keys.onion), KeyKind.ONION)
         validator = HomeKeys(first.parent, open_file, peer=public_key_of(network_seed))
+    plants = roles.worker and config.compute.canaries_per_day > 0
     return Identity(
         network_seed=network_seed,
         validator=validator,
         worker_seed=open_file(home.path_of(keys.worker), KeyKind.WORKER).seed if roles.worker else None,
+        canary_seed=open_file(home.path_of(keys.canaries), KeyKind.WALLET).seed if plants else None,
     )
 
 

@@ -1,12 +1,15 @@
 """A node's worker with its sandboxes, tied together for the role."""
 
 import logging
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import trio
 
 from node.compute.canaries.box import CanaryBox
+from node.compute.canaries.budget import Budget
+from node.compute.canaries.planting import Planting, PlantingPorts
 from node.compute.canaries.service import Canaries, CanaryPorts
 from node.compute.canaries.straying import Straying
 from node.compute.disputes.examine import Examiner
@@ -16,6 +19,7 @@ from node.compute.disputes.service import Disputes
 from node.compute.engine import SandboxEngine
 from node.compute.readiness import Guarded, Readiness
 from node.compute.registering import WorkerTerms
+from node.compute.sender import Sender
 from node.compute.worker import JobFailure, Worker, WorkerPorts
 from node.config import ComputeSection
 from node.home import Home
@@ -40,12 +44,19 @@ class Working:
     """A worker in its place."""
 
     def __init__(
-        self, worker: Worker, disputes: Disputes, canaries: Canaries, pool: Pool, readiness: Readiness
+        self,
+        worker: Worker,
+        disputes: Disputes,
+        canaries: Canaries,
+        pool: Pool,
+        readiness: Readiness,
+        planting: Planting | None = None,
     ) -> None:
         self.layers: tuple[str, ...] = ()
         """What holds a sandbox back on this machine; empty until the first one has said so."""
         self.disputes = disputes
         self.canaries = canaries
+        self._planting = planting
         self._worker = worker
         self._pool = pool
         self._readiness = readiness
@@ -75,6 +86,8 @@ class Working:
             nursery.start_soon(self._worker.run)
             nursery.start_soon(self.disputes.run)
             nursery.start_soon(self.canaries.run)
+            if self._planting is not None:
+                nursery.start_soon(self._planting.run)
 
     async def _enlist(self) -> None:
         """Register, unless this machine computes otherwise than the network does (D16)."""
@@ -108,8 +121,12 @@ async def open_working(
     compute: ComputeSection,
     home: Home,
     engine_wrap: EngineWrap | None,
+    canary_seed: bytes | None,
 ) -> AsyncIterator[Working]:
-    """Give a worker with the account of `seed` (32 bytes) on the node with network key `peer`; `home` is its own."""
+    """Give a worker with the account of `seed` (32 bytes) on the node with network key `peer`; `home` is its own.
+
+    `canary_seed` is that of the account which orders its canaries, if it plants any by itself.
+    """
     sandboxes = PoolConfig(
         size=compute.pool_size,
         threads=compute.threads,
@@ -138,4 +155,18 @@ async def open_working(
         dispute_ports = DisputePorts(chain=chain, examiner=examiner, sender=worker.sender, blocks=worker.blocks)
         disputes = Disputes(dispute_ports, ClaimJournal(home.claims), audit_bps=compute.audit_bps)
         confessor = Canaries(CanaryPorts(chain=chain, sender=worker.sender, disputes=disputes), box)
-        yield Working(worker, disputes, confessor, pool, readiness)
+        planting = None
+        if canary_seed is not None:
+            orders = PlantingPorts(
+                chain=chain,
+                blobs=blobs,
+                sender=Sender(chain, canary_seed, worker.blocks),
+                seed=canary_seed,
+                box=box,
+                budget=Budget(home.canaries, compute.canary_budget_grains, lambda: chain.head.timestamp_ms),
+                worker=worker.address,
+                plant=confessor.plant,
+                chance=secrets.SystemRandom(),
+            )
+            planting = Planting(orders, per_day=compute.canaries_per_day)
+        yield Working(worker, disputes, confessor, pool, readiness, planting)

@@ -74,8 +74,11 @@ class Straying:
 def may_lie(chain: ChainView, me: bytes, planted: Planted, job_id: bytes) -> bool:
     """Tell whether a job is the canary in hand, and can be opened as soon as its values are shown (D62, J92)."""
     job = chain.state().job(job_id)
-    if job is None or job.canary != planted.canary or job.client != planted.client:
-        return False
+    return job is not None and job.canary == planted.canary and job.client == planted.client and is_spaced(chain, me)
+
+
+def is_spaced(chain: ChainView, me: bytes) -> bool:
+    """Tell whether a worker that has opened canaries may open another one by now (J92)."""
     before = find_planter(chain.state(), me)
     spacing_ms = chain.genesis.parameters.canary_spacing_ms
     return before is None or chain.head.live_ms >= before.live_ms + spacing_ms
