@@ -24,7 +24,7 @@ from ledger.limits import (
     SUBMISSIONS_MAX,
     SWEEP_PAYOUTS_MAX,
 )
-from ledger.market import drawing, sampling, sweep
+from ledger.market import canary, drawing, sampling, sweep
 from ledger.market.dispute import claims
 from ledger.market.dispute.awaited import awaited as dispute_place
 from ledger.market.dispute.awaited import is_proof
@@ -36,7 +36,7 @@ from ledger.market.dispute.payloads import (
     DisputeOpen,
     DisputeTell,
 )
-from ledger.market.order_payloads import BatchSubmit
+from ledger.market.order_payloads import BatchSubmit, CanaryOpen
 from ledger.market.withheld.filing import place as withheld_place
 from ledger.market.withheld.payloads import WithheldChunk, WithheldFile
 from ledger.moment import Moment, burn, credit
@@ -87,6 +87,8 @@ def kept_place(state: State, transaction: Transaction) -> bytes | None:
             return dispute_place(state, sender, payload)
         case WithheldFile() | WithheldChunk():
             return withheld_place(state, sender, payload)
+        case CanaryOpen():
+            return canary.place(state, sender, payload)
         case _:
             return None
     if found is None:

@@ -1,6 +1,6 @@
 """Canaries: jobs that are provided wrongly on purpose, to find verifiers who do not verify (J90 to J95)."""
 
-from ledger.market.lifecycle import advance, expect
+from ledger.market.lifecycle import LIFE_CYCLE, advance, expect
 from ledger.market.order_payloads import CanaryOpen
 from ledger.moment import Moment
 from ledger.records import JobEvent
@@ -62,3 +62,15 @@ def open_canary(moment: Moment, sender: bytes, payload: CanaryOpen) -> None:
     opened = 1 if before is None else before.opened + 1
     state.put(planter_key(sender), Planter(opened=opened, live_ms=moment.live_ms))
     advance(moment, payload.job, change(job, canary_opened=True), JobEvent.CANARY, who=sender)
+
+
+def place(state: State, sender: bytes, payload: CanaryOpen) -> bytes | None:
+    """Return what names the place that a block keeps for a confession that may still come, else None (L36, J91).
+
+    A provider has one for all its jobs: it opens no two canaries at a time (J92), so it can fill no block in vain.
+    """
+    job = state.job(payload.job)
+    if job is None or job.provider != sender or job.canary_opened:
+        return None
+    waits = any(row.state is job.state and row.event is JobEvent.CANARY for row in LIFE_CYCLE.rows)
+    return b"canary" + sender if waits else None

@@ -11,6 +11,7 @@ from ledger.market.dispute.payloads import (
     DisputeTell,
     dispute_id,
 )
+from ledger.market.order_payloads import CanaryOpen
 from ledger.transaction import (
     JobCommit,
     Payload,
@@ -123,7 +124,7 @@ class Queue:
 def awaiting_job(payload: Payload) -> bytes | None:
     """Return the job, or the dispute, of a payload for which a block may keep a place (L36)."""
     match payload:
-        case JobCommit() | VerifierCommit() | ProviderReveal() | VerifierReveal() | SampleOpen():
+        case JobCommit() | VerifierCommit() | ProviderReveal() | VerifierReveal() | SampleOpen() | CanaryOpen():
             return payload.job
         case DisputeClaim():
             return dispute_id(payload.job, payload.subject)

@@ -163,6 +163,8 @@ class Books:
             return parts.is_kept(self.holdings, sender, payload)
         if kind in withheld.KINDS:
             return withheld.is_kept(self.holdings, sender, payload)
+        if kind is Kind.CANARY_OPEN:
+            return orders.is_kept(self.holdings, sender, payload)
         return kind in disputes.KINDS and disputes.is_kept(self.holdings, sender, payload)
 
     def _carry_out(self, sender: bytes, name: bytes, payload: list[Any], carriage: int) -> int:

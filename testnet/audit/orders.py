@@ -13,6 +13,7 @@ from testnet.audit.rules import BeyondError, Kind, Why, must, tagged
 
 INPUT_MAX = 16 << 20
 DECLINES_MAX = 3
+CONFESSED_IN = (At.CONTESTED, At.UNVERIFIED, At.SETTLED, At.DISPUTED)
 
 
 class Terms(NamedTuple):
@@ -191,8 +192,16 @@ def _decline(holdings: Holdings, sender: bytes, name: bytes) -> None:
         jobs.end_void(holdings, job, End.DECLINED)
 
 
+def is_kept(holdings: Holdings, sender: bytes, payload: list[Any]) -> bool:
+    """Tell whether a block keeps a place for the confession of a canary (J91)."""
+    job = holdings.jobs.get(payload[1])
+    if job is None or job.provider != sender or job.canary_opened:
+        return False
+    return job.state in CONFESSED_IN
+
+
 def _open_canary(holdings: Holdings, sender: bytes, name: bytes, salt: bytes) -> None:
-    job = _job(holdings, name, At.CONTESTED, At.UNVERIFIED, At.SETTLED, At.DISPUTED)
+    job = _job(holdings, name, *CONFESSED_IN)
     must(job.provider == sender, Why.NOT_A_PARTY)
     must(not job.canary_opened, Why.CANARY_OPENED)
     must(jobs.canary_of(holdings.genesis_hash, job.client, sender, salt) == job.canary, Why.CANARY_MISMATCH)
