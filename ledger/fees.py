@@ -69,7 +69,7 @@ KIND_GAS: dict[type[Payload], int] = {
     ValidatorUnjail: 100,
     Delegate: 100,
     Undelegate: 100,
-    WithheldFile: 300,
+    WithheldFile: 600,
     WithheldChunk: 400,
     DisputeClaim: 150,
     DisputeOpen: 200,

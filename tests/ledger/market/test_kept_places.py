@@ -8,7 +8,6 @@ from ledger.apply import kept_place
 from ledger.chain import start_chain
 from ledger.fees import KIND_GAS
 from ledger.market import lifecycle as jobs
-from ledger.market.canary import canary_of
 from ledger.market.dispute import lifecycle as disputes
 from ledger.market.dispute.payloads import (
     DisputeBeyond,
@@ -18,12 +17,10 @@ from ledger.market.dispute.payloads import (
     DisputeOpen,
     DisputeTell,
 )
-from ledger.market.dispute.records import DisputeEvent, DisputeStage
-from ledger.market.judging import SEAL_BYTES
+from ledger.market.dispute.records import DisputeEvent
 from ledger.market.order_payloads import BatchAccept, CanaryOpen
 from ledger.market.withheld import lifecycle as filings
-from ledger.market.withheld.chunks import show_chunks
-from ledger.market.withheld.payloads import Stage, WithheldChunk, WithheldFile
+from ledger.market.withheld.payloads import WithheldChunk, WithheldFile
 from ledger.market.withheld.records import FilingEvent
 from ledger.records import JobEvent
 from ledger.transaction import (
@@ -37,12 +34,10 @@ from ledger.transaction import (
     VerifierReveal,
     open_transaction,
 )
-from primitives.hashing import sha256
-from testnet.kit.large_builders import LargeJob, large_values
-from testnet.kit.ledger_builders import World, a_world, address
+from testnet.kit.ledger_builders import World
 from tests.ledger.market.dispute import played
-from tests.ledger.market.dispute.played import PROVIDER, Court
-from tests.ledger.market.withheld.played import a_filing
+from tests.ledger.market.dispute.played import PROVIDER
+from tests.ledger.market.whole_lives import CANARY, a_disputed_job, a_large_job
 
 Kinds = tuple[type[Payload], ...]
 
@@ -75,7 +70,6 @@ WAITED_FOR = dict.fromkeys(
     [kind for acts in (OF_JOBS, OF_DISPUTES, OF_FILINGS) for kinds in acts.values() for kind in kinds]
     + list(NO_LIFE_WAITS)
 )
-CANARY = sha256(b"a canary")
 
 
 def kept_kinds(world: World) -> set[type[Payload]]:
@@ -93,42 +87,9 @@ def kept_kinds(world: World) -> set[type[Payload]]:
     return found
 
 
-def a_dispute() -> World:
-    """Return a world in which a false result is challenged, and confessed to."""
-    world = played.a_world()
-    false = played.off_by(1_000)
-    canary = canary_of(genesis=world.charter.hash, client=address("client"), provider=address(PROVIDER), salt=CANARY)
-    job_id = played.a_job_played(world, false, verifiers=dict.fromkeys(range(3), false), canary=canary)
-    court = Court(world, job_id)
-    court.claim("challenger 0", played.truth())
-    court.claim("challenger 1", played.lie(1, 33))
-    court.all_drawn_claim(played.truth())
-    world.must(PROVIDER, CanaryOpen(job=job_id, salt=CANARY))
-    court.open_all()
-    court.fight()
-    assert court.dispute.stage is DisputeStage.JUDGING
-    court.prove_deviation("challenger 0", PROVIDER, false)
-    return world
-
-
-def a_large_job() -> World:
-    """Return a world in which a job with large values is played, and a part of its result asked for on the chain."""
-    world = a_world()
-    large, mine = LargeJob(world=world), large_values(PROVIDER)
-    large.verify(mine)
-    large.reveal(mine)
-    large.pick()
-    for name in (PROVIDER, *large.drawn):
-        world.must(name, large.opening(mine if name == PROVIDER else large.own(name)))
-    world.must("client", a_filing(large.job, Stage.OUTPUT, chunks=[0, 2]))
-    sealed = bytes(len(mine.outputs) + SEAL_BYTES)
-    world.must(PROVIDER, show_chunks(large.job, Stage.OUTPUT, address(PROVIDER), sealed, [2])[0])
-    return world
-
-
 @cache
 def all_kept() -> set[type[Payload]]:
-    return kept_kinds(a_dispute()) | kept_kinds(a_large_job())
+    return kept_kinds(a_disputed_job()) | kept_kinds(a_large_job())
 
 
 def test_each_event_of_a_life_is_somebodys_or_the_chains() -> None:
