@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cli.client import POLL_S, Client
@@ -59,7 +60,14 @@ def fetch_receipt(client: Client, job: bytes, *, wait_s: float) -> tuple[bytes, 
 def read_receipt(path: Path) -> JobReceipt:
     """Return the receipt in a file. Raises Refused TOO_LARGE, MALFORMED or RECEIPT_WRONG_VERSION."""
     with path.open("rb") as file:
-        return decode_receipt(file.read(RECEIPT_BYTES_MAX + 1))
+        raw = file.read(RECEIPT_BYTES_MAX + 1)
+    try:
+        return decode_receipt(raw)
+    except Refused as refused:
+        if refused.reason is not Reason.MALFORMED:
+            raise
+        told = {"seen": f"{len(raw)} bytes", "wanted": "a whole receipt", "why": refused.facts.get("why")}
+        raise Refused(Reason.MALFORMED, **told, file=str(path)) from None
 
 
 def check_offline(receipt: JobReceipt, *, genesis: Path | None, validators: str | None) -> Believed:
@@ -77,11 +85,26 @@ def check_offline(receipt: JobReceipt, *, genesis: Path | None, validators: str 
         if trusted is None and epoch in FIRST_EPOCHS:
             trusted, source = set_hash(first_set(started, epoch)), "validators fixed by the genesis file"
     if trusted is None:
+        either = "--genesis, the network's genesis file, or " if epoch in FIRST_EPOCHS else ""
         raise Refused(
-            Reason.REQUEST_INVALID, what="trust", seen=f"epoch {epoch}", wanted="--validators, the hash of its set"
+            Reason.REQUEST_INVALID,
+            seen=f"a receipt of epoch {epoch}",
+            wanted=f"{either}--validators, the hash of the validators of that epoch",
         )
-    checked = check_receipt(receipt, genesis_hash=network, validators_hash=trusted)
+    try:
+        checked = check_receipt(receipt, genesis_hash=network, validators_hash=trusted)
+    except Refused as refused:
+        told = {name: _PARTS.get(str(fact), fact) for name, fact in refused.facts.items()}
+        raise Refused(refused.reason, **told) from None
     return Believed(checked=checked, trusted=source, prefix=prefix)
+
+
+_PARTS = {
+    "row 0": "the row of the job",
+    "row 1": "the row of its model",
+    "row 2": "the row of its lowering",
+}
+"""What the parts of a receipt are (J86), for people."""
 
 
 def told_receipt(checked: CheckedReceipt, prefix: str | None) -> dict[str, Json]:
@@ -110,17 +133,25 @@ def told_receipt(checked: CheckedReceipt, prefix: str | None) -> dict[str, Json]
         "cut": None if job.cut is None else _content(job.cut),
         "output": None if job.outputs is None else _content(job.outputs),
         "price": karat(job.price),
+        "declined": [f"{who(each.worker)} {_reason(each.reason)}" for each in job.declined],
         "verifiers": [f"{who(each.worker)} {_verdict(each)}" for each in job.verifiers],
         "payouts": [f"{each.kind.name.lower()} {karat(each.amount)} to {who(each.to)}" for each in job.payouts],
         "penalties": [f"{who(each.worker)} {karat(each.amount)}" for each in job.penalties],
         "transactions": [f"{type(each.body.payload).__name__} {each.id.hex()}" for each in checked.transactions],
         "network": last.genesis.hex(),
         "height": proven.height,
+        "time": datetime.fromtimestamp(last.timestamp_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
         "final_block": block_id(last).hex(),
         "epoch": proven.validators.epoch,
         "validators_hash": set_hash(proven.validators).hex(),
         "signed_by": f"{len(signers_of(proven.certificate.signers))} of {len(proven.validators.members)} validators",
     }
+
+
+def _reason(number: int) -> str:
+    """Return a reason as errors tell it; a later version may know more of them."""
+    known = number in list(Reason)
+    return f"AS-{number}" + (f" {Reason(number).name.lower().replace('_', ' ')}" if known else "")
 
 
 def _verdict(verifier: Verifier) -> str:

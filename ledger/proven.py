@@ -1,6 +1,7 @@
 """Rows of a state with all that shows them to somebody who trusts the validators of one epoch and nobody else (L66)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Annotated
 
@@ -73,7 +74,7 @@ def check_proven_rows(proven: ProvenRows, *, genesis_hash: bytes, validators_has
     """Raise Refused unless validators with this hash made a state of this network final that has these rows (L66).
 
     WRONG_NETWORK, BLOCK_WRONG_VALIDATORS for other validators, BLOCK_WRONG_PARENT for headers that don't follow each
-    other, BAD_PROOF or BAD_SIGNATURE for a certificate or a row that shows something else.
+    other, BAD_PROOF or BAD_SIGNATURE for a certificate or a row that shows something else; the fact `part` tells which.
     """
     last = proven.headers[-1]
     if last.genesis != genesis_hash:
@@ -82,10 +83,22 @@ def check_proven_rows(proven: ProvenRows, *, genesis_hash: bytes, validators_has
     for wanted in (validators_hash, last.validators_hash):
         if seen != wanted:
             raise Refused(Reason.BLOCK_WRONG_VALIDATORS, seen=seen, wanted=wanted)
-    check_final(proven.certificate, block_id(last), instance_of(genesis_hash, proven.validators))
-    _check_links(proven.headers)
-    for row in proven.rows:
-        check_state_proof(proven.state_root, row.key, row.value, row.proof)
+    with naming("certificate"):
+        check_final(proven.certificate, block_id(last), instance_of(genesis_hash, proven.validators))
+    with naming("headers"):
+        _check_links(proven.headers)
+    for at, row in enumerate(proven.rows):
+        with naming(f"row {at}"):
+            check_state_proof(proven.state_root, row.key, row.value, row.proof)
+
+
+@contextmanager
+def naming(part: str) -> Iterator[None]:
+    """Add to whatever is refused here of which part it tells, unless that is told already."""
+    try:
+        yield
+    except Refused as refused:
+        raise Refused(refused.reason, **{"part": part, **refused.facts}) from None
 
 
 def _check_links(headers: Sequence[Header]) -> None:

@@ -10,7 +10,7 @@ from ledger.limits import STATE_ROW_BYTES_MAX, TX_BYTES_MAX
 from ledger.market.batch import item_id, submission_of
 from ledger.market.commitment import commitment, identified
 from ledger.market.order_payloads import BatchAccept, BatchSubmit
-from ledger.proven import ProvenRow, ProvenRows, check_proven_rows
+from ledger.proven import ProvenRow, ProvenRows, check_proven_rows, naming
 from ledger.records import Job, JobEvent, LoweringEntry, ModelEntry
 from ledger.state import job_key, lowering_key, model_key
 from ledger.transaction import (
@@ -113,7 +113,8 @@ def check_receipt(receipt: JobReceipt, *, genesis_hash: bytes, validators_hash: 
     """Return what a receipt shows to somebody who trusts validators by their hash, and no node (J87).
 
     Raises Refused as check_proven_rows does; BAD_PROOF for rows of something else; RECEIPT_CONTRADICTS, with what was
-    seen and wanted, for a transaction that does not agree with the job's row; and as open_transaction does.
+    seen and wanted, for a transaction that does not agree with the job's row; and as open_transaction does. The fact
+    `part` tells of which part.
     """
     proven = receipt.proven
     check_proven_rows(proven, genesis_hash=genesis_hash, validators_hash=validators_hash)
@@ -121,9 +122,11 @@ def check_receipt(receipt: JobReceipt, *, genesis_hash: bytes, validators_hash: 
     keys = receipt_keys(receipt.job, shown)
     if [row.key for row in proven.rows] != keys:
         raise Refused(Reason.BAD_PROOF, what="rows", seen=len(proven.rows), wanted="those of job, model and lowering")
-    transactions = [open_transaction(raw, genesis_hash) for raw in receipt.transactions]
-    for each in transactions:
-        _check_transaction(each, receipt.job, shown, genesis_hash)
+    transactions: list[Transaction] = []
+    for at, raw in enumerate(receipt.transactions):
+        with naming(f"transaction {at}"):
+            transactions.append(open_transaction(raw, genesis_hash))
+            _check_transaction(transactions[-1], receipt.job, shown, genesis_hash)
     return CheckedReceipt(
         receipt=receipt,
         job=shown,

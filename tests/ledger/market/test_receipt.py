@@ -1,6 +1,7 @@
 """Receipts: what they show, and that nothing in them can be changed unseen (J86, J87)."""
 
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -30,6 +31,7 @@ from primitives import codec
 from primitives.content import content_id
 from primitives.hashing import sha256
 from primitives.reasons import Reason, Refused
+from primitives.record import Record
 from testnet.kit.large_builders import LargeJob, large_values
 from testnet.kit.ledger_builders import (
     Script,
@@ -103,23 +105,50 @@ def row_changed(receipt: JobReceipt, **fields: object) -> JobReceipt:
     return change(receipt, proven=change(receipt.proven, rows=rows))
 
 
-CHANGED: list[tuple[Callable[[JobReceipt], JobReceipt], Reason]] = [
-    (lambda it: row_changed(it, price=1), Reason.BAD_PROOF),
-    (lambda it: row_changed(it, outcome=None), Reason.BAD_PROOF),
-    (lambda it: change(it, job=VOID.job), Reason.BAD_PROOF),
-    (lambda it: change(it, proven=change(it.proven, rows=it.proven.rows[:2])), Reason.BAD_PROOF),
-    (lambda it: change(it, proven=change(it.proven, rows=it.proven.rows[::-1])), Reason.BAD_PROOF),
-    (lambda it: change(it, proven=change(it.proven, headers=VOID.proven.headers)), Reason.BAD_PROOF),
-    (lambda it: change(it, transactions=[it.transactions[0][:-1] + b"\0"]), Reason.BAD_SIGNATURE),
-    (lambda it: change(it, transactions=VOID.transactions), Reason.RECEIPT_CONTRADICTS),
+CHANGED: list[tuple[Callable[[JobReceipt], JobReceipt], Reason, str | None]] = [
+    (lambda it: row_changed(it, price=1), Reason.BAD_PROOF, "row 0"),
+    (lambda it: row_changed(it, outcome=None), Reason.BAD_PROOF, "row 0"),
+    (lambda it: change(it, job=VOID.job), Reason.BAD_PROOF, None),
+    (lambda it: change(it, proven=change(it.proven, rows=it.proven.rows[:2])), Reason.BAD_PROOF, None),
+    (lambda it: change(it, proven=change(it.proven, rows=it.proven.rows[::-1])), Reason.BAD_PROOF, None),
+    (lambda it: change(it, proven=change(it.proven, headers=VOID.proven.headers)), Reason.BAD_PROOF, "certificate"),
+    (lambda it: change(it, transactions=[it.transactions[0][:-1] + b"\0"]), Reason.BAD_SIGNATURE, "transaction 0"),
+    (lambda it: change(it, transactions=VOID.transactions), Reason.RECEIPT_CONTRADICTS, "transaction 0"),
 ]
 
 
-@pytest.mark.parametrize(("tamper", "reason"), CHANGED)
-def test_a_receipt_that_was_changed_is_refused(
-    tamper: Callable[[JobReceipt], JobReceipt], reason: Reason
+@pytest.mark.parametrize(("tamper", "reason", "part"), CHANGED)
+def test_a_receipt_that_was_changed_is_refused_and_told_where(
+    tamper: Callable[[JobReceipt], JobReceipt], reason: Reason, part: str | None
 ) -> None:  # J87
-    assert refusal(tamper(SETTLED)).reason is reason
+    refused = refusal(tamper(SETTLED))
+    assert (refused.reason, refused.facts.get("part")) == (reason, part)
+
+
+def twisted(value: object) -> Iterator[object]:
+    """Yield a value with each of its fields in turn made another; of lists, of the first item alone."""
+    if isinstance(value, Record):
+        for name in value.__struct_fields__:
+            yield from (change(value, **{name: other}) for other in twisted(getattr(value, name)))
+    elif isinstance(value, list):
+        yield from ([other, *value[1:]] for other in twisted(value[0])) if value else ()
+    elif isinstance(value, enum.Enum):
+        yield from [each for each in type(value) if each is not value][:1]
+    elif isinstance(value, int):
+        yield value ^ 1
+    elif isinstance(value, bytes) and value:
+        yield bytes([value[0] ^ 1]) + value[1:]
+
+
+def test_no_field_of_a_receipt_can_be_changed_unnoticed() -> None:  # J87
+    job = codec.decode(Job, SETTLED.proven.rows[0].value or b"", at_most=100_000)
+    rows = [codec.encode(each) for each in twisted(job)]
+    first, *rest = SETTLED.proven.rows
+    changed = [other for other in twisted(SETTLED) if isinstance(other, JobReceipt)]
+    changed += [change(SETTLED, proven=change(SETTLED.proven, rows=[change(first, value=raw), *rest])) for raw in rows]
+    assert len(changed) > 80
+    for each in changed:
+        refusal(each)
 
 
 def also_signed(name: str, payload: Payload) -> JobReceipt:
