@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from cli.money import karat, shortfall
 from primitives.reasons import Reason, Refused
 
 if TYPE_CHECKING:
@@ -97,6 +98,17 @@ def node_here(cli: "Cli") -> Iterator[Finding]:
     yield Finding(what="node", state=State.GOOD, told=f"{words} at height {height}, {told['version']}")
     if told["worker"] is not None:
         yield worker_finding(told["known_answers"], told["deviating"])
+        yield reserve_finding(told["worker_balance"], told["worker_reserve"])
+
+
+def reserve_finding(balance: object, reserve: object) -> Finding:
+    """Return whether a worker can pay the bond of a claim, by what its node's status tells (D30)."""
+    free, kept = int(str(balance)), int(str(reserve))
+    short = shortfall(free, kept)
+    if short is not None:
+        return Finding(what="reserve", state=State.PROBLEM, told=short)
+    told = f"a balance of {karat(free)} karat, of which {karat(kept)} are kept for claims"
+    return Finding(what="reserve", state=State.GOOD, told=told)
 
 
 def worker_finding(known_answers: object, deviating: object) -> Finding:

@@ -45,3 +45,11 @@ def karat(grains: int) -> str:
     whole, part = divmod(abs(grains), KARAT)
     decimals = f"{part:0{DECIMALS}}".rstrip("0")
     return ("-" if grains < 0 else "") + f"{whole:,}" + (f".{decimals}" if decimals else "")
+
+
+def shortfall(balance: int, reserve: int) -> str | None:
+    """Return in words that a worker has less than it keeps for claims in disputes; None if it has not (D30)."""
+    if balance >= reserve:
+        return None
+    kept = karat(reserve)
+    return f"a balance of {karat(balance)} karat, less than the {kept} karat to keep for claims: takes no new jobs"

@@ -182,6 +182,7 @@ class _Node:
             sandbox_layers=() if self.working is None else self.working.layers,
             deviating=None if self.working is None else self.working.deviating,
             worker=None if self.working is None else self.working.address,
+            reserve=None if self.working is None else self.working.reserve,
             voting=None if self.part.epochs is None else self.part.epochs.is_proven,
         )
 

@@ -98,6 +98,13 @@ class ComputeSection(_Section):
     gas_ask_grains: Annotated[Amount, Meta(description="On top, for each million gas of a run.")] = 1_000_000
     capacity: Annotated[int, Meta(ge=1, le=64, description="Jobs at once.")] = 4
     bond_grains: Annotated[Amount, Meta(description="Bond to register with, grains.")] = 1_000_000_000_000
+    reserve_grains: Annotated[
+        Amount,
+        Meta(
+            description="Balance to keep for the bonds of claims in disputes, grains: with less, the worker takes no "
+            "new jobs and says so. One about a short run takes 1.59 karat with the default parameters."
+        ),
+    ] = 5_000_000_000
     pool_size: Annotated[int, Meta(ge=1, le=64, description="Sandboxes at once.")] = 1
     threads: Annotated[int, Meta(ge=1, le=256, description="Threads of one run.")] = 1
     optimisation: Annotated[bool, Meta(description="Let ONNX Runtime optimise graphs.")] = True

@@ -71,6 +71,11 @@ class Working:
         """The worker's account, 20 bytes."""
         return self._worker.address
 
+    @property
+    def reserve(self) -> int:
+        """What the worker keeps of its balance for the bonds of claims, grains."""
+        return self._worker.reserve.least
+
     def failures(self) -> tuple[JobFailure, ...]:
         """Return what the worker could not do lately, the latest last."""
         return tuple(self._worker.failures)
@@ -142,6 +147,7 @@ async def open_working(
         gas_ask=compute.gas_ask_grains,
         capacity=compute.capacity,
         max_model_bytes=MODEL_BYTES_MAX,
+        reserve=compute.reserve_grains,
     )
     async with open_pool(sandboxes) as pool:
         product = SandboxEngine(pool)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.money import shortfall
 from cli.options import PasswordFile
 from cli.out import facts
 from cli.verb import Cli, verb
@@ -72,10 +73,18 @@ def status(cli: Cli) -> None:
         ("peers", len(peers)),
         ("reach it at", told["p2p_address"]),
         ("worker", told["worker"]),
+        ("reserve", _reserve(told)),
         ("known answers", _known_answers(told)),
         ("votes", None if told["voting"] is None else "yes" if told["voting"] else "not now"),
     ]
     cli.out.result({**told, "sync": way}, *facts([(name, value) for name, value in pairs if value is not None]))
+
+
+def _reserve(told: dict[str, Json]) -> str | None:
+    """Return whether a worker can pay the bonds of claims; nothing where it can, and for a node without one (D30)."""
+    if told["worker_reserve"] is None:
+        return None
+    return shortfall(int(str(told["worker_balance"])), int(str(told["worker_reserve"])))
 
 
 def _known_answers(told: dict[str, Json]) -> str | None:

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from cli.money import karat, parse_karat
+from cli.money import karat, parse_karat, shortfall
 from cli.options import KeyName, Limit, PasswordFile
 from cli.out import facts, table
 from cli.verb import ADMIN_SOCKET, Cli, verb
 from node.rpc.json_value import Json, records
+from primitives.reasons import Reason, Refused
 
 app = typer.Typer(name="worker", help="Workers: who runs and verifies jobs, and canaries.", no_args_is_help=True)
 
@@ -38,6 +39,49 @@ def _track(told: Json) -> tuple[str, str]:
     """Return how many jobs of a provider were verified and settled, and how often its spot jobs are verified."""
     assert isinstance(told, dict)
     return str(told["settled"]), f"{int(str(told['spot_audit_bps'])) / 100:g} %"
+
+
+@verb(app)
+def show(
+    cli: Cli,
+    address: Annotated[
+        str | None, typer.Argument(help="Of the worker; by default that of the node which is asked.")
+    ] = None,
+) -> None:
+    """Show a worker: its offer, its bond, what it is busy with, and whether it can pay the bond of a claim."""
+    with cli.node() as node:
+        status = node.table("node.status")
+        name = address or status["worker"]
+        if name is None:
+            raise Refused(Reason.NOT_A_WORKER, wanted="the address of a worker, or a node with the role of one")
+        worker, account = node.table("worker.show", address=name), node.table("account.get", address=name)
+    reserve = status["worker_reserve"] if name == status["worker"] else None
+    told = {**worker, "balance": account["balance"], "reserve": reserve}
+    settled, audits = _track(told["track"])
+    pairs = [
+        ("worker", told["address"]),
+        ("operator", told["operator"]),
+        ("asks", f"{_karat(told['ask'])}, and {_karat(told['gas_ask'])} for each million gas"),
+        ("bond", f"{_karat(told['bond'])}, {_karat(told['bond_free'])} of it free"),
+        ("balance", _balance_told(told)),
+        ("provides", f"{told['providing']} of {told['capacity']} jobs"),
+        ("verifies", f"{told['verifying']} of {told['capacity']} jobs"),
+        ("settled", f"{settled} jobs; {audits} of those in tier spot are verified"),
+        ("registered", f"in block {told['registered']}"),
+    ]
+    cli.out.result(told, *facts(pairs))
+
+
+def _karat(grains: Json) -> str:
+    return f"{karat(int(str(grains)))} karat"
+
+
+def _balance_told(told: dict[str, Json]) -> str:
+    """Return a worker's balance, and whether it is less than what it keeps for claims (D30)."""
+    if told["reserve"] is None:
+        return _karat(told["balance"])
+    balance, reserve = int(str(told["balance"])), int(str(told["reserve"]))
+    return shortfall(balance, reserve) or f"{karat(balance)} karat, of which {karat(reserve)} are kept for claims"
 
 
 @verb(app)

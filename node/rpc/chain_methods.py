@@ -65,6 +65,8 @@ async def node_status(services: Services, _: Nothing) -> NodeStatus:
         known_answers=None if facts.deviating is None else not facts.deviating,
         deviating=list(facts.deviating or ()),
         worker=Views(chain.genesis.prefix).address_or_none(facts.worker),
+        worker_balance=None if facts.worker is None else str(chain.state().account(facts.worker).balance),
+        worker_reserve=None if facts.reserve is None else str(facts.reserve),
         voting=facts.voting,
     )
 

@@ -7,12 +7,14 @@ import trio
 
 from ledger.market.track import audit_bps
 from ledger.parameters import Tier
+from ledger.records import Worker
 from node.rpc.failure import facts_of
 from node.rpc.method import Method, Nothing
 from node.rpc.model_shapes import LoweringList, LoweringPage, ModelFile, ModelList, ModelShape, ModelVerdict
 from node.rpc.model_views import verdict
 from node.rpc.services import Services
 from node.rpc.shapes import (
+    ByAddress,
     ById,
     Content,
     FailureList,
@@ -24,6 +26,7 @@ from node.rpc.shapes import (
     Page,
     WorkerList,
     WorkerPage,
+    WorkerShape,
 )
 from node.rpc.views import Views
 from primitives.address import parse_address
@@ -105,14 +108,24 @@ async def worker_list(services: Services, params: WorkerPage) -> WorkerList:
     """Return registered workers, by address."""
     prefix = services.chain.genesis.prefix
     cursor = None if params.cursor is None else parse_address(params.cursor, prefix).hex()
-    state, parameters = services.chain.state(), services.chain.genesis.parameters
-    page, more = await page_of(state.workers(), cursor, params.limit)
-    found = []
-    for address, worker in page:
-        track = state.track(address)
-        rate = audit_bps(parameters, track, Tier.SPOT)
-        found.append(Views(prefix).worker(address, worker, track, spot_audit_bps=rate))
+    page, more = await page_of(services.chain.state().workers(), cursor, params.limit)
+    found = [_worker_shape(services, address, worker) for address, worker in page]
     return WorkerList(workers=found, next=found[-1].address if more else None)
+
+
+async def worker_show(services: Services, params: ByAddress) -> WorkerShape:
+    """Return a registered worker."""
+    address = parse_address(params.address, services.chain.genesis.prefix)
+    worker = services.chain.state().worker(address)
+    if worker is None:
+        raise Refused(Reason.WORKER_UNKNOWN, worker=address)
+    return _worker_shape(services, address, worker)
+
+
+def _worker_shape(services: Services, address: bytes, worker: Worker) -> WorkerShape:
+    track = services.chain.state().track(address)
+    rate = audit_bps(services.chain.genesis.parameters, track, Tier.SPOT)
+    return Views(services.chain.genesis.prefix).worker(address, worker, track, spot_audit_bps=rate)
 
 
 async def blob_find(services: Services, params: Content) -> Held:
@@ -161,6 +174,7 @@ METHODS = (
     Method(name="job.list", params=JobPage, result=JobList, answer=job_list),
     Method(name="job.show", params=ById, result=JobShape, answer=job_show),
     Method(name="worker.list", params=WorkerPage, result=WorkerList, answer=worker_list),
+    Method(name="worker.show", params=ByAddress, result=WorkerShape, answer=worker_show),
     Method(name="worker.failures", params=Nothing, result=FailureList, answer=worker_failures),
     Method(name="blob.find", params=Content, result=Held, answer=blob_find),
 )

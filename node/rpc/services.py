@@ -40,6 +40,8 @@ class NodeFacts:
     """What holds a sandbox back on this machine; empty before the first one started."""
     worker: bytes | None
     """Address of the worker, on a node that has the role."""
+    reserve: int | None = None
+    """What the worker keeps of its balance for the bonds of claims, grains; None on a node that is no worker."""
     voting: bool | None = None
     """Of a validator: whether it votes by now (C13)."""
 

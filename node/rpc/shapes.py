@@ -117,6 +117,9 @@ class NodeStatus(Shape):
     deviating: list[str]
     """Known-answer tests that it fails; unless this is empty, its worker takes no jobs."""
     worker: AddressText | None
+    worker_balance: Amount | None
+    worker_reserve: Amount | None
+    """What it keeps of its balance for the bonds of claims in disputes; with less it takes no new jobs."""
     voting: bool | None
     """Of a validator: whether it votes; not while it does not know yet what it may have signed before (C13)."""
 

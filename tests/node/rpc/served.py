@@ -16,6 +16,7 @@ from node.rpc.server import open_rpc
 from node.rpc.services import NodeFacts, Services
 from node.sync.progress import Progress
 from primitives.reasons import Reason, Refused
+from primitives.units import KARAT
 from testnet.kit.checked import a_checked
 from testnet.kit.fake_blobs import FakeBlobs
 from testnet.kit.fake_chain import FakeChain
@@ -23,6 +24,7 @@ from testnet.kit.ledger_builders import address
 from tests.node.chains import LIMITS
 from vm.sandbox_protocol import Checked, Fault, ToldFact
 
+RESERVE = 5 * KARAT
 FACTS = NodeFacts(
     peer_id=bytes(38),
     p2p_host="127.0.0.1",
@@ -37,6 +39,7 @@ FACTS = NodeFacts(
     sandbox_layers=("seccomp",),
     deviating=(),
     worker=address("worker 0"),
+    reserve=RESERVE,
 )
 
 
