@@ -1,45 +1,41 @@
 """The second writing of the rules on disputes gives the same time and draws the same workers as the ledger."""
 
 from ledger.market.dispute.payloads import tail_of
-from ledger.parameters import Parameters
 from ledger.transaction import WorkerUpdate
 from primitives.codec import encode
 from testnet.audit.books import Books
-from testnet.audit.rules import NEVER_ABSENT
 from testnet.kit.ledger_builders import World, address
 from tests.ledger.market.dispute import played
 from tests.ledger.market.dispute.crowded import LIAR, idle_proofs, taken, two_disputes
 from tests.ledger.market.dispute.played import PROVIDER, Court
 from tests.testnet.audit.walked import books_of, disagreements
 
-WITHOUT_FINES = Parameters(absence_views_min=NEVER_ABSENT)
 
-
-def entered(world: World, *courts: Court) -> Books:
-    """Return the books of a world's blocks; they have each dispute where the ledger has it."""
-    books = books_of(world.charter.genesis)
-    for final in world.finals:
+def enter(books: Books, world: World, *courts: Court) -> None:
+    """Enter the blocks of a world that the books don't have; they have each dispute where the ledger has it then."""
+    for final in world.finals[books.height :]:
         books.take(encode(final.block))
     for court in courts:
         ours, mine = court.dispute, books.holdings.disputes[court.id]
         assert (int(ours.stage), ours.due_live_ms) == (int(mine.stage), mine.due)
         assert [each.who for each in ours.claims] == [each.who for each in mine.claims]
     assert not disagreements(books, world.state)
-    return books
 
 
 def test_the_books_give_as_much_time_as_the_ledger_while_the_referee_is_taken() -> None:
-    world, court, crowd = two_disputes(WITHOUT_FINES)
+    world, court, crowd = two_disputes()
     taken(court, idle_proofs(crowd), 12)
-    entered(world, court, crowd)
+    books = books_of(world.charter.genesis)
+    enter(books, world, court, crowd)
     court.silent = {LIAR}
     court.fight()
     crowd.finish()
-    assert entered(world, court, crowd).holdings.proofs == 13
+    enter(books, world, court, crowd)
+    assert books.holdings.proofs == 13
 
 
 def test_the_books_draw_whom_the_ledger_draws_where_workers_are_busy() -> None:
-    world = played.a_world(workers=7, parameters=WITHOUT_FINES)
+    world = played.a_world(workers=7)
     job_id = played.a_job_played(world, played.right())
     parties = [PROVIDER, *played.drawn_of(world, job_id)]
     for name in (f"worker {at}" for at in range(7)):
@@ -50,6 +46,7 @@ def test_the_books_draw_whom_the_ledger_draws_where_workers_are_busy() -> None:
         court.claim(f"challenger {at}", played.truth())
     world.blocks(8)
     assert [len(court.dispute.claims) for court in courts] == [4, 4, 1]
-    entered(world, *courts)
+    books = books_of(world.charter.genesis)
+    enter(books, world, *courts)
     assert courts[2].drawn() == []
-    entered(world, *courts)
+    enter(books, world, *courts)

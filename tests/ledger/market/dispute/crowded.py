@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from ledger.market.dispute.payloads import DisputeBeyond
 from ledger.market.dispute.records import DisputeStage, DuelStep
 from ledger.parameters import Parameters
-from ledger.state import change
 from testnet.kit import ledger_builders as kit
 from testnet.kit.ledger_builders import World
 from tests.ledger.market.dispute import played
@@ -16,9 +15,9 @@ STEP_MS = 10_000
 LIAR, HONEST, IDLE = "challenger 8", "challenger 2", "challenger 0"
 
 
-def two_disputes(parameters: Parameters | None = None) -> tuple[World, Court, Court]:
+def two_disputes() -> tuple[World, Court, Court]:
     """Return a world with a duel in which both sides have to show the referee something, and another's judgement."""
-    world = played.a_world(parameters=change(parameters or Parameters(), dispute_step_ms=STEP_MS))
+    world = played.a_world(parameters=Parameters(dispute_step_ms=STEP_MS))
     about, crowd = (Court(world, played.a_job_played(world, played.right())) for _ in range(2))
     about.claim(HONEST, played.truth())
     about.claim(LIAR, played.lie(1, 33))
