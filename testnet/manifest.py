@@ -20,6 +20,8 @@ NODES_MAX = 40
 """What one machine bears: a node takes about 100 MB."""
 NAME = "^[a-z][a-z0-9]{0,31}$"
 
+NEVER_ABSENT = 2**32 - 1
+"""Views that nobody misses in an epoch: where machines are slow or stopped on purpose, nobody is to be fined for it."""
 LIAR_ASK = KARAT
 """So dear that it gets no job but those that name it."""
 

@@ -5,12 +5,11 @@ from typing import Any
 
 import msgspec
 
-from testnet.audit import disputes, jobs, orders, parts, withheld, workers
+from testnet.audit import disputes, epochs, jobs, orders, parts, stakes, withheld, workers
 from testnet.audit.holdings import At, Holdings, Worker
 from testnet.audit.rules import (
     BATCHES,
     KIND_GAS,
-    NEVER_ABSENT,
     BeyondError,
     Header,
     Kind,
@@ -45,24 +44,19 @@ class Books:
     def __init__(self, genesis: dict[str, Any]) -> None:
         """Open the books with what genesis.json gives: {"hash": ..., "genesis": {...}}."""
         told = genesis["genesis"]
-        if told["rewards"]:
-            raise BeyondError("rewards from genesis")
-        stakes = [(bytes.fromhex(each["operator"]), int(each["stake"])) for each in told["validators"]]
         self.holdings = Holdings(
             genesis_hash=bytes.fromhex(genesis["hash"]),
             parameters=told["parameters"],
             balances={bytes.fromhex(each["address"]): int(each["balance"]) for each in told["accounts"]},
             workers={bytes.fromhex(each["address"]): _worker(each) for each in told["workers"]},
-            validators=stakes,
+            stakes=epochs.first_stakes(told),
             versions=told["versions"],
             beacon=bytes.fromhex(told["beacon"]),
-            staked=sum(stake for _, stake in stakes),
-            revealed=[0] * len(stakes),
+            rewards=int(told["rewards"]),
             time_ms=int(told["timestamp_ms"]),
         )
         self.transactions = self.failed = 0
         self.supply = self.holdings.total()
-        self._ends_are_free = told["parameters"]["absence_views_min"] == NEVER_ABSENT
         self._floor = int(told["parameters"]["base_fee_min"])
         self._last: tuple[Header, bytes] | None = None
         self._receipts: list[bytes] = []
@@ -83,10 +77,10 @@ class Books:
         """Enter the next block. Raises WrongError and BeyondError."""
         _, fields, transactions, evidence = msgspec.msgpack.decode(raw)
         header = Header(*fields)
-        if evidence or (header.epoch and not self._ends_are_free):
-            raise BeyondError(f"evidence, or the end of an epoch, before height {header.height}")
         self._check(header, transactions)
         self._begin(header)
+        proposer = self.holdings.stakes.running.members[header.proposer].validator
+        epochs.punish(self.holdings, evidence, proposer)
         tips = burned = 0
         for envelope in transactions:
             paid, tip = self._enter(header, envelope)
@@ -94,7 +88,8 @@ class Books:
         self._finish()
         holdings = self.holdings  # what a batch that failed had done was given up, with what held it
         holdings.burned += burned
-        holdings.give(holdings.validators[header.proposer][0], tips)
+        holdings.give(proposer, tips)
+        epochs.end_epoch(holdings)
         if holdings.total() != self.supply:  # no rule above makes or loses money
             raise WrongError(f"{holdings.total()} grains at height {header.height}, not {self.supply}")
         self._last = (header, tagged(b"assay/block", msgspec.msgpack.encode(fields)))
@@ -105,6 +100,9 @@ class Books:
             ("network", header.genesis, self.holdings.genesis_hash),
             ("height", header.height, self.height + 1),
             ("transactions", header.tx_root, merkle_root(transactions)),
+            ("epoch", header.epoch, running := self.holdings.stakes.epoch),
+            ("validators", header.validators_hash, epochs.set_hash(self.holdings.stakes, running)),
+            ("next validators", header.next_validators_hash, epochs.set_hash(self.holdings.stakes, running + 1)),
         ]
         if self._last is not None:
             last, name = self._last
@@ -126,7 +124,7 @@ class Books:
         holdings.live_ms += min(header.timestamp_ms - holdings.time_ms, holdings.tell("live_step_ms_max"))
         holdings.height, holdings.epoch, holdings.time_ms = header.height, header.epoch, header.timestamp_ms
         holdings.beacon = tagged(b"assay/beacon", holdings.beacon + header.beacon_reveal)
-        holdings.revealed[header.proposer] = header.height
+        epochs.count_views(holdings, header)
         holdings.presumed = False
         self._receipts, self._gas = [], 0
 
@@ -187,6 +185,8 @@ class Books:
             holdings.give(payload[1], payload[2])
         elif kind in WORKER_KINDS:
             workers.carry_out(holdings, sender, payload)
+        elif kind in stakes.KINDS:
+            stakes.carry_out(holdings, sender, payload)
         elif kind in ORDER_KINDS:
             orders.carry_out(holdings, sender, name, payload)
         elif kind in parts.STATES:
@@ -227,6 +227,7 @@ class Books:
         for entry in sorted(holdings.unbonding)[:SWEEP_MAX]:
             if entry[0] <= holdings.time_ms:
                 holdings.give(entry[1], holdings.unbonding.pop(entry))
+        stakes.pay_unbonded(holdings)
 
 
 def _worker(told: dict[str, Any]) -> Worker:

@@ -19,9 +19,10 @@ def not_of(holdings: Holdings, parties: list[bytes]) -> Eligible:
 
 def beacon_ready(holdings: Holdings, since: int) -> bool:
     """Tell whether validators with more than a third of the stake have revealed above a height (J30)."""
-    seen = zip(holdings.validators, holdings.revealed, strict=True)
-    stake = sum(weight for (_, weight), height in seen if height > since)
-    return 3 * stake > sum(weight for _, weight in holdings.validators)
+    stakes = holdings.stakes
+    members = stakes.running.members
+    seen = sum(each.weight for each in members if stakes.revealed.get(each.validator, 0) > since)
+    return 3 * seen > stakes.running.weight
 
 
 def is_free(holdings: Holdings, worker: Worker, class_: int, model_bytes: int, *, times: int = 1) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from testnet.audit.rules import RefusedError, Why
 
 if TYPE_CHECKING:
+    from testnet.audit.stakes import Stakes
     from testnet.audit.trials import Dispute
     from testnet.audit.withheld import Filing
 
@@ -237,11 +238,10 @@ class Holdings:
     parameters: dict[str, Any]
     balances: dict[bytes, int]
     workers: dict[bytes, Worker]
-    validators: list[tuple[bytes, int]]
-    """Operator and stake of each, in the order of the set."""
+    stakes: "Stakes"
     versions: list[dict[str, int]]
     beacon: bytes
-    staked: int = 0
+    rewards: int = 0
     burned: int = 0
     protocol: int = 0
     nonces: dict[bytes, int] = field(default_factory=dict)
@@ -267,8 +267,6 @@ class Holdings:
     unbonding: Counter[tuple[int, bytes]] = field(default_factory=Counter)
     deadlines: dict[bytes, int] = field(default_factory=dict)
     """Live time at which something moves by itself, by id."""
-    revealed: list[int] = field(default_factory=list)
-    """Height of each validator's last reveal."""
     height: int = 0
     epoch: int = 0
     time_ms: int = 0
@@ -285,10 +283,16 @@ class Holdings:
             + sum(each.escrow for each in self.jobs.values())
             + sum(each.escrow for each in self.disputes.values())
             + sum(each.carriage for each in self.filings.values())
-            + self.staked
+            + self.stakes.total()
+            + self.rewards
             + self.burned
             + self.protocol
         )
+
+    @property
+    def staked(self) -> int:
+        """All stake of validators."""
+        return self.stakes.staked()
 
     def tell(self, name: str) -> int:
         """Return a parameter of the network."""

@@ -76,7 +76,8 @@ def told(books: Books) -> str:
     bonds = sum(each.bond for each in holdings.workers.values())
     return (
         f"{books.supply} grains: {held} in {len(books.balances)} accounts, {bonds} in bonds of workers, "
-        f"{holdings.staked} staked, {holdings.protocol} in the protocol's pot, {holdings.burned} burned; "
+        f"{holdings.staked} staked, {holdings.rewards} to be earned by validators, "
+        f"{holdings.protocol} in the protocol's pot, {holdings.burned} burned; "
         f"recounted from {books.height} blocks with {books.transactions} transactions and {len(holdings.jobs)} jobs"
     )
 

@@ -2,16 +2,14 @@
 
 Whoever changes a rule of the ledger changes these files too, or the recount says so. Here: hashes, headers, addresses,
 gas, the base fee, and the numbers of refusals. Money is in money.py, the draw in draw.py, jobs in jobs.py and parts.py,
-what is ordered in orders.py, workers in workers.py; disputes in disputes.py, duels.py, trials.py and rulings.py;
-filings in withheld.py. books.py keeps all of it, block by block.
+what is ordered in orders.py, workers in workers.py, stake in stakes.py and epochs.py; disputes in disputes.py,
+duels.py, trials.py and rulings.py; filings in withheld.py. books.py keeps all of it, block by block.
 """
 
 import enum
 import hashlib
 from typing import Any, NamedTuple
 
-NEVER_ABSENT = 2**32 - 1
-"""Views that nobody misses in an epoch: so absence costs nothing, and as no stake moves the sets stay as they are."""
 PIECE_GAS, PIECE_BYTES = 400, 256
 GAS_TARGET = 750_000
 STEP_PARTS = 8
@@ -101,6 +99,12 @@ class Kind(enum.IntEnum):
     PROVIDER_REVEAL = 11
     VERIFIER_REVEAL = 12
     JOB_DECLINE = 13
+    VALIDATOR_REGISTER = 14
+    VALIDATOR_UPDATE = 15
+    VALIDATOR_EXIT = 16
+    VALIDATOR_UNJAIL = 17
+    DELEGATE = 18
+    UNDELEGATE = 19
     LOWERING_PUBLISH = 20
     DISPUTE_CLAIM = 21
     DISPUTE_OPEN = 22
@@ -130,6 +134,12 @@ KIND_GAS = {
     Kind.PROVIDER_REVEAL: 200,
     Kind.VERIFIER_REVEAL: 200,
     Kind.JOB_DECLINE: 150,
+    Kind.VALIDATOR_REGISTER: 250,
+    Kind.VALIDATOR_UPDATE: 250,
+    Kind.VALIDATOR_EXIT: 100,
+    Kind.VALIDATOR_UNJAIL: 100,
+    Kind.DELEGATE: 100,
+    Kind.UNDELEGATE: 100,
     Kind.LOWERING_PUBLISH: 150,
     Kind.DISPUTE_CLAIM: 150,
     Kind.DISPUTE_OPEN: 200,
@@ -162,6 +172,8 @@ class Why(enum.IntEnum):
 
     MALFORMED = 101
     TOO_LARGE = 102
+    BAD_KEY = 103
+    BAD_SIGNATURE = 104
     BAD_PROOF = 106
     INSUFFICIENT_BALANCE = 206
     ZERO_AMOUNT = 207
@@ -209,6 +221,12 @@ class Why(enum.IntEnum):
     CONTENT_MISMATCH = 607
     BUSY = 704
     REQUEST_INVALID = 701
+    VALIDATOR_UNKNOWN = 1101
+    VALIDATOR_EXISTS = 1102
+    VALIDATOR_WRONG_STATE = 1103
+    KEY_TAKEN = 1104
+    STILL_JAILED = 1105
+    DELEGATION_UNKNOWN = 1106
 
 
 class RefusedError(Exception):

@@ -17,14 +17,13 @@ import msgspec
 from ledger.parameters import Parameters
 from primitives.reasons import Reason, Refused
 from testnet import processes
-from testnet.audit.rules import NEVER_ABSENT
 from testnet.chaos.copies import Copies
 from testnet.chaos.judge import Findings, judge
 from testnet.chaos.plan import Event, Fault, plan
 from testnet.chaos.setup import write_chaotic
 from testnet.chaos.wires import Wires, open_wires
 from testnet.load import DRAIN_S, Load, Told, drain
-from testnet.manifest import Manifest
+from testnet.manifest import NEVER_ABSENT, Manifest
 from testnet.network_home import Network, Node
 from testnet.observe import ask, overview, wait_ready
 
@@ -39,7 +38,7 @@ CHAOTIC = Manifest(
 )
 """Short times, so that a network is soon whole again and many faults, and ends of epochs, fit into a while.
 
-Whoever is hurt must not be jailed for it, or nobody would be left; nor can the recount tell what that costs.
+Whoever is hurt must not be jailed for it, or nobody would be left.
 """
 RECOUNT_S = 600.0
 """Several hundred blocks take a second."""

@@ -5,9 +5,8 @@ import random
 from dataclasses import dataclass
 
 from ledger.parameters import Parameters, Tier
-from testnet.audit.rules import NEVER_ABSENT
 from testnet.kit.liars.script import Cast
-from testnet.manifest import Manifest, Worker
+from testnet.manifest import NEVER_ABSENT, Manifest, Worker
 
 SECOND_MS = 1_000
 HONEST, ROGUES = 5, 3
@@ -75,7 +74,7 @@ def manifest(clients: int) -> Manifest:
         reveal_ms=15 * SECOND_MS,
         check_ms=15 * SECOND_MS,
         challenge_ms=60 * SECOND_MS,
-        absence_views_min=NEVER_ABSENT,  # the recount has no rules for fines of validators
+        absence_views_min=NEVER_ABSENT,  # it is about those who work, and the machine may be slow
     )
     return Manifest(name="fair", workers=crew, accounts=clients + 1, parameters=parameters)
 

@@ -13,12 +13,13 @@ from testnet.audit.rules import WrongError
 from testnet.kit.large_builders import LargeJob, large_values
 from testnet.kit.ledger_builders import a_world, address
 from tests.ledger.market.withheld.played import PROVIDER, a_filing
-from tests.testnet.audit.walked import AuditedWalk, a_genesis_that_fines_nobody, all_of, books_of, disagreements
+from tests.ledger.walk.walk import a_genesis_of_walkers
+from tests.testnet.audit.walked import AuditedWalk, all_of, books_of, disagreements
 
 
 @cache
 def a_walk(seed: int) -> AuditedWalk:
-    walk = AuditedWalk(seed, a_genesis_that_fines_nobody())
+    walk = AuditedWalk(seed)
     walk.go(250)
     return walk
 
@@ -29,6 +30,24 @@ def test_the_books_agree_with_the_ledger_after_every_block_of_a_walk(seed: int) 
     assert len(walk.seen.outcomes) > 3
     assert walk.seen.stages
     assert sum(walk.seen.refused.values()) > 10
+
+
+def test_the_books_have_followed_validators_who_came_failed_lied_and_went() -> None:
+    walk = a_walk(1)
+    stakes = walk.books.holdings.stakes
+    assert stakes.epoch > 5
+    for event in ("NEW REGISTER", "READY ABSENT", "READY CONVICT", "READY EXIT"):
+        assert walk.seen.rows[f"validator {event}"], event
+    assert stakes.offenders
+    assert walk.books.holdings.rewards < walk.genesis.rewards
+
+
+@pytest.mark.parametrize(
+    "name", ["reward_ppm", "absence_bps", "slash_bps", "bounty_bps", "churn_bps", "jail_ms", "unbonding_ms"]
+)
+def test_books_with_another_rule_of_stake_do_not_agree(name: str) -> None:
+    walk = a_walk(1)
+    assert differs(walk, **{name: getattr(walk.genesis.parameters, name) * 2})
 
 
 def differs(walk: AuditedWalk, **changed: int) -> bool:
@@ -59,7 +78,7 @@ def test_books_with_another_deadline_do_not_agree(name: str) -> None:
 
 
 def test_the_books_know_what_becomes_of_a_provider_that_withholds_a_large_result() -> None:
-    world = a_world(a_genesis_that_fines_nobody())
+    world = a_world(a_genesis_of_walkers())
     large, mine = LargeJob(world=world), large_values(PROVIDER)
     large.verify(mine)
     large.reveal(mine)
