@@ -13,7 +13,6 @@ import trio
 from ledger.chain import FinalBlock
 from ledger.events import JobDrawn, JobSubmitted
 from ledger.market.commitment import commitment
-from ledger.market.lifecycle import FINAL_STATES
 from ledger.records import DECLINES_MAX, Job, JobState, ModelEntry
 from ledger.transaction import (
     JobCommit,
@@ -26,14 +25,16 @@ from node.compute.accepting import Acceptor
 from node.compute.backoff import Backoff
 from node.compute.blocks import BlockSignal
 from node.compute.delivery import Sealer, samples, shown
-from node.compute.duty import Duty, duty_of, price_of, verifier_of
+from node.compute.duty import Duty, duty_of, price_of
+from node.compute.failing import TRIES_MAX, is_lasting, may_decline, may_object
 from node.compute.journal import Journal, Part, Work
+from node.compute.keeping import Keeper
 from node.compute.objection import objection
 from node.compute.registering import WorkerTerms, register, stand_down
 from node.compute.reserve import Reserve
 from node.compute.sender import Sender
 from node.compute.tasks import Tasks
-from node.compute.verdict import MODEL_REASONS, Case, Found, weigh
+from node.compute.verdict import Case, Found, weigh
 from node.compute.withholding import Withholding
 from node.ports import Blobs, ChainView, Engine, Rehearsal, Role
 from primitives.content import ContentId
@@ -43,13 +44,7 @@ from vm.manifest import Model
 
 ATTENDED_MAX = 256
 """Jobs attended to at once, most of them waiting; other offers wait. What we owe does not: our slots bound it."""
-TRIES_MAX = 5
-"""Times that an offer is tried, or a run before the job is objected to; what is owed is tried until its deadline."""
 SALT_BYTES = 32
-DECLINE_REASONS = range(500, 700)
-"""Reasons that a decline may tell: in the model or input, and in fetching or running them."""
-RUN_REASONS = range(Reason.RUN_TIME_LIMIT, Reason.RUN_ENGINE_ERROR + 1)
-"""Reasons that may lie in the machine: worth another try for a job that we owe, not for one that we may decline."""
 ROWS_AT_ONCE = 256
 """Jobs looked through before others get their turn: some milliseconds."""
 TEND_BLOCKS = 8
@@ -99,6 +94,7 @@ class Worker:
         self.failures: deque[JobFailure] = deque(maxlen=FAILURES_MAX)
         """What this worker could not do, the latest last."""
         self.address = self._sender.address
+        self._keeper = Keeper(ports.chain, ports.blobs, self._journal, self.address)
         self.reserve = Reserve(ports.chain, self.address, terms.reserve)
         """What is kept for the bonds of claims."""
         self._sealer = Sealer(genesis=ports.chain.genesis_hash, address=self.address, blobs=ports.blobs)
@@ -145,7 +141,7 @@ class Worker:
     async def _look_around(self, nursery: trio.Nursery) -> None:
         """Find every job that is ours to attend to, as after a start; clear the journal of those that are over."""
         for part, job_id in self._journal.entries():
-            await self._tidy(part, job_id)
+            await self._keeper.tidy(part, job_id)
         for at, (job_id, job) in enumerate(self._ports.chain.state().jobs()):
             if at % ROWS_AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
@@ -201,14 +197,14 @@ class Worker:
         """Note a failure; tell whether to end with the job: with an offer, or where no try could help (D11)."""
         # An offer's deadline is too near to wait long, and its client waits to learn what is wrong.
         tries = backoff.failed(duty, apart_max=1) if duty is Duty.ACCEPT else backoff.failed(duty)
-        is_over = tries >= TRIES_MAX or _is_lasting(duty, reason)
+        is_over = tries >= TRIES_MAX or is_lasting(duty, reason)
         if duty is Duty.ACCEPT and is_over:
             await self._decline(job_id, reason)
             return True
         if duty is Duty.VERIFY and is_over and self._object(job_id, reason):
             backoff.forget(duty)  # there is something to commit to
             return False
-        return _is_lasting(duty, reason)
+        return is_lasting(duty, reason)
 
     def _duty(self, job_id: bytes) -> Duty:
         job = self._ports.chain.state().job(job_id)
@@ -259,7 +255,7 @@ class Worker:
     async def _decline(self, job_id: bytes, reason: Reason) -> None:
         """Tell the chain what is wrong with a job, if that is what was found and it is still open (D13)."""
         job = self._job(job_id)
-        if not _may_decline(reason) or job.state is not JobState.OPEN or len(job.declined) >= DECLINES_MAX:
+        if not may_decline(reason) or job.state is not JobState.OPEN or len(job.declined) >= DECLINES_MAX:
             return
         try:
             await self._sender.send(JobDecline(job=job_id, reason=reason))
@@ -277,7 +273,7 @@ class Worker:
         cut, outputs = shown(work, job, lowering)
         sealed = await self._sealer.sealed(job_id, job, work.outputs, lowering)
         await self._sender.send(ProviderReveal(job=job_id, salt=work.salt, cut=cut, outputs=outputs, sealed=sealed))
-        await self._tidy(Part.PROVIDER, job_id)
+        await self._keeper.tidy(Part.PROVIDER, job_id)
 
     # --- the verifier
 
@@ -289,7 +285,7 @@ class Worker:
 
     def _object(self, job_id: bytes, reason: Reason) -> bool:
         """Keep an objection as our result if the job can't be run as it was ordered (D15); tell whether we did."""
-        if reason not in (*MODEL_REASONS, *RUN_REASONS) or self._journal.find(Part.VERIFIER, job_id) is not None:
+        if not may_object(reason) or self._journal.find(Part.VERIFIER, job_id) is not None:
             return False
         cut, outputs = objection(self._model(job_id), self._lowering(job_id), self._job(job_id).class_)
         self._journal.keep(Part.VERIFIER, _salted(job_id, cut, outputs))
@@ -307,7 +303,7 @@ class Worker:
         await self._sender.send(reveal)
         if found.outputs is not None and lowering.outputs_are_whole:
             await self._ports.blobs.put(found.outputs)  # who accepts a result helps to keep it
-        await self._tidy(Part.VERIFIER, job_id)
+        await self._keeper.tidy(Part.VERIFIER, job_id)
 
     async def _weighed(self, job_id: bytes, job: Job, work: Work) -> Found:
         """Return our verdict on what the provider has shown."""
@@ -419,36 +415,6 @@ class Worker:
             raise Refused(Reason.NOT_FOUND, what="result", job=job_id, wanted="an entry of the journal")
         return work
 
-    async def _tidy(self, part: Part, job_id: bytes) -> None:
-        """Serve what is revealed, and forget what needs no reveal any more."""
-        job = self._ports.chain.state().job(job_id)
-        if job is None:
-            return  # of a transaction that is not final here yet
-        try:
-            await self._serve(part, job_id, job)
-        except Refused as refused:  # others can fill the store: that must not end the worker
-            _log.warning("job %s: what we revealed is not served: %s", job_id.hex(), refused)
-        # That nothing is owed is not enough: a node that reads its chain anew is behind its own commitments (D6).
-        if job.state in FINAL_STATES or (not job.large and self._has_revealed(part, job)):
-            self._journal.forget(part, job_id)
-
-    async def _serve(self, part: Part, job_id: bytes, job: Job) -> None:
-        """Put into the store what is owed to others: what was revealed, and large outputs in a dispute alone (D53)."""
-        work = self._journal.find(part, job_id) if self._has_revealed(part, job) else None
-        if work is None:
-            return
-        if job.large:
-            await self._ports.blobs.put(work.cut)  # D12: not before the reveal is final
-        if self._lowering(job_id).outputs_are_whole:
-            if part is Part.PROVIDER:
-                await self._ports.blobs.put(work.outputs)
-        elif job.state in (JobState.CONTESTED, JobState.DISPUTED):
-            await self._ports.blobs.put(work.outputs)
-
-    def _has_revealed(self, part: Part, job: Job) -> bool:
-        mine = verifier_of(self.address, job)
-        return job.outputs is not None if part is Part.PROVIDER else mine is not None and mine.verdict is not None
-
     async def _tend(self) -> None:
         """Look after the results of jobs that nobody attends to any more, for ever."""
         while True:
@@ -456,26 +422,8 @@ class Worker:
                 await self._blocks.wait()
             for part, job_id in self._journal.entries():
                 if job_id not in self._attended:
-                    await self._tidy(part, job_id)
+                    await self._keeper.tidy(part, job_id)
 
 
 def _salted(job_id: bytes, cut: bytes, outputs: bytes) -> Work:
     return Work(job=job_id, salt=secrets.token_bytes(SALT_BYTES), cut=cut, outputs=outputs)
-
-
-def _may_decline(reason: Reason) -> bool:
-    """Tell whether a reason speaks against the job, and not against this machine (D13, D16)."""
-    return reason in DECLINE_REASONS and reason is not Reason.KNOWN_ANSWERS_WRONG
-
-
-def _is_lasting(duty: Duty, reason: Reason) -> bool:
-    """Tell whether another try would find the same, or is not worth it."""
-    match duty:
-        case Duty.ACCEPT:
-            return reason in (*MODEL_REASONS, *RUN_REASONS, Reason.KNOWN_ANSWERS_WRONG)
-        case Duty.PROVIDE:
-            return reason in MODEL_REASONS
-        case Duty.VERIFY:
-            return reason in (*MODEL_REASONS, Reason.RUN_TIME_LIMIT)  # there is not the time for another
-        case _:
-            return False
