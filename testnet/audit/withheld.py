@@ -14,7 +14,9 @@ from testnet.audit.trials import DRAWN, TAIL, Dispute, Stage, shown_by
 KINDS = (Kind.WITHHELD_FILE, Kind.WITHHELD_CHUNK)
 MODEL, INPUT, CUT, OUTPUT = 1, 2, 3, 4
 CHUNK_LEAVES, CHUNK_BYTES, ENVELOPE_BYTES = 64, 64 << 10, 1_024
-FILING_MAX, ASKED_MAX, WAITING_MAX = 16, 48, 64
+FILING_MAX, ASKED_MAX, WAITING_MAX = 16, 48, 128
+ONES_ASKED_MAX, ONES_WAITING_MAX = 16, 16
+"""Of one holder."""
 ENDS_A_JOB = (
     At.VERIFYING,
     At.REVEALING,
@@ -170,33 +172,77 @@ def _file(holdings: Holdings, sender: bytes, payload: list[Any]) -> None:
     must(len(chunks) + sum(mine) <= FILING_MAX, Why.ALREADY_FILED)
     carriage = sum(carriage_of(holdings, content, chunk) for chunk in chunks)
     must(holdings.balances.get(sender, 0) >= carriage, Why.INSUFFICIENT_BALANCE)
-    must(len(holdings.waiting) < WAITING_MAX, Why.BUSY)  # H14
+    about = [each for each in holdings.waiting if holdings.filings[each].holder == holder]
+    must(len(holdings.waiting) < WAITING_MAX and len(about) < ONES_WAITING_MAX, Why.BUSY)  # H14
     holdings.take(sender, carriage)
     filing = Filing(identity, name, stage, holder, sender, content, chunks, carriage, holdings.live_ms)
-    ahead = _chunks(holdings, holdings.asked) + _chunks(holdings, holdings.waiting)
     holdings.filings[identity] = filing
     holdings.waiting.append(identity)
     _ask_next(holdings)
     if filing.where is Where.WAITING:
-        turns = 1 - (-ahead // (ASKED_MAX - FILING_MAX + 1))
-        _stop(holdings, filing, holdings.live_ms + (turns + 1) * holdings.tell("withheld_ms"))
+        _stop_in_line(holdings, filing)
+
+
+def _stop_in_line(holdings: Holdings, filing: Filing) -> None:
+    """Leave the filer its whole time after the longest that the line may take (H15)."""
+    before = holdings.waiting[: holdings.waiting.index(filing.id)]
+    ahead = _chunks(holdings, holdings.asked) + _chunks(holdings, before)
+    turns = 1 - (-ahead // (ASKED_MAX - FILING_MAX + 1))
+    _stop(holdings, filing, holdings.live_ms + (turns + 1) * holdings.tell("withheld_ms"))
 
 
 def _chunks(holdings: Holdings, names: list[bytes]) -> int:
     return sum(len(holdings.filings[each].chunks) for each in names)
 
 
+def _stake(holdings: Holdings, filing: Filing) -> int:
+    """Return what a job still holds of the holder's bond."""
+    job = holdings.jobs[filing.job]
+    mine = _part(job, filing.holder)
+    return job.provider_locked if job.provider == filing.holder else 0 if mine is None else mine.locked
+
+
+def _whose_turn(holdings: Holdings) -> Filing | None:
+    """Return the first filing that waits, but for those whose holders are asked enough, if it fits (H14)."""
+    for name in holdings.waiting:
+        filing = holdings.filings[name]
+        if not _stake(holdings, filing):
+            return filing
+        theirs = [each for each in holdings.asked if holdings.filings[each].holder == filing.holder]
+        if _chunks(holdings, [*theirs, name]) <= ONES_ASKED_MAX:
+            return filing if _chunks(holdings, [*holdings.asked, name]) <= ASKED_MAX else None
+    return None
+
+
 def _ask_next(holdings: Holdings) -> None:
-    """Ask the holders of the filings that wait, as many as fit (H14)."""
-    while holdings.waiting:
-        filing = holdings.filings[holdings.waiting[0]]
-        if _chunks(holdings, holdings.asked) + len(filing.chunks) > ASKED_MAX:
-            return
-        holdings.asked.append(holdings.waiting.pop(0))
-        filing.where = Where.ASKED
-        due = holdings.live_ms + holdings.tell("withheld_ms")
-        holdings.set_due(filing.id, due)
-        _stop(holdings, filing, due)
+    """Ask the holders of the filings that wait, as many as fit, and let others come before the same again (H14)."""
+    while filing := _whose_turn(holdings):
+        holdings.waiting.remove(filing.id)
+        holdings.waiting.sort(key=lambda name: holdings.filings[name].holder == filing.holder)
+        if _stake(holdings, filing):
+            holdings.asked.append(filing.id)
+            filing.where = Where.ASKED
+            due = holdings.live_ms + holdings.tell("withheld_ms")
+            holdings.set_due(filing.id, due)
+            _stop(holdings, filing, due)
+        else:
+            _give_up(holdings, filing)
+            filing.where = Where.MOOT
+        for name in holdings.waiting:
+            if holdings.filings[name].holder == filing.holder:
+                _stop_in_line(holdings, holdings.filings[name])
+
+
+def _give_up(holdings: Holdings, filing: Filing) -> None:
+    """Give the carriage back, and let go who was drawn for a dispute (H31)."""
+    for dispute in disputes.disputes_of(holdings, filing.job):
+        claim = dispute.claim_of(filing.filer)
+        if claim is not None and _is_drawn(dispute, filing.filer):
+            worker = holdings.workers[filing.filer]
+            worker.locked, worker.verifying = worker.locked - claim.bond, worker.verifying - 1
+            dispute.claims.remove(claim)
+    holdings.give(filing.filer, filing.carriage)
+    filing.carriage = 0
 
 
 def _stop(holdings: Holdings, filing: Filing, until: int) -> None:
@@ -270,19 +316,10 @@ def _end(holdings: Holdings, filing: Filing, where: Where) -> None:
 
 def lapse(holdings: Holdings, filing: Filing) -> None:
     """End the holder's time (H22, H30, H31)."""
-    job = holdings.jobs[filing.job]
-    mine = _part(job, filing.holder)
-    stake = job.provider_locked if job.provider == filing.holder else 0 if mine is None else mine.locked
+    stake = _stake(holdings, filing)
     if stake:
-        _convict(holdings, job, filing.holder, stake)
-    for dispute in disputes.disputes_of(holdings, filing.job):
-        claim = dispute.claim_of(filing.filer)
-        if claim is not None and _is_drawn(dispute, filing.filer):
-            worker = holdings.workers[filing.filer]
-            worker.locked, worker.verifying = worker.locked - claim.bond, worker.verifying - 1
-            dispute.claims.remove(claim)
-    holdings.give(filing.filer, filing.carriage)
-    filing.carriage = 0
+        _convict(holdings, holdings.jobs[filing.job], filing.holder, stake)
+    _give_up(holdings, filing)
     _end(holdings, filing, Where.LAPSED if stake else Where.MOOT)
 
 

@@ -4,7 +4,16 @@ from ledger.events import WithheldAnswered, WithheldAsked, WithheldLapsed
 from ledger.market.withheld.clock import stop_until
 from ledger.market.withheld.holder import at_stake, convict, discharge
 from ledger.market.withheld.payloads import FILING_CHUNKS_MAX
-from ledger.market.withheld.records import ASKED_CHUNKS_MAX, WAITING_MAX, Filing, FilingEvent, FilingState, Line
+from ledger.market.withheld.records import (
+    ASKED_CHUNKS_MAX,
+    HOLDER_CHUNKS_MAX,
+    HOLDER_WAITING_MAX,
+    WAITING_MAX,
+    Filing,
+    FilingEvent,
+    FilingState,
+    Line,
+)
 from ledger.market.withheld.rows import filing_key, filing_of_job_key, known_filing, line_of
 from ledger.moment import Moment, credit
 from ledger.records import Due, DueKind, Marker
@@ -47,7 +56,8 @@ LIFE_CYCLE: Table[FilingState, FilingEvent, Filing] = Table(
     final=FINAL_STATES,
     by_itself=(E.ASK, E.DUE),
     rows=rows(
-        (S.WAITING, E.ASK, ALWAYS, S.ASKED, ASK),
+        (S.WAITING, E.ASK, AT_STAKE, S.ASKED, ASK),
+        (S.WAITING, E.ASK, ALWAYS, S.MOOT, GIVE_UP),
         (S.WAITING, E.CHUNK, ALL_SHOWN, S.ANSWERED, NOTHING),
         (S.WAITING, E.CHUNK, ALWAYS, S.WAITING, NOTHING),
         (S.ASKED, E.CHUNK, ALL_SHOWN, S.ANSWERED, NOTHING),
@@ -61,38 +71,61 @@ LIFE_CYCLE: Table[FilingState, FilingEvent, Filing] = Table(
 def stand_in_line(moment: Moment, filing_id: bytes, filing: Filing) -> None:
     """Write a new filing, ask its holder if there is block space, and stop the filer's clock (H14, H15).
 
-    Raises Refused BUSY if too many wait.
+    Raises Refused BUSY if too many wait, or too many about this holder.
     """
     line = line_of(moment.state)
-    if len(line.waiting) >= WAITING_MAX:
-        raise Refused(Reason.BUSY, what="filings that wait", seen=len(line.waiting), wanted=f"fewer than {WAITING_MAX}")
+    same = sum(known_filing(moment.state, each).holder == filing.holder for each in line.waiting)
+    for what, seen, most in (
+        ("filings that wait", len(line.waiting), WAITING_MAX),
+        ("filings that wait for this holder", same, HOLDER_WAITING_MAX),
+    ):
+        if seen >= most:
+            raise Refused(Reason.BUSY, what=what, seen=seen, wanted=f"fewer than {most}")
     moment.state.put(filing_key(filing_id), filing)
     moment.state.put(filing_of_job_key(filing.job, filing_id), Marker())
-    ahead = _chunks(moment, line.asked) + _chunks(moment, line.waiting)
     moment.state.put(WITHHELD_LINE, change(line, waiting=[*line.waiting, filing_id]))
     _ask_next(moment)
     if known_filing(moment.state, filing_id).state is FilingState.WAITING:
-        stop_until(moment, filing.job, moment.live_ms + _longest_wait_ms(moment, ahead))
+        _stop_clock(moment, filing_id)
 
 
-def _longest_wait_ms(moment: Moment, ahead: int) -> int:
-    """Return when a filing is answered or has lapsed at the latest that has so many chunks before it (H14)."""
+def _stop_clock(moment: Moment, filing_id: bytes) -> None:
+    """Stop the filer's clock for the longest that the line may take from where the filing stands (H15)."""
+    line = line_of(moment.state)
+    ahead = _chunks(moment, line.asked) + _chunks(moment, line.waiting[: line.waiting.index(filing_id)])
     # Whoever is asked is done within the answer time, and then the next are; only what does not fit is left over.
     turns = 1 + -(-ahead // (ASKED_CHUNKS_MAX - FILING_CHUNKS_MAX + 1))
-    return (turns + 1) * moment.parameters.withheld_ms
+    until = moment.live_ms + (turns + 1) * moment.parameters.withheld_ms
+    stop_until(moment, known_filing(moment.state, filing_id).job, until)
 
 
 def _ask_next(moment: Moment) -> None:
-    """Ask the holders of the filings that wait, in order, while there is block space (H14)."""
-    line = line_of(moment.state)
-    while line.waiting:
-        first = line.waiting[0]
+    """Ask the holders of the filings that wait, in turn, while there is block space (H14)."""
+    while (first := _next(moment)) is not None:
         filing = known_filing(moment.state, first)
-        if _chunks(moment, line.asked) + len(filing.chunks) > ASKED_CHUNKS_MAX:
-            return
-        line = Line(asked=[*line.asked, first], waiting=line.waiting[1:])
-        moment.state.put(WITHHELD_LINE, line)
+        line = line_of(moment.state)
+        waiting = [each for each in line.waiting if each != first]
+        behind = [each for each in waiting if known_filing(moment.state, each).holder == filing.holder]
+        others = [each for each in waiting if each not in behind]
+        moment.state.put(WITHHELD_LINE, Line(asked=[*line.asked, first], waiting=[*others, *behind]))
         advance(moment, first, filing, FilingEvent.ASK)
+        for each in behind:
+            _stop_clock(moment, each)
+
+
+def _next(moment: Moment) -> bytes | None:
+    """Return the filing whose turn it is: the first whose holder is asked for little enough, if it fits (H14)."""
+    line = line_of(moment.state)
+    asked = [known_filing(moment.state, each) for each in line.asked]
+    room = ASKED_CHUNKS_MAX - sum(len(each.chunks) for each in asked)
+    for identity in line.waiting:
+        filing = known_filing(moment.state, identity)
+        if not _at_stake(moment, filing):
+            return identity  # it takes no block space
+        theirs = sum(len(each.chunks) for each in asked if each.holder == filing.holder)
+        if theirs + len(filing.chunks) <= HOLDER_CHUNKS_MAX:
+            return identity if len(filing.chunks) <= room else None
+    return None
 
 
 def advance(moment: Moment, filing_id: bytes, filing: Filing, event: FilingEvent) -> None:
@@ -104,19 +137,21 @@ def advance(moment: Moment, filing_id: bytes, filing: Filing, event: FilingEvent
         after = change(after, due_live_ms=None)
     moment.state.put(filing_key(filing_id), after)
     _tell(moment, filing_id, after, event)
-    if event is FilingEvent.ASK and after.due_live_ms is not None:
+    if row.next is FilingState.ASKED and event is FilingEvent.ASK:
+        assert after.due_live_ms is not None
         moment.state.put(deadline_key(after.due_live_ms, filing_id), Due(kind=DueKind.WITHHELD))
         stop_until(moment, filing.job, after.due_live_ms)  # H15
     elif row.next in FINAL_STATES:
         _leave_line(moment, filing_id)
+        if event is not FilingEvent.ASK:
+            _ask_next(moment)
 
 
 def _leave_line(moment: Moment, filing_id: bytes) -> None:
-    """Give the filing's place to who waits."""
+    """Take a filing that has ended out of the line."""
     line = line_of(moment.state)
     asked, waiting = ([each for each in ids if each != filing_id] for ids in (line.asked, line.waiting))
     moment.state.put(WITHHELD_LINE, Line(asked=asked, waiting=waiting))
-    _ask_next(moment)
 
 
 def _chunks(moment: Moment, filings: list[bytes]) -> int:
@@ -126,7 +161,7 @@ def _chunks(moment: Moment, filings: list[bytes]) -> int:
 
 def _tell(moment: Moment, filing_id: bytes, filing: Filing, event: FilingEvent) -> None:
     """Say what happened to whoever acts on it."""
-    if event is FilingEvent.ASK:
+    if event is FilingEvent.ASK and filing.state is FilingState.ASKED:
         moment.events.append(WithheldAsked(filing=filing_id, job=filing.job, holder=filing.holder))
     elif filing.state is FilingState.ANSWERED:
         moment.events.append(WithheldAnswered(filing=filing_id, job=filing.job, filer=filing.filer))

@@ -13,8 +13,12 @@ from primitives.units import U32, U64
 
 ASKED_CHUNKS_MAX = 48
 """Chunks that holders are asked for at once: with two in a block they fit into 24 of the answer time's 30 blocks."""
-WAITING_MAX = 64
-"""Filings that wait for block space: with so many ahead, the last waits for half an hour at most (H14)."""
+HOLDER_CHUNKS_MAX = FILING_CHUNKS_MAX
+"""Of these of one holder, whoever asks: so nobody who withholds keeps others from being asked (H14)."""
+WAITING_MAX = 128
+"""Filings that wait for block space: with so many ahead, the last waits for an hour at most (H14)."""
+HOLDER_WAITING_MAX = 16
+"""Of these about one holder: two for each verifier of a job, with some to spare."""
 
 
 class FilingState(enum.IntEnum):

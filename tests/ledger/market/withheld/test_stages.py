@@ -1,12 +1,15 @@
 """Stages that a job reaches with large values, the line for block space, and disputes: on a block in execution."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from ledger.market.sweep import sweep
 from ledger.market.withheld import filing
+from ledger.market.withheld.chunks import show_chunks
 from ledger.market.withheld.money import carriage
 from ledger.market.withheld.payloads import FILING_CHUNKS_MAX, Stage
-from ledger.market.withheld.records import ASKED_CHUNKS_MAX, WAITING_MAX, FilingState
+from ledger.market.withheld.records import ASKED_CHUNKS_MAX, HOLDER_WAITING_MAX, WAITING_MAX, FilingState
 from ledger.market.withheld.rows import line_of
 from ledger.moment import Moment
 from ledger.parameters import Parameters
@@ -146,50 +149,85 @@ def test_a_disputed_job_goes_on_and_a_client_that_had_paid_is_made_whole_at_once
 
 
 class Crowd:
-    """Many jobs in one block whose clients all lack a large output."""
+    """Many jobs in one block whose clients all lack a large output, each of a holder of its own if not told other."""
 
-    def __init__(self, world: World, jobs: int) -> None:
+    def __init__(self, world: World, jobs: int, *, holders: int | None = None) -> None:
         job_id, self.moment = a_settled_job(world)
         job = self.moment.state.job(job_id)
         assert job is not None
         self.jobs = [at.to_bytes(32, "big") for at in range(1, jobs + 1)]
-        for each in self.jobs:
-            self.moment.state.put(job_key(each), change(job, due_live_ms=None))
+        self.holders = [f"holder {at % (holders or jobs)}" for at in range(jobs)]
+        for each, holder in zip(self.jobs, self.holders, strict=True):
+            changed = change(job, due_live_ms=None, provider=kit.address(holder))
+            self.moment.state.put(job_key(each), changed)
 
-    def file(self, at: int) -> None:
-        filing.file(self.moment, kit.address("client"), a_filing(self.jobs[at], Stage.OUTPUT, chunks=ALL))
+    def file(self, at: int, *, chunks: Sequence[int] = ALL) -> None:
+        asks = a_filing(self.jobs[at], Stage.OUTPUT, chunks=chunks, holder=self.holders[at])
+        filing.file(self.moment, kit.address("client"), asks)
+
+    def show(self, at: int) -> None:
+        holder = kit.address(self.holders[at])
+        for shown in show_chunks(self.jobs[at], Stage.OUTPUT, holder, LARGE, list(ALL)):
+            filing.produce(self.moment, holder, shown)
+
+    def state(self, at: int) -> FilingState:
+        return filing_of(self.moment.state, self.jobs[at], Stage.OUTPUT, "client", holder=self.holders[at]).state
 
     def states(self) -> list[FilingState]:
-        return [filing_of(self.moment.state, each, Stage.OUTPUT, "client").state for each in self.jobs]
+        return [self.state(at) for at in range(len(self.jobs))]
+
+
+ASKED, WAITING, ANSWERED, MOOT = FilingState.ASKED, FilingState.WAITING, FilingState.ANSWERED, FilingState.MOOT
+ROOM = ASKED_CHUNKS_MAX // FILING_CHUNKS_MAX
 
 
 def test_holders_are_asked_in_turn_for_what_blocks_have_room_for(world: World) -> None:
-    room = ASKED_CHUNKS_MAX // FILING_CHUNKS_MAX
-    crowd = Crowd(world, room + 2)
-    for at in range(room + 2):
+    crowd = Crowd(world, ROOM + 2)
+    for at in range(ROOM + 2):
         crowd.file(at)
-    assert crowd.states() == [FilingState.ASKED] * room + [FilingState.WAITING] * 2  # H14
-    for chunk in ALL:
-        shown = a_chunk(crowd.jobs[0], Stage.OUTPUT, raw=LARGE, chunk=chunk)
-        filing.produce(crowd.moment, kit.address(PROVIDER), shown)
-    assert crowd.states() == [
-        FilingState.ANSWERED,
-        *[FilingState.ASKED] * room,
-        FilingState.WAITING,
-    ]
-    for chunk in ALL:  # of one that still waits: a copy is a copy
-        shown = a_chunk(crowd.jobs[-1], Stage.OUTPUT, raw=LARGE, chunk=chunk)
-        filing.produce(crowd.moment, kit.address(PROVIDER), shown)
-    assert crowd.states()[-1] is FilingState.ANSWERED
+    assert crowd.states() == [ASKED] * ROOM + [WAITING] * 2  # H14
+    crowd.show(0)
+    assert crowd.states() == [ANSWERED, *[ASKED] * ROOM, WAITING]
+    crowd.show(ROOM + 1)  # of one that still waits: a copy is a copy
+    assert crowd.states()[-1] is ANSWERED
     assert line_of(crowd.moment.state).waiting == []
-    assert len(line_of(crowd.moment.state).asked) == room
+    assert len(line_of(crowd.moment.state).asked) == ROOM
 
 
-def test_the_line_has_an_end(world: World) -> None:
-    room = ASKED_CHUNKS_MAX // FILING_CHUNKS_MAX
-    crowd = Crowd(world, room + WAITING_MAX + 1)
-    for at in range(room + WAITING_MAX):
+def test_one_holder_keeps_nobody_from_asking_another_h14(world: World) -> None:
+    crowd = Crowd(world, 9, holders=4)
+    for at in (0, 4, 8):  # all about one holder
+        crowd.file(at)
+    line = line_of(crowd.moment.state)
+    assert (len(line.asked), len(line.waiting)) == (1, 2)  # there is room, but not for more of the same
+    for at in (1, 2, 3):
+        crowd.file(at)
+    assert [crowd.state(at) for at in (1, 2, 3)] == [ASKED, ASKED, WAITING]
+    crowd.show(0)
+    assert [crowd.state(at) for at in (4, 8, 3)] == [ASKED, WAITING, WAITING]
+    crowd.show(1)  # who is asked lets others come before it is asked again
+    assert [crowd.state(at) for at in (8, 3)] == [WAITING, ASKED]
+
+
+def test_who_has_nothing_left_to_lose_is_not_asked_h14(world: World) -> None:
+    crowd = Crowd(world, 1)
+    job = crowd.moment.state.job(crowd.jobs[0])
+    assert job is not None
+    crowd.moment.state.put(job_key(crowd.jobs[0]), change(job, provider_locked=0))
+    before = balance(crowd.moment, "client")
+    crowd.file(0)
+    assert crowd.states() == [MOOT]
+    assert balance(crowd.moment, "client") == before
+    assert line_of(crowd.moment.state).asked == []
+
+
+@pytest.mark.parametrize("holders", [None, 1])
+def test_the_line_has_an_end(world: World, holders: int | None) -> None:
+    """For all together, and for one holder."""
+    most = ROOM + WAITING_MAX if holders is None else 1 + HOLDER_WAITING_MAX
+    crowd = Crowd(world, most + 1, holders=holders)
+    for at in range(most):
         crowd.file(at)
     with pytest.raises(Refused) as full:
-        crowd.file(room + WAITING_MAX)
+        crowd.file(most)
     assert full.value.reason is Reason.BUSY
