@@ -4,6 +4,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import trio
 
@@ -16,6 +17,7 @@ from node.compute.disputes.examine import Examiner
 from node.compute.disputes.journal import ClaimJournal
 from node.compute.disputes.ports import DisputePorts
 from node.compute.disputes.service import Disputes
+from node.compute.disputes.turns import LONG_MAX
 from node.compute.engine import SandboxEngine
 from node.compute.readiness import Guarded, Readiness
 from node.compute.registering import WorkerTerms
@@ -149,8 +151,8 @@ async def open_working(
         max_model_bytes=MODEL_BYTES_MAX,
         reserve=compute.reserve_grains,
     )
-    async with open_pool(sandboxes) as pool:
-        product = SandboxEngine(pool)
+    async with open_pool(sandboxes) as pool, open_pool(replace(sandboxes, size=LONG_MAX)) as aside:
+        product = SandboxEngine(pool, long_questions=aside)
         readiness = Readiness()
         engine = Guarded(product if engine_wrap is None else engine_wrap(product), product, readiness)
         box = CanaryBox(home.canaries)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from ledger.market.pace import run_ms
 from ledger.records import ModelEntry
+from node.compute.disputes.turns import is_long
 from node.ports import Task, TaskResult, Told
 from primitives.hashing import sha256
 from primitives.reasons import Fact, Reason, Refused
@@ -30,8 +31,10 @@ MS_PER_S = 1_000
 class SandboxEngine:
     """Runs tasks in sandboxes. A task that was rehearsed is not run a second time."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, long_questions: Pool | None = None) -> None:
+        """`long_questions`: where disputes about long runs are looked into, so that nothing else waits (D29)."""
         self._pool = pool
+        self._long_questions = long_questions or pool
         self._checked: OrderedDict[bytes, Checked] = OrderedDict()
         self._results: OrderedDict[bytes, TaskResult] = OrderedDict()
 
@@ -66,7 +69,8 @@ class SandboxEngine:
         Raises Refused (5xx, 6xx) as `run` does.
         """
         await self._check(task)
-        return await self._pool.ask(_subject(task), task.input, asked, told, cut=cut)
+        pool = self._long_questions if is_long(run_ms(task.lowering.cost)) else self._pool
+        return await pool.ask(_subject(task), task.input, asked, told, cut=cut)
 
     async def _check(self, task: Task, *, offered: bool = False) -> Checked:
         """Derive the task's lowering anew. Raises Refused unless it is the one on chain and serves the task's class."""

@@ -218,6 +218,7 @@ class Disputes:
 
     async def _make_good(self, job_id: bytes) -> None:
         """Examine a job that we have rejected, and claim what is found of its provider. Raises Refused."""
+        self._check_bond(job_id, opens=True, is_drawn=False)
         # The provider is what the reject was about.
         _, subject = await self.examine(job_id, provider_only=True, due_live_ms=self._ports.job(job_id).due_live_ms)
         if subject is None:
@@ -230,6 +231,7 @@ class Disputes:
         """Examine a job that was not drawn, and open a dispute if there is a case (D27)."""
         if self._ports.job(job_id).state is not JobState.UNVERIFIED or self._ports.job(job_id).provider == self.address:
             return
+        self._check_bond(job_id, opens=True, is_drawn=False)
         _, subject = await self.examine(job_id, provider_only=True)
         if subject is not None:
             await self.claim(job_id, subject)

@@ -14,6 +14,11 @@ LONG_RUN_MS = 15_000
 """From here on a run counts as long: a quarter of the shortest window of a dispute."""
 
 
+def is_long(run_ms: int) -> bool:
+    """Tell whether a run counts as long, by how many milliseconds it may take (J7)."""
+    return run_ms >= LONG_RUN_MS
+
+
 @dataclass(eq=False, kw_only=True)
 class _Asker:
     due_live_ms: int
@@ -32,7 +37,7 @@ class Turns:
     @asynccontextmanager
     async def turn(self, *, due_live_ms: int, run_ms: int) -> AsyncIterator[None]:
         """Hold a place for a question about a job whose run may take `run_ms`, owed by `due_live_ms` of live time."""
-        asker = _Asker(due_live_ms=due_live_ms, is_long=run_ms >= LONG_RUN_MS)
+        asker = _Asker(due_live_ms=due_live_ms, is_long=is_long(run_ms))
         self._waiting.append(asker)
         self._admit()
         try:

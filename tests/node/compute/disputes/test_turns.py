@@ -1,9 +1,21 @@
 """Who asks the sandboxes first, of all that disputes ask."""
 
+from collections.abc import Sequence
+
+import pytest
 import trio
 import trio.testing
 
+from ledger.market.pace import RUN_TIMES
 from node.compute.disputes.turns import LONG_RUN_MS, RUNNING_MAX, Turns
+from node.compute.engine import SandboxEngine
+from node.ports import Role, Task
+from testnet.kit.checked import a_checked
+from testnet.kit.ledger_builders import a_cost, a_lowering, a_model
+from vm.dispute_protocol import Asked, BytesTold, ResultAsked
+from vm.manifest import Class, model_id
+from vm.pool import Pool, PoolConfig, Subject, _Wanted
+from vm.sandbox_protocol import Checked
 
 
 class Desk:
@@ -72,3 +84,49 @@ async def test_who_goes_away_leaves_no_place_taken_d29() -> None:
     with trio.fail_after(1):
         async with turns.turn(due_live_ms=0, run_ms=0):
             pass
+
+
+class Asking(Pool):
+    """Derives what the test says, and notes whether it is asked anything."""
+
+    def __init__(self, derived: Checked) -> None:
+        super().__init__(PoolConfig())
+        self.derived = derived
+        self.asked = 0
+
+    async def check(
+        self,
+        model: bytes,
+        *,
+        shapes: Sequence[Sequence[int]] = (),
+        samples: Sequence[bytes] = (),
+        calibrate: bool = True,
+        offered: bool = False,
+    ) -> Checked:
+        return self.derived
+
+    async def ask(
+        self, subject: Subject, bundle: bytes, asked: Asked, told: type[_Wanted], *, cut: bytes | None = None
+    ) -> _Wanted:
+        self.asked += 1
+        answer = BytesTold(raw=None)
+        assert isinstance(answer, told)
+        return answer
+
+
+@pytest.mark.parametrize("gas", [1_000, LONG_RUN_MS * 1_000])
+async def test_a_long_question_keeps_no_sandbox_from_anything_else_d29(gas: int) -> None:
+    lowering = a_lowering(cost=a_cost(gas=gas // RUN_TIMES))
+    derived = a_checked(lowering=lowering)
+    pool, aside = Asking(derived), Asking(derived)
+    task = Task(
+        job=bytes(32),
+        role=Role.DISPUTE,
+        model_id=model_id(a_model()),
+        model=b"an ONNX file",
+        lowering=lowering,
+        class_=Class.NATIVE,
+        input=b"an input",
+    )
+    await SandboxEngine(pool, long_questions=aside).ask(task, ResultAsked(), BytesTold)
+    assert (pool.asked, aside.asked) == ((0, 1) if gas > 1_000 else (1, 0))
