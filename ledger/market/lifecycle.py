@@ -33,7 +33,8 @@ SOME_TO_SAMPLE = Guard[Job](
     holds=lambda _, job: not job.opened or any(each.verdict is not None and not each.opened for each in job.verifiers),
 )
 PROVIDER_NOT_SAMPLED = Guard[Job](
-    words="the provider has not opened what was picked", holds=lambda _, job: not job.opened
+    words="values are over 4 KiB, and the provider has not opened what was picked",
+    holds=lambda _, job: job.large and not job.opened,
 )
 ANY_REJECT = Guard[Job](words="a verdict is reject", holds=lambda _, job: any_rejects(job))
 ENOUGH_ACCEPTS = Guard[Job](words="enough accept (J41)", holds=lambda _, job: enough_accept(job))
@@ -117,13 +118,14 @@ LIFE_CYCLE: Table[JobState, JobEvent, Job] = Table(
         (S.SAMPLING, E.SAMPLE, ANY_REJECT, S.CONTESTED, NOTHING),
         (S.SAMPLING, E.SAMPLE, ENOUGH_ACCEPTS, S.SETTLED, _end(Outcome.SETTLED)),
         (S.SAMPLING, E.SAMPLE, ALWAYS, S.VOID, _end(Outcome.TOO_FEW_REVEALS)),
+        (S.SAMPLING, E.DUE, ANY_REJECT, S.CONTESTED, NOTHING),  # J74: silence is no way out of a dispute
         (S.SAMPLING, E.DUE, PROVIDER_NOT_SAMPLED, S.VOID, _end(Outcome.PROVIDER_SILENT_AT_REVEAL)),
-        (S.SAMPLING, E.DUE, ANY_REJECT, S.CONTESTED, NOTHING),
         (S.SAMPLING, E.DUE, ENOUGH_ACCEPTS, S.SETTLED, _end(Outcome.SETTLED)),
         (S.SAMPLING, E.DUE, ALWAYS, S.VOID, _end(Outcome.TOO_FEW_REVEALS)),
         (S.CONTESTED, E.CLAIM, ALWAYS, S.DISPUTED, NOTHING),
         (S.CONTESTED, E.CANARY, NONE_ACCEPTS, S.VOID, END_AS_CANARY),
         (S.CONTESTED, E.CANARY, ALWAYS, S.CONTESTED, NOTHING),
+        (S.CONTESTED, E.DUE, PROVIDER_NOT_SAMPLED, S.VOID, _end(Outcome.PROVIDER_SILENT_AT_REVEAL)),  # J74
         (S.CONTESTED, E.DUE, ENOUGH_ACCEPTS, S.SETTLED, _end(Outcome.SETTLED)),
         (S.CONTESTED, E.DUE, ALWAYS, S.VOID, _end(Outcome.REJECTED)),
         (S.UNVERIFIED, E.CLAIM, ALWAYS, S.DISPUTED, NOTHING),

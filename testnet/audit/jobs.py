@@ -195,7 +195,7 @@ def lapse(holdings: Holdings, job: Job) -> None:
             move(holdings, job, At.REVEALING)
         case At.REVEALING:
             end_void(holdings, job, End.PROVIDER_SILENT_AT_REVEAL)
-        case At.SAMPLING if not job.opened:
+        case At.SAMPLING if not job.opened and not job.rejects:  # J74
             end_void(holdings, job, End.PROVIDER_SILENT_AT_REVEAL)
         case At.CHECKING | At.SAMPLING:
             after_reveals(holdings, job)
@@ -211,7 +211,9 @@ def lapse(holdings: Holdings, job: Job) -> None:
 
 def _lapse_contested(holdings: Holdings, job: Job) -> None:
     """End a job that was rejected, and of which nobody claims anything (J56), as a canary or not (J94)."""
-    if len(job.accepts) >= job.needed:
+    if job.large and not job.opened:
+        end_void(holdings, job, End.PROVIDER_SILENT_AT_REVEAL)  # J74
+    elif len(job.accepts) >= job.needed:
         settle(holdings, job)
     else:
         end_void(holdings, job, End.REJECTED)

@@ -207,6 +207,22 @@ def test_a_provider_that_does_not_open_is_treated_as_one_that_does_not_reveal(wo
     assert kit.supply_of(world.state) == world.state.totals().supply
 
 
+def test_a_provider_that_has_seen_a_reject_escapes_no_dispute_by_not_opening(world: World) -> None:
+    """J74."""
+    lying = large_values("worker 0", label=1.0)
+    job = played(world, lying)
+    job.reveal(lying, Decision.REJECT)
+    job.pick()
+    for name in job.drawn:
+        world.must(name, job.opening(job.own(name)))
+    world.until(lambda _: world.job(job.job).state is not JobState.SAMPLING)
+    assert world.job(job.job).state is JobState.CONTESTED
+    world.until(lambda _: world.job(job.job).outcome is not None)
+    found = world.job(job.job)
+    assert (found.state, found.outcome) == (JobState.VOID, Outcome.PROVIDER_SILENT_AT_REVEAL)
+    assert [world.name(each.worker) for each in found.penalties] == ["worker 0"]
+
+
 def test_nobody_opens_twice_or_for_another_and_a_job_without_large_values_knows_no_opening(world: World) -> None:
     job_id = kit.run_job(world)
     small = LargeJob(world=world, job=job_id)
