@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SHOWN_ASKS = 5
 _PPM = 1_000_000
 _BASIS = 10_000
+_DRAWN_WORKERS = 3
+"""Whom a dispute draws, if there are so many."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -92,6 +94,7 @@ def _lines(told: dict[str, Json]) -> list[str]:
         ("to challenge it", f"a bond of {_karat(told['claim_bond'])} karat, lost if the claim is wrong"),
         ("drawn", f"with a chance of {_percent(plan['audit_bps'], _BASIS)}"),
         ("verifiers", f"{plan['verifiers_now']} could verify now, {plan['verifiers_idle']} if all were idle"),
+        ("for a dispute", _dispute_workers(int(str(plan["dispute_workers"])))),
     ]
     pairs += [
         ("a false result", f"passes with {_percent(each['undetected_ppm'], _PPM)} if {each['percent']} % collude")
@@ -111,6 +114,12 @@ def _lines(told: dict[str, Json]) -> list[str]:
     ]
     told_rows = [*facts(pairs), "", *table(("STATE", "AT MOST"), limits), "", *table(heads, rows)]
     return [*told_rows, "", *_rulings(told)]
+
+
+def _dispute_workers(count: int) -> str:
+    """Return how many fresh workers a dispute could draw, and what fewer than three mean."""
+    told = f"{count} more could be drawn if all were idle"
+    return told if count >= _DRAWN_WORKERS else f"{told}, of {_DRAWN_WORKERS}: a liar may get away with its bond"
 
 
 def _rulings(told: dict[str, Json]) -> list[str]:

@@ -8,7 +8,7 @@ from ledger.market import track
 from ledger.market.asking import asked
 from ledger.market.costs import Cost, cost_table
 from ledger.market.dispute.costs import DisputedCost, disputed_costs
-from ledger.market.dispute.money import claim_bond
+from ledger.market.dispute.money import DRAWN_WORKERS, claim_bond
 from ledger.market.draw import can_run, can_verify_now, could_verify, not_of
 from ledger.market.lifecycle import FINAL_STATES, time_allowed
 from ledger.market.pace import run_ms
@@ -72,6 +72,8 @@ class Quote:
     """Workers that could verify now, the provider left out (J13)."""
     verifiers_idle: int
     """Those that could if all were idle."""
+    dispute_workers: int
+    """Fresh workers that a dispute could draw if all were idle, behind the k that verify; three are wanted (X15)."""
     chances: list[Chance]
     verifier_fees: int
     escrow: int
@@ -135,6 +137,7 @@ def quote(charter: Charter, state: State, wanted: JobSubmit, *, client: bytes | 
         audit_bps=audit_bps,
         verifiers_now=verifiers_left(free, is_named=is_named),
         verifiers_idle=idle,
+        dispute_workers=min(DRAWN_WORKERS, max(0, idle - job.k)),
         chances=[chance(idle, percent, k=job.k, audit_bps=audit_bps) for percent in COLLUDING_PERCENT],
         verifier_fees=job.k * job.verifier_fee,
         escrow=job.escrow,

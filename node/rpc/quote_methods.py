@@ -84,6 +84,8 @@ class PlanShape(Shape):
     """Workers that could verify now."""
     verifiers_idle: int
     """Workers that could if all were idle."""
+    dispute_workers: int
+    """Fresh workers that a dispute could draw if all were idle; with fewer than three it may slash nobody."""
     chances: list[ChanceShape]
 
 
@@ -189,6 +191,7 @@ def _shape(found: Quote, tier: TierName, prefix: str) -> QuoteShape:
             audit_bps=found.audit_bps,
             verifiers_now=found.verifiers_now,
             verifiers_idle=found.verifiers_idle,
+            dispute_workers=found.dispute_workers,
             chances=[
                 ChanceShape(
                     percent=each.percent, all_collude_ppm=each.all_collude_ppm, undetected_ppm=each.undetected_ppm

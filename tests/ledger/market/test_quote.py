@@ -98,6 +98,14 @@ def test_too_few_verifiers_are_told_with_their_number() -> None:
     assert (refusal.reason, refusal.facts["seen"]) == (Reason.TOO_FEW_VERIFIERS, 2)
 
 
+def test_a_quote_tells_how_many_fresh_workers_are_left_for_a_dispute_j85() -> None:
+    for workers, left in ((4, 0), (6, 2), (9, 3)):
+        world = a_world(a_genesis(workers=workers))
+        publish(world)
+        found = quoted(world, a_submission())
+        assert (found.refusal, found.dispute_workers) == (None, left)
+
+
 def test_what_workers_take_is_told_the_cheapest_first_and_half_of_them_take_the_proposed_price() -> None:
     asks = {"w0": 5, "w1": 3, "w2": 9, "w3": 7, "w4": 1}
     workers = [a_worker(name, ask=ask * KARAT) for name, ask in asks.items()]
