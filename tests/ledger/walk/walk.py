@@ -12,7 +12,7 @@ from ledger.market.lifecycle import FINAL_STATES
 from ledger.market.withheld.records import Filing
 from ledger.parameters import Parameters, Tiers, TierTerms
 from ledger.state import WITHHELD, change
-from ledger.transaction import LoweringPublish, ModelPublish, Payload, ValidatorUpdate, WorkerRegister
+from ledger.transaction import LoweringPublish, ModelPublish, Payload, ValidatorUpdate, WorkerExit, WorkerRegister
 from primitives.hashing import sha256
 from primitives.units import KARAT
 from testnet.kit.ledger_builders import (
@@ -101,6 +101,8 @@ class Walk:
 
     seed: int
     genesis: Genesis = field(default_factory=a_genesis_of_walkers)
+    staking: float = 0.03
+    """Of all transactions, so many are about stake."""
     offences: float = 0.006
     """Of all blocks, so many hold evidence against a validator."""
     steps: int = 0
@@ -159,16 +161,16 @@ class Walk:
 
     def _move(self) -> Move | None:
         chance, state = self._chance, self._world.state
-        if chance.random() < 0.2:
+        if chance.random() < 0.15:
             return chance.choice([*PEOPLE, *OPERATORS]), self._nonsense()
-        if chance.random() < 0.06:
+        if chance.random() < self.staking:
             return self._roll.move()
-        if chance.random() < 0.03:
-            return self._arrival()
+        if chance.random() < 0.01:
+            return self._coming_or_going()
         live = [(name, job) for name, job in state.jobs() if job.state not in FINAL_STATES]
         if len(live) < LIVE_JOBS_MAX and chance.random() < 0.25:
             return order(self._world, chance)
-        if chance.random() < 0.12:
+        if chance.random() < 0.08:
             return filing_move(self._world, chance, live)
         fought = [each for _, each in disputes(state) if each.stage is not DisputeStage.DECIDED]
         if fought and chance.random() < 0.6:
@@ -181,9 +183,12 @@ class Walk:
         made: Payload = self._anything.record(self._chance.choice(KINDS))
         return change(made, onion=None) if isinstance(made, ValidatorUpdate) else made
 
-    def _arrival(self) -> Move:
-        """Return a worker who comes, or comes back, or a model or a lowering that comes."""
+    def _coming_or_going(self) -> Move:
+        """Return a worker who goes, comes or comes back, or a model or a lowering that comes."""
         here = {address for address, _ in self._world.state.workers()}
+        idle = [self._world.name(who) for who, each in self._world.state.workers() if not each.providing + each.locked]
+        if idle and self._chance.random() < 0.2:
+            return self._chance.choice(idle), WorkerExit(amount=None)
         gone = [name for name in PEOPLE if name.startswith("worker") and address(name) not in here]
         if gone:
             terms = a_worker(name := self._chance.choice(gone))
