@@ -127,9 +127,24 @@ def _rulings(told: dict[str, Json]) -> list[str]:
     heads = ("IF IT IS DISPUTED", "ONCE", "CLIENT", "PROVIDER", "WHO ACCEPTS", "WHO REJECTS", "CHALLENGER")
     columns = ("client", "provider", "accepts", "rejects", "challenger")
     rows = [
-        (each["outcome"], each["state"], *(_karat(each[who]) for who in columns)) for each in records(told["rulings"])
+        (
+            _RULINGS.get(str(each["outcome"]), each["outcome"]),
+            each["state"],
+            *("-" if each[who] is None else _karat(each[who]) for who in columns),
+        )
+        for each in records(told["rulings"])
     ]
     return table(heads, rows)
+
+
+_RULINGS = {
+    "convicted": "it is false: convicted",
+    "grey": "it is too far off: grey",
+    "cleared": "it is right: cleared",
+    "undecided": "nobody is right: undecided",
+    "ill_conditioned": "machines differ: ill-conditioned",
+}
+"""What disputes find, and what that is called."""
 
 
 def _facts(told: Json) -> str:

@@ -114,10 +114,10 @@ class RulingShape(Shape):
     outcome: str
     client: str
     provider: str
-    accepts: str
-    """A verifier who accepts, if there is one."""
-    rejects: str
-    """A verifier who rejects, if there is one."""
+    accepts: str | None
+    """A verifier who accepts; None: there is none."""
+    rejects: str | None
+    """A verifier who rejects; None: there is none."""
     challenger: str
     """Who opened the dispute: of a ruling for the provider, with a false claim."""
 
@@ -223,8 +223,8 @@ def _shape(found: Quote, tier: TierName, prefix: str) -> QuoteShape:
                 outcome=each.outcome.name.lower(),
                 client=str(each.client),
                 provider=str(each.provider),
-                accepts=str(each.accepts),
-                rejects=str(each.rejects),
+                accepts=None if each.accepts is None else str(each.accepts),
+                rejects=None if each.rejects is None else str(each.rejects),
                 challenger=str(each.challenger),
             )
             for each in found.rulings

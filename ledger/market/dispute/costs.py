@@ -40,10 +40,10 @@ class DisputedCost:
     outcome: Outcome
     client: int
     provider: int
-    accepts: int
-    """A verifier who accepts, if there is one."""
-    rejects: int
-    """A verifier who rejects, if there is one."""
+    accepts: int | None
+    """A verifier who accepts; None: there is none."""
+    rejects: int | None
+    """A verifier who rejects; None: there is none."""
     challenger: int
     """Who opened the dispute; of a ruling for the provider, with a claim that a drawn worker's has beaten."""
 
@@ -129,8 +129,8 @@ def _cost(parameters: Parameters, job: Job, state: JobState, found: _Found) -> D
         got = sum(each.amount for payouts, _ in moves for each in payouts if each.to == party)
         return got - sum(each.amount for _, penalties in moves for each in penalties if each.worker == party)
 
-    def verifier(verdict: Decision) -> int:
-        return next((net(each.worker) for each in job.verifiers if each.verdict is verdict), 0)
+    def verifier(verdict: Decision) -> int | None:
+        return next((net(each.worker) for each in job.verifiers if each.verdict is verdict), None)
 
     return DisputedCost(
         state=state,

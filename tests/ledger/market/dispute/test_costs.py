@@ -42,7 +42,7 @@ def test_a_quote_tells_of_disputes_what_they_cost_whom_j84(words: str) -> None:
         client=found[CLIENT],
         provider=found.get(PROVIDER, 0),
         accepts=found.get(VERIFIERS[0], 0),
-        rejects=found.get(rejects[0], 0) if rejects else 0,
+        rejects=found.get(rejects[0], 0) if rejects else None,
         challenger=found.get(CHALLENGER, 0),
     )
 
