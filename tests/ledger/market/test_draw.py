@@ -4,8 +4,9 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.limits import DRAWS_MAX
-from ledger.market.draw import beacon_ready, not_of, pick, weights
+from ledger.limits import DRAWS_MAX, VALIDATORS_MAX
+from ledger.market.draw import REVEALED_STAKE, beacon_ready, not_of, pick, weights
+from ledger.parameters import Parameters
 from ledger.records import JobState, Worker
 from ledger.state import State, change
 from ledger.transaction import JobAccept, JobCommit, WorkerRegister, WorkerUpdate
@@ -85,6 +86,19 @@ def test_the_beacon_is_ready_when_more_than_a_third_of_the_stake_has_revealed() 
         world.block()
         ready.append(beacon_ready(world.state, since))
     assert ready == [False, True, True]  # exactly a third is not more than a third
+
+
+def test_of_the_most_validators_with_one_down_enough_reveal_while_a_draw_waits_j30() -> None:
+    blocks = Parameters().draw_ms // Parameters().live_step_ms_max  # at the slowest pace of live time
+    up = VALIDATORS_MAX - 1  # the views of the one that is down give no block
+    wanted = VALIDATORS_MAX // REVEALED_STAKE + 1
+    seen = [1.0] + [0.0] * wanted  # the chance that so many have led a block, or more at the last place
+    for _ in range(blocks):
+        seen = [
+            (seen[at] if at == wanted else seen[at] * at / up) + (seen[at - 1] * (up - at + 1) / up if at else 0)
+            for at in range(wanted + 1)
+        ]
+    assert 0.999995 < seen[wanted] <= 1.0000001
 
 
 def is_drawn(job_id: bytes, state: State) -> bool:

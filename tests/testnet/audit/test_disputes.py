@@ -1,6 +1,7 @@
 """The second writing of the rules on disputes gives the same time and draws the same workers as the ledger."""
 
 from ledger.market.dispute.payloads import tail_of
+from ledger.parameters import Parameters
 from ledger.transaction import WorkerUpdate
 from primitives.codec import encode
 from testnet.audit.books import Books
@@ -35,7 +36,7 @@ def test_the_books_give_as_much_time_as_the_ledger_while_the_referee_is_taken() 
 
 
 def test_the_books_draw_whom_the_ledger_draws_where_workers_are_busy() -> None:
-    world = played.a_world(workers=7)
+    world = played.a_world(workers=7, parameters=Parameters(draw_ms=30_000))
     job_id = played.a_job_played(world, played.right())
     parties = [PROVIDER, *played.drawn_of(world, job_id)]
     for name in (f"worker {at}" for at in range(7)):

@@ -26,8 +26,8 @@ from vm.manifest import Class, model_id
 LOCK = verifier_lock(Parameters())
 
 
-def a_settled_job(*, workers: int = 12) -> tuple[World, bytes]:
-    world = played.a_world(workers=workers)
+def a_settled_job(*, workers: int = 12, parameters: Parameters | None = None) -> tuple[World, bytes]:
+    world = played.a_world(workers=workers, parameters=parameters)
     return world, played.a_job_played(world, played.right())
 
 
@@ -202,7 +202,7 @@ def test_a_dispute_waits_for_workers_that_are_busy_with_others_x15() -> None:
 
 
 def test_when_its_time_is_over_whoever_is_free_is_drawn_x15() -> None:
-    world, job_id = a_settled_job(workers=7)
+    world, job_id = a_settled_job(workers=7, parameters=Parameters(draw_ms=30_000))
     fresh, court = three_disputes(world, job_id)
     set_capacity(world, 2, fresh[:1])
     due = court.dispute.due_live_ms
