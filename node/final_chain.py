@@ -375,6 +375,11 @@ class FinalChain:
         base_fee = self._chain.state(parent).clock().base_fee
         return self._pool.has_ready(base_fee=base_fee, nonces=on_chain.moved_nonces(self._pool, self._chain, parent))
 
+    def some_follow(self, parent: bytes) -> bool:
+        """Tell whether others are about to send what some have sent, for a block on this one (N72)."""
+        nonces = on_chain.moved_nonces(self._pool, self._chain, parent)
+        return on_chain.some_follow(self._pool, self._chain.state(parent), nonces)
+
     def propose(
         self,
         parent: bytes,

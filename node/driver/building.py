@@ -10,6 +10,9 @@ from ledger.chain import ParentUnknown, TreeFull
 from node.final_chain import FinalChain
 from primitives.reasons import Refused
 
+GATHER_S = 0.1
+"""For the other verifiers of a job once one of them has spoken: they do at about the same time, and to find places in a
+block more takes two or three times as long."""
 _MS_PER_S = 1_000
 
 _log = logging.getLogger("assay.driver")
@@ -68,3 +71,6 @@ class Builder:
         with trio.move_on_after(max(0, self._idle_ms - since_parent_ms) / _MS_PER_S):
             while not self._chain.has_work(parent):
                 await self._chain.pool_changed.wait()
+            with trio.move_on_after(GATHER_S):
+                while self._chain.some_follow(parent):
+                    await self._chain.pool_changed.wait()

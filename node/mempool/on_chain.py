@@ -1,17 +1,23 @@
 """The pool and the chain: what may come in, what blocks have moved, and what a final one leaves (N51, N54)."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from ledger.apply import PASSING_REASONS, kept_place, precheck
 from ledger.chain import Chain, FinalBlock
 from ledger.genesis import Charter
 from ledger.market.dispute.awaited import turn
 from ledger.market.dispute.rows import DISPUTE
+from ledger.records import Job, JobState
 from ledger.state import ACCOUNT, JOB, State
-from ledger.transaction import Transaction
+from ledger.transaction import Transaction, VerifierCommit, VerifierReveal
 from node.mempool.pool import Pool
 from node.mempool.selection import Turn
 from primitives.reasons import Refused
+
+LOOKED_AT_MAX = 64
+"""Transactions of verifiers that are looked at before a block is built: those of some jobs; with more, none waits."""
 
 
 def admit(pool: Pool, charter: Charter, state: State, transaction: Transaction, *, now_ms: int, here: bool) -> None:
@@ -46,6 +52,25 @@ def moved_nonces(pool: Pool, chain: Chain, block: bytes) -> dict[bytes, int]:
                 nonces[key[1:]] = state.account(key[1:]).nonce
         block = outcome.header.parent
     return nonces
+
+
+def some_follow(pool: Pool, state: State, nonces: Mapping[bytes, int]) -> bool:
+    """Tell whether verifiers have spoken in the pool of a job that waits in `state` for others of them too (N72)."""
+    spoken = Counter(
+        payload.job
+        for waiting in islice(pool.kept_heads(nonces), LOOKED_AT_MAX)
+        if isinstance(payload := waiting.transaction.body.payload, VerifierCommit | VerifierReveal)
+    )
+    return any(count < _awaited(state.job(job)) for job, count in spoken.items())
+
+
+def _awaited(job: Job | None) -> int:
+    """Return of how many verifiers a job awaits the next step."""
+    if job is not None and job.state is JobState.VERIFYING:
+        return sum(each.commitment is None for each in job.verifiers)
+    if job is not None and job.state is JobState.CHECKING:
+        return sum(each.commitment is not None and each.verdict is None for each in job.verifiers)
+    return 0
 
 
 def settle(pool: Pool, finals: Sequence[FinalBlock], state: State) -> None:

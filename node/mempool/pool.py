@@ -341,6 +341,10 @@ class Pool:
         """
         return select(self._heads_at(nonces), self._queues, base_fee, turn)
 
+    def kept_heads(self, nonces: Mapping[bytes, int]) -> list[Waiting]:
+        """Return what a block could take for which it keeps a place; see `select`."""
+        return self._heads_at(nonces)[0]
+
     def _heads_at(self, nonces: Mapping[bytes, int]) -> tuple[list[Waiting], list[Waiting]]:
         lanes = tuple([head for address, head in heads.items() if address not in nonces] for heads in self._heads)
         for address, nonce in nonces.items():

@@ -39,6 +39,7 @@ from ledger.block import Block, block_id, decode_block
 from ledger.onion import Onion, grow
 from ledger.state import change
 from node.config import ConsensusSection
+from node.driver.building import GATHER_S
 from node.driver.driver import FAULTS_LOGGED_MAX, ConsensusHaltedError, Driver
 from node.evidence import EvidencePool
 from node.p2p.ipc import Direct, Requested
@@ -186,6 +187,24 @@ async def test_an_idle_leader_waits_its_idle_time_and_a_busy_one_only_the_interv
     assert block_id(block.header) == built.block
     assert len(block.transactions) == 1
     assert block.header.proposer == rig.me
+
+
+@pytest.mark.parametrize("follow", [True, False])
+async def test_a_leader_waits_a_little_for_verifiers_that_follow_another_n72(
+    rig: Rig, autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch, *, follow: bool
+) -> None:
+    missing = [True]
+    monkeypatch.setattr(rig.chain, "some_follow", lambda _: missing[0])
+    await rig.chain.submit(a_transfer(CHARTER, payer="client", payee="publisher", amount=1, nonce=0))
+    wanted = Build(view=1, parent_view=0, parent=rig.chain.head.block_id)
+    assert await rig.after(wanted, wait_s=TIMES.min_block_interval_ms / 1_000 + GATHER_S / 2) == []
+    if follow:
+        missing[0] = False
+        await rig.chain.submit(a_transfer(CHARTER, payer="client", payee="publisher", amount=1, nonce=1))
+    await trio.sleep(GATHER_S / 10 if follow else GATHER_S)
+    (built,) = rig.core.inputs[1:]
+    assert isinstance(built, Built)
+    assert len(decode_block(built.body).transactions) == 1 + follow
 
 
 async def test_a_later_build_replaces_an_earlier_one(rig: Rig, autojump_clock: Clock) -> None:

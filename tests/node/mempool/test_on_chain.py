@@ -8,8 +8,19 @@ import pytest
 from ledger.block import block_id
 from ledger.genesis import charter_of
 from ledger.parameters import Parameters
+from ledger.records import Job, JobState
 from ledger.state import change
-from ledger.transaction import JobAccept, JobCommit, Payload, Transfer, sign_transaction
+from ledger.transaction import (
+    Decision,
+    JobAccept,
+    JobCommit,
+    Payload,
+    ProviderReveal,
+    Transfer,
+    VerifierCommit,
+    VerifierReveal,
+    sign_transaction,
+)
 from node.mempool.pool import PoolLimits
 from node.ports import TxState
 from primitives.reasons import Reason, Refused
@@ -119,6 +130,53 @@ async def test_what_the_price_leaves_behind_is_parked_until_it_falls_but_not_wha
         producer.extend(1)
     producer.extend(1)
     assert chain.transaction(parked).state is TxState.FINAL
+
+
+async def test_of_verifiers_that_a_job_awaits_together_the_others_follow_n72(producer: Producer) -> None:
+    chain = producer.chain
+
+    def follow() -> bool:
+        return chain.some_follow(chain.head.block_id)
+
+    async def say(name: str, payload: Payload) -> bytes:
+        return await chain.submit(signed(producer, name, chain.next_nonce(address(name)), payload))
+
+    def until(state: JobState) -> Job:
+        for _ in range(9):
+            told = chain.state().job(job)
+            if told is not None and told.state is state:
+                return told
+            producer.extend(1)
+        raise AssertionError(f"not {state.name}")
+
+    await say("publisher", a_publication())
+    producer.extend(1)
+    job = await say("client", a_submission())
+    assert not follow()
+    producer.extend(1)
+    await say("worker 0", JobAccept(job=job, price=KARAT // 2))
+    producer.extend(1)
+    mine = values("worker 0")
+    await say("worker 0", JobCommit(job=job, commitment=mine.commitment(CHARTER, job, "worker 0")))
+    assert not follow()
+    names = {address(f"worker {at}"): f"worker {at}" for at in range(9)}
+    drawn = [names[each.worker] for each in until(JobState.VERIFYING).verifiers]
+    assert len(drawn) > 1
+    for name in drawn:
+        theirs = values(name)
+        await say(name, VerifierCommit(job=job, commitment=theirs.commitment(CHARTER, job, name)))
+        assert follow() is (name != drawn[-1])
+    until(JobState.REVEALING)
+    await say("worker 0", ProviderReveal(job=job, salt=mine.salt, cut=mine.cut, outputs=mine.outputs))
+    assert not follow()
+    until(JobState.CHECKING)
+    for name in drawn:
+        own = values(name)
+        shown = VerifierReveal(job=job, salt=own.salt, cut=own.cut, outputs=own.outputs, verdict=Decision.ACCEPT)
+        await say(name, shown)
+        assert follow() is (name != drawn[-1])
+    until(JobState.SETTLED)
+    assert not follow()
 
 
 async def test_a_client_is_told_the_price_that_it_does_not_offer(producer: Producer) -> None:
