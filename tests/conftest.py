@@ -4,8 +4,6 @@ The same examples on each `make test`, fresh and many more on `make night`.
 """
 
 import os
-from functools import cache
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,23 +17,26 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
-_TESTS = Path(__file__).parent
-
 
 class _Sides(LoadScopeScheduling):
-    """Files stay whole, and all files with tests that start processes (marked e2e) go to one of the two processes."""
+    """Files stay whole, and tests of whole networks with workers all go to one of the two processes, from the start."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return _side(nodeid.partition("::")[0])
+        return _side(nodeid)
 
 
-@cache
-def _side(file: str) -> str:
-    path = _TESTS.parent / file
-    starts_processes = _TESTS / "e2e" in path.parents or "pytest.mark.e2e" in path.read_text()
-    return "processes" if starts_processes else file
+def _side(nodeid: str) -> str:
+    """Return what a test stays together with: a machine of two cores bears one network at a time, and small ones."""
+    return "networks" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Sides:
     """Say who runs what in `make test`, which has two test processes."""
+    config.option.loadscopereorder = False  # the order is ours
     return _Sides(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the side that takes longer first, in a test process of xdist's."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _side(item.nodeid) != "networks")

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from examples.filetype.lies import WINDOWS
 from ledger.parameters import Parameters
 from testnet.manifest import Follower, Manifest, Worker
 from tests.e2e.market import Market
@@ -64,7 +63,7 @@ def markets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Markets]:
 
 @pytest.fixture
 def honest(markets: Markets) -> Market:
-    """Four validators; workers 0 to 4, of which 1 runs other settings and 2 is noisy, and a liar, 5; two followers.
+    """Four validators; five workers, of which 1 runs other settings and 2 is noisy; two followers.
 
     The second follower is connected to the first one only, and that to validator0 only.
     """
@@ -74,10 +73,9 @@ def honest(markets: Markets) -> Market:
         Worker(behaviour="noisy"),
         Worker(),
         Worker(),
-        Worker(behaviour="liar"),
     ]
     followers = [Follower(connect=["validator0"]), Follower(connect=["follower0"])]
-    return markets.running("honest", Manifest(workers=workers, followers=followers, parameters=WINDOWS))
+    return markets.running("honest", Manifest(workers=workers, followers=followers))
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ _TERMS = ("--max-price", "0.01", "--key", "dev5")
 
 
 def _by(honest: Market) -> tuple[str, str]:
-    """Return who shall provide: the network has a liar, too."""
+    """Return who shall provide: a worker of the usual settings."""
     return "--provider", honest.nodes["worker0"].address
 
 
