@@ -292,6 +292,9 @@ class Job(Record):
     bond_multiple: U64
     """The provider locks this many times price and value at risk (J11)."""
     verifier_fee: U64
+    """What a verifier earns: by what a run takes in its class (J10)."""
+    run_fee: U64
+    """What who runs it for a dispute earns: by what a canonical run takes (X56)."""
     named: AddressBytes | None
     """Who alone may provide."""
     reply_key: KeyBytes | None
@@ -304,6 +307,8 @@ class Job(Record):
     outcome: Outcome | None
     escrow: U64
     """Grains held for this job; 0 once it has ended."""
+    forfeited: U64
+    """Grains that parties who withheld in its disputes have lost: they wait for what those find (H31)."""
     due_live_ms: U64 | None
     """When the state that it is in ends by itself; None in a final state."""
     provider: AddressBytes | None

@@ -8,8 +8,8 @@ from ledger.market.asking import asked
 from ledger.market.draw import can_run, could_verify, not_of
 from ledger.market.lifecycle import start
 from ledger.market.model import check_version
-from ledger.market.pace import run_ms
-from ledger.market.settlement import escrow_of
+from ledger.market.pace import gas_of_run, run_ms
+from ledger.market.settlement import escrow_of, fee_of, run_fee_of, verifier_lock
 from ledger.moment import Moment, debit
 from ledger.parameters import Parameters
 from ledger.records import Job, JobState, Worker
@@ -17,6 +17,7 @@ from ledger.transaction import JobSubmit
 from primitives.reasons import Reason, Refused
 from primitives.units import NUMBER_MAX
 from primitives.x25519 import check_exchange_key
+from vm.cost import Cost
 from vm.lowering import Lowering
 from vm.manifest import Class, Model
 from vm.tensor import BUNDLE_BYTES_MAX, SMALL_VALUES_BYTES_MAX, bytes_of
@@ -37,18 +38,17 @@ def submit(moment: Moment, sender: bytes, job_id: bytes, payload: JobSubmit) -> 
         raise Refused(Reason.LOWERING_UNKNOWN, model=payload.model, lowering=payload.lowering)
     _check_terms(moment, payload, found.lowering)
     _check_provider(moment, payload, entry.model, found.lowering)
-    _check_verifiers(moment, sender, payload, entry.model)
-    job = new_job(
-        moment.parameters, sender, payload, run_ms=run_ms(found.lowering.cost), large=is_large(payload, found.lowering)
-    )
+    job = new_job(moment.parameters, sender, payload, found.lowering.cost, large=is_large(payload, found.lowering))
+    _check_verifiers(moment, job, entry.model)
     debit(moment.state, sender, job.escrow)
     start(moment, job_id, job)
     moment.events.append(JobSubmitted(job=job_id, client=sender, model=payload.model, named=payload.provider))
 
 
-def new_job(parameters: Parameters, client: bytes, payload: JobSubmit, *, run_ms: int, large: bool = False) -> Job:
-    """Return a job as it is when it opens (J10); a run may take `run_ms`, and gives values over 4 KiB if `large`."""
+def new_job(parameters: Parameters, client: bytes, payload: JobSubmit, cost: Cost, *, large: bool = False) -> Job:
+    """Return a job as it is when it opens (J10), of a run that costs so much and gives values over 4 KiB if `large`."""
     terms = parameters.tiers.of(payload.tier)
+    allowed, fee = run_ms(cost), fee_of(parameters, gas_of_run(cost, payload.class_))
     return Job(
         client=client,
         model=payload.model,
@@ -60,11 +60,12 @@ def new_job(parameters: Parameters, client: bytes, payload: JobSubmit, *, run_ms
         audit_bps=terms.q_bps,
         chosen=False,
         class_=payload.class_,
-        run_ms=run_ms,
+        run_ms=allowed,
         max_price=payload.max_price,
         at_risk=payload.at_risk,
         bond_multiple=terms.bond_multiple,
-        verifier_fee=parameters.verifier_fee,
+        verifier_fee=fee,
+        run_fee=run_fee_of(parameters, allowed),
         named=payload.provider,
         reply_key=payload.reply_key,
         canary=payload.canary,
@@ -72,7 +73,8 @@ def new_job(parameters: Parameters, client: bytes, payload: JobSubmit, *, run_ms
         batch=None,
         state=JobState.OPEN,
         outcome=None,
-        escrow=escrow_of(parameters, terms.k, payload.max_price),
+        escrow=escrow_of(terms.k, payload.max_price, fee),
+        forfeited=0,
         due_live_ms=None,
         provider=None,
         price=0,
@@ -145,11 +147,11 @@ def verifiers_left(able: Sequence[Worker], *, is_named: bool) -> int:
     return len(able) - min(Counter(worker.operator for worker in able).values())
 
 
-def _check_verifiers(moment: Moment, sender: bytes, payload: JobSubmit, model: Model) -> None:
+def _check_verifiers(moment: Moment, job: Job, model: Model) -> None:
     """Refuse what could not be verified even if every worker were idle (J13)."""
-    others = [sender] if payload.provider is None else [sender, payload.provider]
-    able = [w for _, w in not_of(moment.state, others) if could_verify(w, model, payload.class_, moment.parameters)]
-    left = verifiers_left(able, is_named=payload.provider is not None)
-    k = moment.parameters.tiers.of(payload.tier).k
-    if left < k:
-        raise Refused(Reason.TOO_FEW_VERIFIERS, seen=left, wanted=k)
+    others = [job.client] if job.named is None else [job.client, job.named]
+    lock = verifier_lock(moment.parameters, job.verifier_fee)
+    able = [worker for _, worker in not_of(moment.state, others) if could_verify(worker, model, job.class_, lock)]
+    left = verifiers_left(able, is_named=job.named is not None)
+    if left < job.k:
+        raise Refused(Reason.TOO_FEW_VERIFIERS, seen=left, wanted=job.k)

@@ -160,6 +160,8 @@ class Job:
     audit_bps: int
     class_: int
     run_ms: int
+    fee: int
+    """What a verifier earns (J10)."""
     max_price: int
     at_risk: int
     bond_multiple: int
@@ -190,6 +192,8 @@ class Job:
     redrawn: bool = False
     disputes: int = 0
     ruled: End | None = None
+    forfeited: int = 0
+    """What who withheld in a dispute has lost, and nobody has got yet (H31)."""
     paid_out: int = 0
     """What its client's money has gone for, less what came back to it (X57)."""
     verifiers: list[Part] = field(default_factory=list)
@@ -280,7 +284,7 @@ class Holdings:
             sum(self.balances.values())
             + sum(each.bond for each in self.workers.values())
             + sum(self.unbonding.values())
-            + sum(each.escrow for each in self.jobs.values())
+            + sum(each.escrow + each.forfeited for each in self.jobs.values())
             + sum(each.escrow for each in self.disputes.values())
             + sum(each.carriage for each in self.filings.values())
             + self.stakes.total()

@@ -199,7 +199,7 @@ def _forfeit(holdings: Holdings, job: Job, ruling: Ruling, lost: _Lost, needed: 
         elif fault is Fault.GREY and party == job.provider:
             got += lost.take(party, max(0, needed) + job.price * BASIS // job.audit_bps - job.price)
         elif fault is Fault.GREY:
-            got += lost.take(party, holdings.tell("verifier_fee"))
+            got += lost.take(party, job.fee)
     return got
 
 
@@ -224,9 +224,11 @@ def conclude(holdings: Holdings, job: Job, disputes: list[Dispute]) -> None:
     falsified = ruling.outcome in (End.CONVICTED, End.GREY)
     settled = job.outcome is End.SETTLED
     repaid = job.paid_out if settled and falsified else 0
-    unpaid = _worked(job, ruling) if falsified and not settled else []
-    fee = holdings.tell("verifier_fee")
+    withheld = ruling.outcome is End.UNDECIDED and job.provider in job.lost  # H31
+    unpaid = _worked(job, ruling) if (falsified or withheld) and not settled else []
+    fee = job.fee
     needed = repaid + len(unpaid) * fee + sum(amount for due in owed for _, _, amount in due)
+    slashed, job.forfeited = slashed + job.forfeited, 0  # what was withheld for counts as slashed
     main = _Purse(holdings, slashed + _forfeit(holdings, job, ruling, lost, needed - slashed))
     main.pay(job.client, repaid)  # X57
     for part in unpaid:
@@ -252,7 +254,8 @@ def _is_asked(holdings: Holdings, job: Job, filing: bytes) -> bool:
 
 def _worked(job: Job, ruling: Ruling) -> list[Part]:
     """Return the verifiers who did their part, and rightly."""
-    return [each for each in job.verifiers if job.verdict_of(each) is not None and each.worker not in ruling.faults]
+    gave = [each for each in job.verifiers if job.verdict_of(each) is not None]
+    return [each for each in gave if each.worker not in ruling.faults and each.worker not in job.lost]
 
 
 def _pay_bounty(holdings: Holdings, disputes: list[Dispute], ruling: Ruling, main: _Purse, slashed: int) -> None:

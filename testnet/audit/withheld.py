@@ -333,5 +333,8 @@ def _convict(holdings: Holdings, job: Job, holder: bytes, stake: int) -> None:
     whole = min(job.paid_out, stake) if holder == job.provider and not job.escrow else 0
     job.paid_out -= whole
     holdings.give(job.client, whole)
-    holdings.burned += stake - whole
+    if job.state is At.DISPUTED:
+        job.forfeited += stake - whole
+    else:
+        holdings.burned += stake - whole
     jobs.lose(holdings, job, holder, stake)

@@ -468,7 +468,7 @@ def supply_of(state: State) -> int:
         sum(row.balance for _, row in state.scan(Account, ACCOUNT))
         + sum(worker.bond for _, worker in state.workers())
         + sum(grains for _, _, grains in state.unbonding())
-        + sum(job.escrow for _, job in state.jobs())
+        + sum(job.escrow + job.forfeited for _, job in state.jobs())
         + sum(dispute.escrow for _, dispute in disputes(state))
         + sum(filing.carriage for _, filing in state.scan(Filing, WITHHELD))
         + sum(validator.stake for _, validator in state.scan(Validator, VALIDATOR))

@@ -180,7 +180,8 @@ def grains(key: bytes, value: bytes) -> int:
     if key[:1] == WORKER:
         return codec.decode(Worker, value, at_most=ROW_BYTES_MAX).bond
     if key[:1] == JOB:
-        return codec.decode(Job, value, at_most=ROW_BYTES_MAX).escrow
+        job = codec.decode(Job, value, at_most=ROW_BYTES_MAX)
+        return job.escrow + job.forfeited
     if key[:1] == TOTALS:
         totals = codec.decode(Totals, value, at_most=ROW_BYTES_MAX)
         return totals.staked + totals.rewards + totals.burned + totals.protocol

@@ -176,14 +176,14 @@ def _eligible(moment: Moment, dispute: Dispute) -> tuple[list[tuple[bytes, Worke
     assert job.provider is not None
     entry = moment.state.model(job.model)
     assert entry is not None
-    model, parameters = entry.model, moment.parameters
+    model, lock = entry.model, verifier_lock(moment.parameters, job.verifier_fee)
     parties = [job.client, job.provider, *(each.worker for each in job.verifiers)]
     fresh = [
         (address, worker)
         for address, worker in not_of(moment.state, [*parties, *(each.who for each in dispute.claims)])
-        if worker.registered < dispute.opened_height and could_verify(worker, model, job.class_, parameters)
+        if worker.registered < dispute.opened_height and could_verify(worker, model, job.class_, lock)
     ]
-    return [each for each in fresh if can_claim_now(each[1], model, job.class_, parameters)], len(fresh)
+    return [each for each in fresh if can_claim_now(each[1], model, job.class_, lock)], len(fresh)
 
 
 def _draw(moment: Moment, identity: bytes, dispute: Dispute, free: list[tuple[bytes, Worker]]) -> None:
@@ -191,9 +191,11 @@ def _draw(moment: Moment, identity: bytes, dispute: Dispute, free: list[tuple[by
     seed = tagged("assay/dispute-draw", moment.beacon, identity)
     picked = pick(seed, weights([worker for _, worker in free]), min(DRAWN, len(free)))
     drawn = [free[at][0] for at in picked]
+    job = moment.state.job(dispute.job)
+    assert job is not None
+    lock = verifier_lock(moment.parameters, job.verifier_fee)
     for address in drawn:
-        _lock(moment, address)
-    lock = verifier_lock(moment.parameters)
+        _lock(moment, address, lock)
     fresh = [
         Claimant(who=who, role=Role.DRAWN, bond=lock, commitment=None, height=0, trace=None, carriage=0)
         for who in drawn
@@ -202,11 +204,10 @@ def _draw(moment: Moment, identity: bytes, dispute: Dispute, free: list[tuple[by
     lifecycle.advance(moment, identity, change(dispute, claims=[*dispute.claims, *fresh]), DisputeEvent.DRAW)
 
 
-def _lock(moment: Moment, address: bytes) -> None:
+def _lock(moment: Moment, address: bytes, lock: int) -> None:
     """Lock bond and slot of a drawn worker as of a verifier (X15)."""
     worker = moment.state.worker(address)
     assert worker is not None
-    lock = verifier_lock(moment.parameters)
     moment.state.put(worker_key(address), change(worker, locked=worker.locked + lock, verifying=worker.verifying + 1))
 
 

@@ -88,7 +88,7 @@ def _played(parameters: Parameters, job: Job, state: JobState) -> Job:
     verifiers = [
         change(
             new_verifier(name),
-            locked=verifier_lock(parameters),
+            locked=verifier_lock(parameters, job.verifier_fee),
             commitment=ZERO_HASH,
             cut=_SHOWN,
             outputs=_SHOWN,
@@ -149,7 +149,7 @@ def _decided(parameters: Parameters, job: Job, found: _Found) -> Dispute:
     lies = found is _Found.RIGHT
     answer = None if found is _Found.NO_CONFIRMATION else _RIVAL if lies else _CLAIMED
     claims = [_claim(_CHALLENGER, Role.CHALLENGER, bond, _CLAIMED)]
-    claims += [_claim(who, Role.DRAWN, verifier_lock(parameters), answer) for who in _DRAWN]
+    claims += [_claim(who, Role.DRAWN, verifier_lock(parameters, job.verifier_fee), answer) for who in _DRAWN]
     traces = [Claimed(root=ZERO_HASH, fall=Fall.WRONG if lies else None, beaten_by=_RIVAL if lies else None)]
     traces += [Claimed(root=ZERO_HASH, fall=None, beaten_by=None)] if lies else []
     made = change(

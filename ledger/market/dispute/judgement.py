@@ -185,6 +185,7 @@ def _conclude(moment: Moment, job_id: bytes, job: Job) -> None:
     ruled = change(
         after,
         ruled=ruling.outcome,
+        forfeited=0,
         payouts=[*after.payouts, *sums.payouts],
         penalties=[*after.penalties, *sums.penalties],
     )

@@ -1,18 +1,19 @@
 """What the disputes of a job cost whom (DESIGN 6.10d; X56 to X66): pure arithmetic over their records.
 
-Three kinds of purses: what failed claims lose, one for each dispute; what convicted parties lose; what parties in the
-grey zone forfeit. The client is made whole first, then come verifiers, then costs, then a bounty; the rest is burned.
+Three kinds of purses: what failed claims lose, one for each dispute; what convicted parties lose, and who withheld in
+a dispute (H31); what parties in the grey zone forfeit. The client is made whole first, then come verifiers, then costs,
+then a bounty; the rest is burned.
 """
 
 from dataclasses import dataclass, field
 
 from ledger.market.dispute.records import Claimant, Dispute, DisputeOutcome, Role
 from ledger.market.dispute.rivals import agreed_to_claim_nothing, beaten, standing
-from ledger.market.dispute.verdicts import Fault, Ruling, worked
+from ledger.market.dispute.verdicts import Fault, Ruling, has_lost, worked
 from ledger.market.settlement import run_fee
 from ledger.market.withheld.money import spent
 from ledger.parameters import Parameters
-from ledger.records import Job, Outcome, Payout, PayoutKind, Penalty
+from ledger.records import Job, Outcome, Payout, PayoutKind, Penalty, Verifier
 from primitives.units import BASIS, mul_div_floor
 
 RUN_MS_PER_FEE = 4_000
@@ -33,7 +34,7 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Sums:
-    """How the money of a job's disputes moves: all payouts are all penalties and bonds together."""
+    """How the money of a job's disputes moves: all payouts are all penalties, bonds and what was forfeited together."""
 
     payouts: list[Payout]
     penalties: list[Penalty]
@@ -80,8 +81,7 @@ def settle(
     bills = [_bills(job, dispute, ruling) for dispute in disputes]
     owed = [_pay_bills(purse, due) for purse, due in zip(purses, bills, strict=True)]
     main = _Purse(left=lost.slashed)
-    fees = worked(job, ruling.faults) if ruling.outcome in (Outcome.CONVICTED, Outcome.GREY) else []
-    unpaid = fees if job.outcome is not Outcome.SETTLED else []
+    unpaid = _to_be_paid(job, ruling)
     repaid = _repaid(job, ruling)
     needed = repaid + len(unpaid) * job.verifier_fee + sum(each.amount for due in owed for each in due)
     main.left += lost.forfeit(needed - lost.slashed)
@@ -108,7 +108,7 @@ class _Lost:
         self._held = {job.provider: job.provider_locked, **{each.worker: each.locked for each in job.verifiers}}
         self._taken = dict.fromkeys(self._held, 0)
         self._job, self._ruling = job, ruling
-        self.slashed = self.silent = 0
+        self.slashed, self.silent = job.forfeited, 0  # H31: what who withheld has lost counts as slashed
         for party, fault in ruling.faults.items():
             if ruling.is_slashed(party):
                 self.slashed += self.take(party, self._held[party])  # X51, X52, X54
@@ -189,6 +189,15 @@ def _pay_bills(purse: _Purse, due: list[_Bill], *, told_by: _Purse | None = None
         if left:
             rest.append(_Bill(each.to, each.drawn, left))
     return rest
+
+
+def _to_be_paid(job: Job, ruling: Ruling) -> list[Verifier]:
+    """Return the verifiers whose fee comes out of what was lost (X58), or else out of the escrow."""
+    if job.outcome is Outcome.SETTLED:
+        return []
+    withheld = ruling.outcome is Outcome.UNDECIDED and has_lost(job, job.provider)  # H31: as H30 pays them
+    lost = withheld or ruling.outcome in (Outcome.CONVICTED, Outcome.GREY)
+    return worked(job, ruling.faults) if lost else []
 
 
 def _repaid(job: Job, ruling: Ruling) -> int:

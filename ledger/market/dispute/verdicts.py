@@ -160,7 +160,7 @@ def _outcome(job: Job, basis: list[Dispute], provider: Fault | None, *, doubted:
         return Outcome.CLEARED
     if doubted or any(each.outcome is DisputeOutcome.NONE_STANDS for each in basis):
         return Outcome.UNDECIDED
-    if any(each.worker == job.provider for each in job.penalties):
+    if has_lost(job, job.provider):
         return Outcome.UNDECIDED  # H31: it has withheld what it owed
     # A reject that nothing has refuted stands against payment, unless the others are enough.
     refuted = all(any(confirmed_against(dispute, who) for dispute in basis) for who in _rejecters(job))
@@ -168,5 +168,11 @@ def _outcome(job: Job, basis: list[Dispute], provider: Fault | None, *, doubted:
 
 
 def worked(job: Job, faults: dict[bytes, Fault]) -> list[Verifier]:
-    """Return the verifiers who did their part, and rightly."""
-    return [each for each in job.verifiers if verdict_of(job, each) is not None and each.worker not in faults]
+    """Return the verifiers who did their part, and rightly: who has withheld did not."""
+    gave = [each for each in job.verifiers if verdict_of(job, each) is not None]
+    return [each for each in gave if each.worker not in faults and not has_lost(job, each.worker)]
+
+
+def has_lost(job: Job, party: bytes | None) -> bool:
+    """Tell whether a party has lost something by a job before its disputes are decided: by withholding (H31)."""
+    return any(each.worker == party for each in job.penalties)

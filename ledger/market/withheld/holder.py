@@ -33,7 +33,10 @@ def convict(moment: Moment, filing: Filing) -> int:
 
 
 def _take(moment: Moment, filing: Filing, job: Job, lost: int) -> None:
-    """Take the bond of a party while its job goes on; a client that has paid is made whole at once (H31)."""
+    """Take the bond of a party while its job goes on; a client that has paid is made whole at once (H31).
+
+    The rest waits for what the disputes find: else who withholds would leave nothing for those who convict it.
+    """
     state = moment.state
     worker = state.worker(filing.holder)
     assert worker is not None  # it can't leave while a job holds its bond (L52)
@@ -41,13 +44,15 @@ def _take(moment: Moment, filing: Filing, job: Job, lost: int) -> None:
     is_provider = job.provider == filing.holder
     whole = min(spent(job), lost) if is_provider and not job.escrow else 0
     credit(state, job.client, whole)
-    burn(state, lost - whole)
+    kept = lost - whole if job.state is JobState.DISPUTED else 0
+    burn(state, lost - whole - kept)
     payouts = [
         Payout(kind=PayoutKind.MADE_WHOLE, to=job.client, amount=whole),
-        Payout(kind=PayoutKind.BURNED, to=None, amount=lost - whole),
+        Payout(kind=PayoutKind.BURNED, to=None, amount=lost - whole - kept),
     ]
     after = change(
         job,
+        forfeited=job.forfeited + kept,
         provider_locked=0 if is_provider else job.provider_locked,
         verifiers=[change(each, locked=0) if each.worker == filing.holder else each for each in job.verifiers],
         payouts=[*job.payouts, *(each for each in payouts if each.amount)],

@@ -111,7 +111,7 @@ def _jobs(jobs: dict[bytes, Job]) -> list[str]:
     found = []
     for name, job in jobs.items():
         final = job.state in FINAL_STATES
-        if final and (job.escrow or job.provider_locked or any(each.locked for each in job.verifiers)):
+        if final and (job.escrow or job.forfeited or job.provider_locked or any(each.locked for each in job.verifiers)):
             found.append(f"job {name.hex()[:8]} is over and holds something")
         if job.disputes and job.state is not JobState.DISPUTED:
             found.append(f"job {name.hex()[:8]} is {job.state.name} with {job.disputes} disputes")

@@ -5,8 +5,9 @@ from ledger.parameters import Parameters
 from ledger.transaction import WorkerUpdate
 from primitives.codec import encode
 from testnet.audit.books import Books
+from testnet.audit.holdings import End
 from testnet.kit.ledger_builders import World, address
-from tests.ledger.market.dispute import played
+from tests.ledger.market.dispute import played, withholding
 from tests.ledger.market.dispute.crowded import LIAR, idle_proofs, taken, two_disputes
 from tests.ledger.market.dispute.played import PROVIDER, Court
 from tests.testnet.audit.walked import books_of, disagreements
@@ -51,3 +52,12 @@ def test_the_books_draw_whom_the_ledger_draws_where_workers_are_busy() -> None:
     enter(books, world, *courts)
     assert courts[2].drawn() == []
     enter(books, world, *courts)
+
+
+def test_the_books_leave_to_those_who_convict_what_was_forfeited_by_withholding() -> None:
+    world = withholding.a_world()
+    books = books_of(world.charter.genesis)
+    books.holdings.track(address(PROVIDER)).trusted = 10**9
+    court = withholding.convict(world, withheld_from=1)
+    enter(books, world, court)
+    assert books.holdings.jobs[court.job_id].ruled is End.CONVICTED

@@ -12,8 +12,10 @@ from ledger.market.dispute.verdicts import Ruling, ruling_of
 from ledger.market.drawing import new_verifier
 from ledger.market.settlement import ending, provider_lock, verifier_lock
 from ledger.market.submitting import new_job
+from ledger.market.withheld.holder import at_stake
+from ledger.market.withheld.money import spent
 from ledger.parameters import Parameters
-from ledger.records import Job, JobState, Outcome
+from ledger.records import Job, JobState, Outcome, Payout, PayoutKind, Penalty
 from ledger.state import change
 from ledger.transaction import Decision
 from primitives.content import content_id
@@ -70,6 +72,21 @@ def a_job(
         return job
     settled = ending(job, Outcome.SETTLED, NUMBERS, owner=OWNER)
     return change(job, outcome=Outcome.SETTLED, escrow=0, payouts=settled.payouts, penalties=settled.penalties)
+
+
+def having_withheld(job: Job, holder: bytes) -> Job:
+    """Return a job one of whose parties has withheld in a dispute, as `withheld.holder` leaves it (H31)."""
+    lost = at_stake(job, holder)
+    whole = min(spent(job), lost) if holder == job.provider and not job.escrow else 0
+    made_whole = [Payout(kind=PayoutKind.MADE_WHOLE, to=job.client, amount=whole)] if whole else []
+    return change(
+        job,
+        forfeited=lost - whole,
+        provider_locked=0 if holder == job.provider else job.provider_locked,
+        verifiers=[change(each, locked=0) if each.worker == holder else each for each in job.verifiers],
+        payouts=[*job.payouts, *made_whole],
+        penalties=[*job.penalties, Penalty(worker=holder, amount=lost)],
+    )
 
 
 @dataclass(kw_only=True)

@@ -11,7 +11,7 @@ from ledger.transaction import Decision, open_transaction
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
 from testnet.kit.ledger_builders import World
-from tests.ledger.market.dispute import played
+from tests.ledger.market.dispute import played, withholding
 from tests.ledger.market.dispute.played import CUT, PRICE, PROVIDER, Court
 from tests.vm.referee.jobs import cut_of
 from vm.manifest import Class
@@ -348,3 +348,16 @@ def test_a_job_that_is_cleared_ends_when_its_challenge_window_does_x50() -> None
     job, _ = ended(court)
     assert (job.state, job.ruled) == (JobState.PAST_CHALLENGE, Outcome.CLEARED)
     assert 0 <= job.history[-1].live_ms - settled - Parameters().challenge_ms < Parameters().live_step_ms_max
+
+
+def test_a_liar_that_withholds_from_who_was_drawn_saves_nothing_by_it() -> None:
+    """H31: what it loses is there for those who convict it, as if it had answered."""
+    found = []
+    for withheld in (0, 1):
+        world = withholding.a_world()
+        money = Ledger(world)
+        job, _ = ended(withholding.convict(world, withheld_from=withheld))
+        assert (job.outcome, money.gained("client"), job.forfeited) == (Outcome.CONVICTED, 0, 0)
+        found.append((money.gained(PROVIDER), money.gained("challenger 0")))
+    assert found[0][0] == found[1][0]
+    assert found[1][1] > found[0][1] > FEE  # one fewer shares the bounty

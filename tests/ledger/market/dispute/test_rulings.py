@@ -9,7 +9,7 @@ from ledger.market.dispute.payloads import WHOLE, tail_of
 from ledger.market.dispute.records import CHALLENGERS_MAX, CLAIMS_MAX, DisputeOutcome
 from ledger.market.dispute.verdicts import Fault
 from ledger.market.settlement import run_fee, verifier_lock
-from ledger.records import Outcome, Payout, PayoutKind, Penalty
+from ledger.records import Outcome, PayoutKind
 from ledger.state import change
 from ledger.transaction import Decision
 from primitives.units import KARAT
@@ -25,6 +25,7 @@ from tests.ledger.market.dispute.crafted import (
     WRONG,
     Case,
     a_job,
+    having_withheld,
     nets,
     ruled,
 )
@@ -60,17 +61,31 @@ def test_who_rejects_and_lets_nothing_about_the_provider_be_found_counts_as_sile
 
 
 def test_a_provider_that_withheld_in_a_dispute_is_not_paid_x46() -> None:
-    """H31: its bond is burned, and the client gets everything back."""
-    whole = a_job(YES, YES, NO)
-    withheld = change(
-        whole,
-        provider_locked=0,
-        penalties=[Penalty(worker=PROVIDER, amount=whole.provider_locked)],
-        payouts=[Payout(kind=PayoutKind.BURNED, to=None, amount=whole.provider_locked)],
-    )
-    outcome, found = nets(withheld, Case())
-    assert (outcome, found[CLIENT], found[PROVIDER]) == (Outcome.UNDECIDED, 0, -whole.provider_locked)
-    assert all(not found.get(each) for each in VERIFIERS[:2])
+    """H31: the client gets everything back, and out of the bond verifiers and claimants what they have earned."""
+    lock = a_job(YES, YES, NO).provider_locked
+    outcome, found = nets(having_withheld(a_job(YES, YES, NO), PROVIDER), Case(carriage=7))
+    assert (outcome, found[CLIENT], found[PROVIDER]) == (Outcome.UNDECIDED, 0, -lock)
+    assert [found[each] for each in VERIFIERS] == [FEE, FEE, -LOCK]  # who rejected was wrong (X54)
+    assert found[CHALLENGER] > FEE + 7  # X60, and of what the false reject has cost
+    agreed = nets(having_withheld(a_job(YES, YES, YES), PROVIDER), Case(carriage=7))[1]
+    assert agreed[CHALLENGER] == FEE + 7
+    assert agreed[b""] == lock - 3 * FEE - 4 * (FEE + 7)  # nobody gains by accusing
+
+
+def test_a_liar_that_withholds_takes_nothing_from_those_who_convict_it_h31() -> None:
+    case = Case(thousandths=FAR, carriage=7)
+    for verdicts in ([], [YES, YES, NO]):
+        plain = nets(a_job(*verdicts), case)
+        assert nets(having_withheld(a_job(*verdicts), PROVIDER), case) == plain
+    # Where it was paid its client is made whole first, and the bounty is of the rest.
+    paid = having_withheld(a_job(YES, YES, YES, paid=True), PROVIDER)
+    found = nets(paid, case)[1]
+    assert (found[CLIENT], found[CHALLENGER]) == (0, FEE + 7 + (paid.forfeited + 3 * LOCK) * 3 // 10 // 4)
+
+
+def test_a_verifier_that_has_withheld_in_a_dispute_earns_no_fee_x58() -> None:
+    job = having_withheld(a_job(YES, YES, NO), VERIFIERS[2])
+    assert nets(job, Case(thousandths=FAR))[1][VERIFIERS[2]] == -LOCK
 
 
 def test_a_convict_loses_all_that_the_job_holds_and_the_client_gets_all_back_x48_x57() -> None:
@@ -323,6 +338,8 @@ def test_whatever_was_claimed_and_proved_no_grain_is_made_or_lost_x66(
 ) -> None:
     verdicts = data.draw(st.lists(st.sampled_from([YES, NO, None]), min_size=3, max_size=3))
     job = a_job(*verdicts, paid=paid, audit=audit)
+    if data.draw(st.booleans()):
+        job = having_withheld(job, data.draw(st.sampled_from([PROVIDER, *VERIFIERS])))
     told = [data.draw(cases([None]))]
     if data.draw(st.booleans()):
         told.append(data.draw(cases([PROVIDER, VERIFIERS[1]])))

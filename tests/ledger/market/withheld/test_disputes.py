@@ -68,12 +68,15 @@ def test_a_provider_that_withholds_from_a_dispute_loses_all_and_who_was_drawn_no
     job_id, (filer, silent, unopened) = a_disputed_job(world)
     world.must(unopened, DisputeClaim(job=job_id, subject=WHOLE, commitment=bytes(32)))
     before = {name: world.balance(name) for name in ("client", filer)}
+    burned = world.state.totals().burned
     asks = a_filing(job_id, Stage.INPUT)
     fee = kit.least_fee(asks)
     world.must(filer, asks)
     world.blocks(PARAMETERS.withheld_ms // 1_000 + 1)
     job = world.job(job_id)
-    assert (job.state, job.provider_locked) == (JobState.DISPUTED, 0)  # H31
+    whole = PRICE + 3 * V
+    assert (job.state, job.provider_locked, job.forfeited) == (JobState.DISPUTED, 0, LOCK - whole)  # H31
+    assert kit.supply_of(world.state) == world.state.totals().supply
     assert world.balance("client") == before["client"] + PRICE + 3 * V
     assert filer not in [world.name(each.who) for each in dispute_of(world.state, job_id).claims]
     world.until(lambda _: world.job(job_id).state is JobState.PAST_CHALLENGE, at_most=1_000)
@@ -81,6 +84,8 @@ def test_a_provider_that_withholds_from_a_dispute_loses_all_and_who_was_drawn_no
     assert (world.worker(filer).bond, world.worker(filer).locked) == (kit.WORKER_BOND, 0)
     assert world.worker(unopened).bond < world.worker(silent).bond == kit.WORKER_BOND  # X19
     assert world.worker(PROVIDER).bond == kit.WORKER_BOND - LOCK
+    assert world.job(job_id).forfeited == 0
+    assert world.state.totals().burned >= burned + LOCK - whole  # with the least fees
     made_whole = [each.amount for each in world.job(job_id).payouts if each.kind is PayoutKind.MADE_WHOLE]
     assert made_whole == [PRICE + 3 * V]
     assert kit.supply_of(world.state) == world.state.totals().supply
