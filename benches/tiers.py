@@ -90,18 +90,32 @@ def _desk(client: Client, key: Key) -> Desk:
 
 
 def _of(desk: Desk, tier: Tier) -> Iterator[Figure]:
-    name, took = tier.name.lower(), []
+    name, took, blocks = tier.name.lower(), [], []
     for _ in range(ALONE):
         began = time.perf_counter()
-        desk.ended(desk.order(tier))
+        told = desk.ended(desk.order(tier))
         took.append(time.perf_counter() - began)
+        blocks.append(float(_blocks_of(told)))
+    method = f"{ALONE} jobs in turn"
     for what, value in (("p50", percentile(took, 50)), ("slowest", max(took))):
-        yield Figure(what=f"{name}: submit to result, {what}", value=value, unit="s", method=f"{ALONE} jobs in turn")
+        yield Figure(what=f"{name}: submit to result, {what}", value=value, unit="s", method=method)
+    yield Figure(what=f"{name}: blocks that it takes, p50", value=percentile(blocks, 50), unit="", method=method)
     began = time.perf_counter()
     jobs = [desk.order(tier) for _ in range(TOGETHER)]
-    told = [desk.ended(job) for job in jobs]
+    ended = [desk.ended(job) for job in jobs]
     per_minute = 60 * TOGETHER / (time.perf_counter() - began)
     yield Figure(what=f"{name}: jobs", value=per_minute, unit="/min", method=f"{TOGETHER} at once, one provider")
-    verified = sum(len(records(each["verifiers"])) for each in told)
-    share = 100 * verified / (TOGETHER + verified)
-    yield Figure(what=f"{name}: runs that are verification", value=share, unit="%", method=f"of {TOGETHER + verified}")
+    runs = TOGETHER + sum(_verified(each) for each in ended)
+    share = 100 * (runs - TOGETHER) / runs
+    yield Figure(what=f"{name}: runs that are verification", value=share, unit="%", method=f"of {runs}, all alike")
+
+
+def _blocks_of(told: dict[str, Json]) -> int:
+    """Return how many blocks a job took, the one that holds its submission included."""
+    heights = [int(str(each["height"])) for each in records(told["history"])]
+    return heights[-1] - heights[0] + 1
+
+
+def _verified(told: dict[str, Json]) -> int:
+    """Return how many verifiers have run a job: who has only been drawn has not."""
+    return sum(each["commitment"] is not None for each in records(told["verifiers"]))
