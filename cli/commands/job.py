@@ -224,6 +224,8 @@ def _follow(cli: Cli, client: "Client", job: bytes, wait_s: float) -> None:
                 line = f"{happened['event']:<16} height {happened['height']}  {happened['state']}{who}"
                 cli.out.event({"job": job.hex(), **happened}, line)
             seen = len(history)
+            if str(told["state"]) in _NEXT:
+                cli.out.note(f"{'':<16} {_NEXT[str(told['state'])]}")
     except KeyboardInterrupt:
         cli.out.note(f"it goes on; follow it with `assay job watch {job.hex()}`")
         raise
@@ -273,4 +275,5 @@ def _summary(told: dict[str, Json]) -> list[str]:
         for each in payouts
         if isinstance(each, dict)
     ]
+    pairs += [("lost", f"{karat(int(str(each['amount'])))} by {each['worker']}") for each in records(told["penalties"])]
     return facts([(name, value) for name, value in pairs if value is not None])
