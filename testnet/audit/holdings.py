@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from testnet.audit.withheld import Filing
 
 NATIVE, EXACT = 1, 2
+FILING_MAX, ASKED_MAX = 16, 48
+"""Chunks: of one filing, and of all whose holders are asked (H12, H14)."""
 ACCEPT, REJECT = 1, 2
 SMALL_BYTES = 4_096
 ITEM_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8}
@@ -323,6 +325,15 @@ class Holdings:
         """Take from what is locked of a worker's bond."""
         worker = self.workers[who]
         worker.bond, worker.locked = worker.bond - amount, worker.locked - amount
+
+    def over_by(self, filing: "Filing") -> int:
+        """Return when a filing is over at the latest whose holder's clock runs, or that waits in line (H14, H22)."""
+        if filing.id in self.asked:
+            return self.deadlines[filing.id]
+        before = [*self.asked, *self.waiting[: self.waiting.index(filing.id)]]
+        ahead = sum(len(self.filings[each].chunks) for each in before)
+        turns = 1 - (-ahead // (ASKED_MAX - FILING_MAX + 1))
+        return self.live_ms + (turns + 1) * self.tell("withheld_ms")
 
     def track(self, provider: bytes) -> Track:
         """Return a provider's record."""

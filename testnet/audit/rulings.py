@@ -44,7 +44,7 @@ def ruling_of(job: Job, disputes: list[Dispute]) -> Ruling:
     """Return what the decided disputes of a job come to (X50)."""
     paid_before = job.outcome is End.SETTLED
     silent = [each.worker for each in job.verifiers if job.verdict_of(each) is None]
-    if any(each.kind == WHOLE and each.ill_conditioned and each.outcome is Found.UPHELD for each in disputes):
+    if any(each.kind == WHOLE and each.ill_conditioned and each.weighs_on(job.provider) for each in disputes):
         if paid_before:
             return Ruling(End.CLEARED, {})
         return Ruling(End.ILL_CONDITIONED, dict.fromkeys(silent, Fault.SILENT))  # X53
@@ -190,7 +190,7 @@ def _failed(holdings: Holdings, job: Job, dispute: Dispute, lost: _Lost) -> int:
     return found
 
 
-def _forfeit(holdings: Holdings, job: Job, ruling: Ruling, lost: _Lost, needed: int) -> int:
+def _forfeit(job: Job, ruling: Ruling, lost: _Lost, needed: int) -> int:
     """Return what parties in the grey zone, and who planted a canary, pay (X55, J95)."""
     got = 0
     for party, fault in ruling.faults.items():
@@ -206,7 +206,7 @@ def _forfeit(holdings: Holdings, job: Job, ruling: Ruling, lost: _Lost, needed: 
 def conclude(holdings: Holdings, job: Job, disputes: list[Dispute]) -> None:
     """Carry out what all disputes of a job have found (X50 to X66)."""
     ruling = ruling_of(job, disputes)
-    asked = [holdings.deadlines[each.id] + 1 for each in holdings.filings.values() if _is_asked(holdings, job, each.id)]
+    asked = [holdings.over_by(each) + 1 for each in holdings.filings.values() if each.job == job.id and each.is_open]
     until = max([job.challengeable_ms + holdings.tell("challenge_ms"), *asked])
     if ruling.outcome is End.CLEARED and holdings.live_ms < until:
         job.due = until  # X50: no dispute cuts the challenge window short
@@ -229,7 +229,7 @@ def conclude(holdings: Holdings, job: Job, disputes: list[Dispute]) -> None:
     fee = job.fee
     needed = repaid + len(unpaid) * fee + sum(amount for due in owed for _, _, amount in due)
     slashed, job.forfeited = slashed + job.forfeited, 0  # what was withheld for counts as slashed
-    main = _Purse(holdings, slashed + _forfeit(holdings, job, ruling, lost, needed - slashed))
+    main = _Purse(holdings, slashed + _forfeit(job, ruling, lost, needed - slashed))
     main.pay(job.client, repaid)  # X57
     for part in unpaid:
         main.pay(part.worker, fee)  # X58
@@ -245,11 +245,6 @@ def conclude(holdings: Holdings, job: Job, disputes: list[Dispute]) -> None:
     for dispute in disputes:
         _free_drawn(holdings, dispute)
     _end(holdings, job, ruling.outcome)
-
-
-def _is_asked(holdings: Holdings, job: Job, filing: bytes) -> bool:
-    """Tell whether a filing is about a job, and its holder's clock runs."""
-    return holdings.filings[filing].job == job.id and filing in holdings.deadlines
 
 
 def _worked(job: Job, ruling: Ruling) -> list[Part]:

@@ -7,14 +7,14 @@ from typing import Any
 from primitives.content import ContentId, Slice, check_slice
 from primitives.reasons import Refused
 from testnet.audit import disputes, jobs
-from testnet.audit.holdings import At, Content, End, Holdings, Job, Part
+from testnet.audit.holdings import ASKED_MAX, FILING_MAX, At, Content, End, Holdings, Job, Part
 from testnet.audit.rules import KIND_GAS, PIECE_BYTES, PIECE_GAS, Kind, RefusedError, Why, must, tagged
 from testnet.audit.trials import DRAWN, TAIL, Dispute, Stage, shown_by
 
 KINDS = (Kind.WITHHELD_FILE, Kind.WITHHELD_CHUNK)
 MODEL, INPUT, CUT, OUTPUT = 1, 2, 3, 4
 CHUNK_LEAVES, CHUNK_BYTES, ENVELOPE_BYTES = 64, 64 << 10, 1_024
-FILING_MAX, ASKED_MAX, WAITING_MAX = 16, 48, 128
+WAITING_MAX = 128
 ONES_ASKED_MAX, ONES_WAITING_MAX = 16, 16
 """Of one holder."""
 ENDS_A_JOB = (
@@ -185,10 +185,7 @@ def _file(holdings: Holdings, sender: bytes, payload: list[Any]) -> None:
 
 def _stop_in_line(holdings: Holdings, filing: Filing) -> None:
     """Leave the filer its whole time after the longest that the line may take (H15)."""
-    before = holdings.waiting[: holdings.waiting.index(filing.id)]
-    ahead = _chunks(holdings, holdings.asked) + _chunks(holdings, before)
-    turns = 1 - (-ahead // (ASKED_MAX - FILING_MAX + 1))
-    _stop(holdings, filing, holdings.live_ms + (turns + 1) * holdings.tell("withheld_ms"))
+    _stop(holdings, filing, holdings.over_by(filing))
 
 
 def _chunks(holdings: Holdings, names: list[bytes]) -> int:

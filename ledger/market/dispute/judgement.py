@@ -14,7 +14,8 @@ from ledger.market.dispute.records import (
     Role,
 )
 from ledger.market.dispute.rows import dispute_key, dispute_trace_key, disputes_of, find_dispute
-from ledger.market.withheld.rows import filings_of
+from ledger.market.withheld.records import FilingState
+from ledger.market.withheld.rows import filings_of, longest_wait_ms
 from ledger.moment import Moment
 from ledger.records import Job, JobEvent, Outcome, Penalty
 from ledger.state import State, change, deadline_key, job_key, worker_key
@@ -194,7 +195,12 @@ def _conclude(moment: Moment, job_id: bytes, job: Job) -> None:
 
 def _open_until(moment: Moment, job_id: bytes, job: Job) -> int:
     """Return until when a job that its disputes clear may be challenged, and asked for its result (X50)."""
-    asked = [each.due_live_ms for _, each in filings_of(moment.state, job_id) if each.due_live_ms is not None]
+    asked: list[int] = []
+    for identity, each in filings_of(moment.state, job_id):
+        if each.state is FilingState.ASKED and each.due_live_ms is not None:
+            asked.append(each.due_live_ms)
+        elif each.state is FilingState.WAITING:
+            asked.append(moment.live_ms + longest_wait_ms(moment.state, moment.parameters, identity))
     return max([job_life.challengeable_until(moment.parameters, job), *(due + 1 for due in asked)])
 
 

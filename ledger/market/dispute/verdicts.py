@@ -67,7 +67,7 @@ def ruling_of(job: Job, disputes: list[Dispute]) -> Ruling:
     assert job.provider is not None
     paid_before = job.outcome is Outcome.SETTLED
     whole = next((each for each in disputes if each.subject.kind is SubjectKind.WHOLE), None)
-    if whole is not None and whole.ill_conditioned and whole.outcome is DisputeOutcome.UPHELD:
+    if whole is not None and whole.ill_conditioned and confirmed_against(whole, job.provider):
         outcome = Outcome.CLEARED if paid_before else Outcome.ILL_CONDITIONED  # X53
         return Ruling(outcome=outcome, faults={} if paid_before else _silent(job, {}))
     faults: dict[bytes, Fault] = {}

@@ -3,7 +3,6 @@
 from ledger.events import WithheldAnswered, WithheldAsked, WithheldLapsed
 from ledger.market.withheld.clock import stop_until
 from ledger.market.withheld.holder import at_stake, convict, discharge
-from ledger.market.withheld.payloads import FILING_CHUNKS_MAX
 from ledger.market.withheld.records import (
     ASKED_CHUNKS_MAX,
     HOLDER_CHUNKS_MAX,
@@ -14,7 +13,7 @@ from ledger.market.withheld.records import (
     FilingState,
     Line,
 )
-from ledger.market.withheld.rows import filing_key, filing_of_job_key, known_filing, line_of
+from ledger.market.withheld.rows import filing_key, filing_of_job_key, known_filing, line_of, longest_wait_ms
 from ledger.moment import Moment, credit
 from ledger.records import Due, DueKind, Marker
 from ledger.state import WITHHELD_LINE, change, deadline_key
@@ -91,11 +90,7 @@ def stand_in_line(moment: Moment, filing_id: bytes, filing: Filing) -> None:
 
 def _stop_clock(moment: Moment, filing_id: bytes) -> None:
     """Stop the filer's clock for the longest that the line may take from where the filing stands (H15)."""
-    line = line_of(moment.state)
-    ahead = _chunks(moment, line.asked) + _chunks(moment, line.waiting[: line.waiting.index(filing_id)])
-    # Whoever is asked is done within the answer time, and then the next are; only what does not fit is left over.
-    turns = 1 + -(-ahead // (ASKED_CHUNKS_MAX - FILING_CHUNKS_MAX + 1))
-    until = moment.live_ms + (turns + 1) * moment.parameters.withheld_ms
+    until = moment.live_ms + longest_wait_ms(moment.state, moment.parameters, filing_id)
     stop_until(moment, known_filing(moment.state, filing_id).job, until)
 
 

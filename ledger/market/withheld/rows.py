@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from ledger.market.withheld.records import Filing, Line
+from ledger.market.withheld.payloads import FILING_CHUNKS_MAX
+from ledger.market.withheld.records import ASKED_CHUNKS_MAX, Filing, Line
+from ledger.parameters import Parameters
 from ledger.records import Marker
 from ledger.state import WITHHELD, WITHHELD_LINE, WITHHELD_OF_JOB, State
 
@@ -40,6 +42,16 @@ def filings_of(state: State, job_id: bytes) -> Iterator[tuple[bytes, Filing]]:
 def line_of(state: State) -> Line:
     """Return which filings are open."""
     return state.find(Line, WITHHELD_LINE) or _EMPTY
+
+
+def longest_wait_ms(state: State, parameters: Parameters, identity: bytes) -> int:
+    """Return how long it takes at most until a filing that waits in line is answered or has lapsed (H14, H15)."""
+    line = line_of(state)
+    before = [*line.asked, *line.waiting[: line.waiting.index(identity)]]
+    ahead = sum(len(known_filing(state, each).chunks) for each in before)
+    # Whoever is asked is done within the answer time, and then the next are; only what does not fit is left over.
+    turns = 1 + -(-ahead // (ASKED_CHUNKS_MAX - FILING_CHUNKS_MAX + 1))
+    return (turns + 1) * parameters.withheld_ms
 
 
 def open_filings(state: State) -> list[tuple[bytes, Filing]]:

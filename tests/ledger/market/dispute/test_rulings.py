@@ -33,7 +33,7 @@ from vm.manifest import Class
 
 YES, NO = Decision.ACCEPT, Decision.REJECT
 FEE = NUMBERS.verifier_fee
-LOCK = verifier_lock(NUMBERS)
+LOCK = verifier_lock(NUMBERS, NUMBERS.verifier_fee)
 SILENCE = LOCK // 10
 FAR, NEAR, HONEST = {PROVIDER: 64_001}, {PROVIDER: 64_000}, {PROVIDER: 16_000}
 
@@ -227,6 +227,17 @@ def test_an_ill_conditioned_job_slashes_nobody_and_pays_for_the_runs_x53() -> No
     assert [found[each] for each in VERIFIERS] == [FEE] * 3
     paid = a_job(YES, YES, NO, paid=True)
     assert ruled(paid, Case(ill_conditioned=True, thousandths=FAR))[0].outcome is Outcome.CLEARED
+
+
+def test_nobody_is_told_that_a_job_is_ill_conditioned_by_what_may_not_be_held_against_its_provider_x53() -> None:
+    """X45: a stranger whose rival is a verifier and his friend upholds what he likes, and confirms nothing."""
+    alone = Case(ill_conditioned=True, drawn=())
+    assert ruled(a_job(YES, YES, YES), alone)[0].outcome is Outcome.CLEARED
+    friends = Case(ill_conditioned=True, drawn=(), parties={VERIFIERS[0]: WRONG}, fallen={WRONG: RIGHT})
+    assert friends.decided(a_job(YES, YES, YES)).outcome is DisputeOutcome.UPHELD
+    assert ruled(a_job(YES, YES, YES), friends)[0].outcome is Outcome.CLEARED
+    accused = Case(ill_conditioned=True, drawn=(), parties={PROVIDER: WRONG}, fallen={WRONG: RIGHT})
+    assert ruled(a_job(YES, YES, YES), accused)[0].outcome is Outcome.ILL_CONDITIONED
 
 
 def test_where_the_run_traps_nothing_is_held_against_who_rejected_x65() -> None:

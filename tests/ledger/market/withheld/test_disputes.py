@@ -1,17 +1,22 @@
 """What is owed in disputes: to workers that were drawn for one, and to those whose claims stand."""
 
+from dataclasses import replace
+
 import pytest
 
+from ledger.market.dispute import judgement
 from ledger.market.dispute.payloads import WHOLE, DisputeClaim, dispute_id
 from ledger.market.dispute.records import Claimed, Dispute, DisputeStage, Role
 from ledger.market.dispute.rows import dispute_key, find_dispute
 from ledger.market.withheld import filing
 from ledger.market.withheld.owed import owed
 from ledger.market.withheld.payloads import Stage
-from ledger.market.withheld.records import FilingState, filing_id
+from ledger.market.withheld.records import Filing, FilingState, filing_id
+from ledger.market.withheld.rows import filing_key, line_of
+from ledger.moment import Moment
 from ledger.parameters import Parameters
 from ledger.records import JobState, PayoutKind
-from ledger.state import State, change
+from ledger.state import WITHHELD_LINE, State, change
 from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
@@ -160,3 +165,49 @@ def test_a_dispute_takes_from_no_client_what_it_may_ask_for(world: World) -> Non
     filing.lapse(moment, filing_id(job=job_id, stage=Stage.OUTPUT, holder=found.holder, filer=found.filer))
     assert moment.state.account(kit.address("client")).balance == before + PRICE + 3 * V
     assert kit.supply_of(moment.state) == moment.state.totals().supply
+
+
+@pytest.mark.parametrize("line", ["asked", "waiting", "over"])
+def test_a_job_that_is_cleared_waits_for_a_filing_that_is_asked_or_stands_in_line_x50(line: str, world: World) -> None:
+    job_id, _ = a_disputed_job(world)
+    moment = a_moment(world)
+    put_job(moment, job_id, sealed=LARGE_ID)
+    moment = replace(moment, live_ms=moment.live_ms + PARAMETERS.challenge_ms + 1)  # the window is over
+    identity = dispute_id(job_id, WHOLE)
+    dispute = dispute_of(moment.state, job_id)
+    for at in range(3 if line == "waiting" else 0):
+        _take_the_line(moment, bytes([at]) * 32)
+    if line != "over":
+        filing.file(moment, kit.address("client"), a_filing(job_id, Stage.OUTPUT))
+        mine = filing_of(moment.state, job_id, Stage.OUTPUT, "client")
+        assert mine.state is (FilingState.WAITING if line == "waiting" else FilingState.ASKED)
+    judgement.decide(moment, identity, change(dispute, stage=DisputeStage.JUDGING))
+    job = moment.state.job(job_id)
+    assert job is not None
+    if line == "over":
+        assert job.state is JobState.PAST_CHALLENGE
+        return
+    turns = {"asked": 1, "waiting": 4}[line]  # of the answer time (H15)
+    assert (job.state, job.provider_locked) == (JobState.DISPUTED, LOCK)
+    assert job.due_live_ms == moment.live_ms + turns * PARAMETERS.withheld_ms + 1
+
+
+def _take_the_line(moment: Moment, name: bytes) -> None:
+    """Have another holder asked for 16 chunks."""
+    taken = Filing(
+        job=name,
+        stage=Stage.OUTPUT,
+        holder=name[:20],
+        filer=name[:20],
+        content=LARGE_ID,
+        chunks=list(range(16)),
+        produced=[],
+        state=FilingState.ASKED,
+        carriage=0,
+        filed=0,
+        due_live_ms=moment.live_ms + PARAMETERS.withheld_ms,
+        lost=0,
+    )
+    moment.state.put(filing_key(name), taken)
+    line = line_of(moment.state)
+    moment.state.put(WITHHELD_LINE, change(line, asked=[*line.asked, name]))
