@@ -34,7 +34,7 @@ def test_the_books_agree_with_the_ledger_after_every_block_of_a_walk(seed: int) 
 
 @cache
 def a_walk_of_validators() -> AuditedWalk:
-    walk = AuditedWalk(11, staking=0.8, offences=0.03)
+    walk = AuditedWalk(13, staking=0.8, offences=0.03)
     walk.go(600)
     return walk
 
