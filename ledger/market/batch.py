@@ -4,7 +4,8 @@ from itertools import pairwise
 
 from ledger.market.job import accept as accept_job
 from ledger.market.order_payloads import BatchAccept, BatchItem, BatchSubmit
-from ledger.market.settlement import escrow_of
+from ledger.market.pace import gas_of_run
+from ledger.market.settlement import escrow_of, fee_of
 from ledger.market.submitting import submit as submit_job
 from ledger.moment import Moment
 from ledger.state import BATCH, State, change, job_key
@@ -62,7 +63,10 @@ def submit(moment: Moment, sender: bytes, batch_id: bytes, payload: BatchSubmit)
     number of the item.
     """
     terms = moment.parameters.tiers.of(payload.tier)
-    whole = len(payload.items) * escrow_of(moment.parameters, terms.k, payload.max_price)
+    found = moment.state.lowering(payload.model, payload.lowering)
+    gas = 0 if found is None else gas_of_run(found.lowering.cost, payload.class_)  # the first item refuses a stranger
+    fee = fee_of(moment.parameters, gas)
+    whole = len(payload.items) * escrow_of(terms.k, payload.max_price, fee)
     balance = moment.state.account(sender).balance
     if balance < whole:
         raise Refused(Reason.INSUFFICIENT_BALANCE, seen=balance, wanted=whole, items=len(payload.items))

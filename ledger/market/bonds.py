@@ -20,7 +20,7 @@ def lock_provider(moment: Moment, job_id: bytes, job: Job) -> Job:  # noqa: ARG0
 
 def lock_verifiers(moment: Moment, job_id: bytes, job: Job) -> Job:  # noqa: ARG001 - the shape of an effect
     """Lock the bond and a slot of each verifier that has just been drawn, now or in place of a silent one (J12)."""
-    lock = verifier_lock(moment.parameters)
+    lock = verifier_lock(moment.parameters, job.verifier_fee)
     for each in job.verifiers:
         if each.commitment is not None:
             continue

@@ -14,9 +14,23 @@ from ledger.transaction import Decision, JobSubmit
 from primitives.content import ContentId
 from primitives.hashing import ZERO_HASH
 from primitives.units import BASIS
+from vm import cost as vm_cost
 from vm.manifest import Class
 
 _CLIENT, _PROVIDER, _OWNER = bytes(20), b"\x01" * 20, b"\x02" * 20
+_NOTHING = vm_cost.Cost(
+    macs=0,
+    elementary=0,
+    moved_bytes=0,
+    operations=0,
+    steps=0,
+    peak_bytes=0,
+    trace_bytes=0,
+    nodes=0,
+    gas=0,
+    native_gas=0,
+)
+"""Of a run that is over at once."""
 _NAMES = [bytes([3 + at]) * 20 for at in range(K_MAX)]
 
 
@@ -83,24 +97,27 @@ _PLAYS = {
 }
 
 
-def cost_table(parameters: Parameters, max_price: int, tier: Tier, *, at_risk: int = 0, run_ms: int = 0) -> list[Cost]:
-    """Return what each ending without a dispute costs whom, for a job that is provided at its price cap."""
-    may_be_spared = parameters.tiers.of(tier).q_bps < BASIS
-    asked = _asked(tier, max_price, at_risk)
+def costs_of(parameters: Parameters, job: Job) -> list[Cost]:
+    """Return what each ending without a dispute costs whom, for a job as it opens that is provided at its price cap."""
+    may_be_spared = parameters.tiers.of(job.tier).q_bps < BASIS
+    opened = change(job, client=_CLIENT)
     return [
-        _cost(parameters, asked, outcome, run_ms)
-        for outcome in _PLAYS
-        if outcome is not Outcome.UNCHALLENGED or may_be_spared
+        _cost(parameters, opened, outcome) for outcome in _PLAYS if outcome is not Outcome.UNCHALLENGED or may_be_spared
     ]
+
+
+def cost_table(parameters: Parameters, max_price: int, tier: Tier, *, at_risk: int = 0) -> list[Cost]:
+    """Return the same for a job of a short run."""
+    return costs_of(parameters, _opened(parameters, tier, max_price, at_risk))
 
 
 def job_at_cap(parameters: Parameters, max_price: int, tier: Tier) -> Job:
     """Return a job that is provided at its price cap, for what it holds of whom."""
-    return _played(parameters, _asked(tier, max_price, 0), _Play(drawn=False), 0)
+    return _played(parameters, _opened(parameters, tier, max_price, 0), _Play(drawn=False))
 
 
-def _asked(tier: Tier, max_price: int, at_risk: int) -> JobSubmit:
-    return JobSubmit(
+def _opened(parameters: Parameters, tier: Tier, max_price: int, at_risk: int) -> Job:
+    asked = JobSubmit(
         model=ZERO_HASH,
         lowering=ZERO_HASH,
         input=ContentId(root=ZERO_HASH, length=0),
@@ -112,11 +129,12 @@ def _asked(tier: Tier, max_price: int, at_risk: int) -> JobSubmit:
         reply_key=None,
         canary=ZERO_HASH,
     )
+    return new_job(parameters, _CLIENT, asked, _NOTHING)
 
 
-def _cost(parameters: Parameters, asked: JobSubmit, outcome: Outcome, run_ms: int) -> Cost:
+def _cost(parameters: Parameters, opened: Job, outcome: Outcome) -> Cost:
     play = _PLAYS[outcome]
-    job = _played(parameters, asked, play, run_ms)
+    job = _played(parameters, opened, play)
     ended = ending(job, outcome, parameters, owner=_OWNER)
 
     def net(party: bytes) -> int:
@@ -125,7 +143,7 @@ def _cost(parameters: Parameters, asked: JobSubmit, outcome: Outcome, run_ms: in
 
     worked = (play.committed if play.revealed is None else play.revealed).of(job.k) if play.drawn else 0
     # What a silent verifier loses is the same in every ending, but where it could do nothing (H30).
-    lost = sum(each.amount for each in lost_by_silence([_verifier(parameters, _NAMES[0])], parameters))
+    lost = sum(each.amount for each in lost_by_silence([_verifier(parameters, job, _NAMES[0])], parameters))
     return Cost(
         outcome=outcome,
         client=net(_CLIENT) - job.escrow,
@@ -135,15 +153,14 @@ def _cost(parameters: Parameters, asked: JobSubmit, outcome: Outcome, run_ms: in
     )
 
 
-def _played(parameters: Parameters, asked: JobSubmit, play: _Play, run_ms: int) -> Job:
+def _played(parameters: Parameters, job: Job, play: _Play) -> Job:
     """Return a job at its price cap that has come so far."""
-    job = new_job(parameters, _CLIENT, asked, run_ms=run_ms)
     if not play.accepted:
         return job
     commit, reveal = play.committed.of(job.k), (play.revealed or _Part.NONE).of(job.k)
     verifiers = [
         change(
-            _verifier(parameters, name),
+            _verifier(parameters, job, name),
             commitment=ZERO_HASH if at < commit else None,
             verdict=Decision.ACCEPT if at < reveal else None,
         )
@@ -153,5 +170,5 @@ def _played(parameters: Parameters, asked: JobSubmit, play: _Play, run_ms: int) 
     return change(job, provider=_PROVIDER, price=job.max_price, provider_locked=locked, verifiers=verifiers)
 
 
-def _verifier(parameters: Parameters, name: bytes) -> Verifier:
-    return change(new_verifier(name), locked=verifier_lock(parameters))
+def _verifier(parameters: Parameters, job: Job, name: bytes) -> Verifier:
+    return change(new_verifier(name), locked=verifier_lock(parameters, job.verifier_fee))

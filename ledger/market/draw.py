@@ -2,7 +2,6 @@
 
 from ledger.market.settlement import verifier_lock
 from ledger.moment import Moment
-from ledger.parameters import Parameters
 from ledger.records import Job, Worker
 from ledger.state import State
 from primitives.hashing import tagged
@@ -20,24 +19,24 @@ def can_run(worker: Worker, model: Model, class_: Class) -> bool:
     return bool(worker.classes >> class_ - 1 & 1) and worker.max_model_bytes >= model.file.length
 
 
-def could_verify(worker: Worker, model: Model, class_: Class, parameters: Parameters) -> bool:
-    """Tell whether a worker could verify if none of its slots and bond were taken (J13)."""
-    return worker.capacity > 0 and worker.bond >= verifier_lock(parameters) and can_run(worker, model, class_)
+def could_verify(worker: Worker, model: Model, class_: Class, lock: int) -> bool:
+    """Tell whether a worker could verify and lock so much if none of its slots and bond were taken (J13)."""
+    return worker.capacity > 0 and worker.bond >= lock and can_run(worker, model, class_)
 
 
-def can_verify_now(worker: Worker, model: Model, class_: Class, parameters: Parameters) -> bool:
+def can_verify_now(worker: Worker, model: Model, class_: Class, lock: int) -> bool:
     """Tell whether a worker has a free slot and bond for one verification (J31)."""
-    return worker.verifying < worker.capacity and _can_lock(worker, model, class_, parameters)
+    return worker.verifying < worker.capacity and _can_lock(worker, model, class_, lock)
 
 
-def can_claim_now(worker: Worker, model: Model, class_: Class, parameters: Parameters) -> bool:
+def can_claim_now(worker: Worker, model: Model, class_: Class, lock: int) -> bool:
     """Tell whether a worker has a free slot and bond to be drawn for a dispute (X15)."""
     # As many again as jobs can take: else who has all verifiers busy would have no drawn worker against it.
-    return worker.verifying < 2 * worker.capacity and _can_lock(worker, model, class_, parameters)
+    return worker.verifying < 2 * worker.capacity and _can_lock(worker, model, class_, lock)
 
 
-def _can_lock(worker: Worker, model: Model, class_: Class, parameters: Parameters) -> bool:
-    return worker.free_bond >= verifier_lock(parameters) and can_run(worker, model, class_)
+def _can_lock(worker: Worker, model: Model, class_: Class, lock: int) -> bool:
+    return worker.free_bond >= lock and can_run(worker, model, class_)
 
 
 def not_of(state: State, parties: list[bytes]) -> list[tuple[bytes, Worker]]:
@@ -70,12 +69,13 @@ def draw(moment: Moment, job: Job, seed: bytes, model: Model, *, count: int, lea
     """
     assert job.provider is not None
     drawn = [each.worker for each in job.verifiers]
+    lock = verifier_lock(moment.parameters, job.verifier_fee)
     eligible = [
         (address, worker)
         for address, worker in not_of(moment.state, [job.client, job.provider])
         if address not in drawn
         and worker.registered < job.commit_height
-        and can_verify_now(worker, model, job.class_, moment.parameters)
+        and can_verify_now(worker, model, job.class_, lock)
     ]
     if len(eligible) < least:
         return None

@@ -2,6 +2,7 @@
 
 from primitives.reasons import Reason, Refused
 from vm.cost import TRACE_BYTES_MAX, Cost
+from vm.manifest import Class
 
 RUN_TIMES = 4
 """Of the canonical time that the cost tells: for a busy machine, half as fast as that of the prices."""
@@ -20,6 +21,11 @@ def run_ms(cost: Cost) -> int:
     and who rejects or is disputed has to tell the trace of both.
     """
     return -(-RUN_TIMES * cost.gas // GAS_PER_MS) + cost.trace_bytes // TRACE_BYTES_PER_MS
+
+
+def gas_of_run(cost: Cost, class_: Class) -> int:
+    """Return the gas of one run in a class (J8)."""
+    return cost.native_gas if class_ is Class.NATIVE else cost.gas
 
 
 def check_cost(cost: Cost) -> None:

@@ -6,13 +6,12 @@ from ledger.fees import gas_of
 from ledger.genesis import Charter
 from ledger.market import track
 from ledger.market.asking import asked
-from ledger.market.costs import Cost, cost_table
+from ledger.market.costs import Cost, costs_of
 from ledger.market.dispute.costs import DisputedCost, disputed_costs
 from ledger.market.dispute.money import DRAWN_WORKERS, claim_bond
 from ledger.market.draw import can_run, can_verify_now, could_verify, not_of
 from ledger.market.lifecycle import FINAL_STATES, time_allowed
-from ledger.market.pace import run_ms
-from ledger.market.settlement import provider_lock
+from ledger.market.settlement import provider_lock, verifier_lock
 from ledger.market.submitting import new_job, submit, verifiers_left
 from ledger.moment import Moment, credit
 from ledger.parameters import Parameters
@@ -120,12 +119,12 @@ def quote(charter: Charter, state: State, wanted: JobSubmit, *, client: bytes | 
     audit_bps = _audit_bps(subject, asks)
     price = wanted.max_price or _proposed(asks)
     priced = change(wanted, max_price=price)
-    job = new_job(parameters, client or NOBODY, priced, run_ms=run_ms(subject.meant.lowering.cost))
+    job = new_job(parameters, client or NOBODY, priced, subject.meant.lowering.cost)
     others = [worker for _, worker in not_of(state, subject.parties)]
     model, class_ = subject.entry.model, wanted.class_
-    is_named = wanted.provider is not None
-    able = [each for each in others if could_verify(each, model, class_, parameters)]
-    free = [each for each in others if can_verify_now(each, model, class_, parameters)]
+    is_named, lock = wanted.provider is not None, verifier_lock(parameters, job.verifier_fee)
+    able = [each for each in others if could_verify(each, model, class_, lock)]
+    free = [each for each in others if can_verify_now(each, model, class_, lock)]
     idle = verifiers_left(able, is_named=is_named)
     units = _gas(priced)
     fee = units * moment.base_fee
@@ -147,7 +146,7 @@ def quote(charter: Charter, state: State, wanted: JobSubmit, *, client: bytes | 
         fee=fee,
         run_ms=job.run_ms,
         deadlines=_deadlines(parameters, job.run_ms),
-        endings=cost_table(parameters, price, wanted.tier, at_risk=wanted.at_risk, run_ms=job.run_ms),
+        endings=costs_of(parameters, job),
         rulings=disputed_costs(parameters, job),
     )
 
@@ -206,7 +205,7 @@ def _asks(subject: _Subject) -> list[Ask]:
         if not named or not worker.capacity or not can_run(worker, subject.entry.model, wanted.class_):
             continue
         price = min(asked(worker, subject.meant.lowering.cost, wanted.class_), NUMBER_MAX)
-        job = new_job(parameters, NOBODY, change(wanted, max_price=price), run_ms=0)
+        job = new_job(parameters, NOBODY, change(wanted, max_price=price), subject.meant.lowering.cost)
         found.append(Ask(worker=address, price=price, is_free=_is_free(worker, provider_lock(job, price))))
     return sorted(found, key=lambda each: (each.price, each.worker))
 

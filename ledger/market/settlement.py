@@ -10,8 +10,10 @@ from ledger.records import Job, Outcome, Payout, PayoutKind, Penalty, Verifier
 from ledger.transaction import Decision
 from primitives.units import BASIS, mul_div_floor
 
+GAS_PER_FEE = 1_000_000
+"""Each second of a run earns a fee: a verifier is paid more than a run costs it, however long it is (J10)."""
 RUN_MS_PER_FEE = 4_000
-"""A run may take four times its canonical gas (J7): so much for each second of it."""
+"""What a run may take for each second of its canonical gas (J7)."""
 RUNS_LOCKED_MIN = 20
 """Fees of canonical runs that a provider's bond holds at least: four are those of a dispute, the rest its carriage."""
 
@@ -24,14 +26,24 @@ class Ending:
     penalties: list[Penalty]
 
 
-def escrow_of(parameters: Parameters, k: int, max_price: int) -> int:
-    """Return what a client pays in with a job of `k` verifiers (J10)."""
-    return max_price + k * parameters.verifier_fee
+def fee_of(parameters: Parameters, gas: int) -> int:
+    """Return what a verifier earns with a run of so much gas: a fee for each second of it, rounded up, or one (J10)."""
+    return parameters.verifier_fee * max(1, -(-gas // GAS_PER_FEE))
+
+
+def run_fee_of(parameters: Parameters, run_ms: int) -> int:
+    """Return what a run for a dispute earns: canonical, and with all its results told, so a fee more (X56)."""
+    return parameters.verifier_fee + parameters.verifier_fee * -(-run_ms // RUN_MS_PER_FEE)
 
 
 def run_fee(job: Job) -> int:
-    """Return what a canonical run earns: a verifier's fee, and another for each second it takes, rounded up (X56)."""
-    return job.verifier_fee * (1 + -(-job.run_ms // RUN_MS_PER_FEE))
+    """Return what a run for a dispute of the job earns (X56)."""
+    return job.run_fee
+
+
+def escrow_of(k: int, max_price: int, fee: int) -> int:
+    """Return what a client pays in with a job of `k` verifiers who earn `fee` each (J10)."""
+    return max_price + k * fee
 
 
 def provider_lock(job: Job, price: int) -> int:
@@ -40,9 +52,9 @@ def provider_lock(job: Job, price: int) -> int:
     return stake + job.k * job.verifier_fee
 
 
-def verifier_lock(parameters: Parameters) -> int:
-    """Return what a verifier locks of its bond (J12)."""
-    return parameters.verifier_bond_multiple * parameters.verifier_fee
+def verifier_lock(parameters: Parameters, fee: int) -> int:
+    """Return what a verifier that earns `fee` locks of its bond (J12)."""
+    return parameters.verifier_bond_multiple * fee
 
 
 def ending(job: Job, outcome: Outcome, parameters: Parameters, *, owner: bytes) -> Ending:

@@ -65,7 +65,9 @@ class Withholding:
         shown = self._shown(job_id, content)
         lacking = [chunk for chunk in range(chunk_count(content)) if chunk not in shown]
         if lacking and find_filing(self._chain.state(), identity) is None:
-            chunks = picked(self._chain.genesis.parameters, content, lacking)
+            job = self._chain.state().job(job_id)
+            assert job is not None
+            chunks = picked(self._chain.genesis.parameters, job.verifier_fee, content, lacking)
             await self._file(WithheldFile(job=job_id, stage=stage, holder=holder, chunks=chunks))
         while (filing := find_filing(self._chain.state(), identity)) is not None and filing.state in OPEN:
             await self._blocks.wait()
@@ -165,12 +167,12 @@ def piece_in(block: Block, genesis_hash: bytes, job_id: bytes, content: ContentI
     return None
 
 
-def picked(parameters: Parameters, content: ContentId, lacking: Sequence[int]) -> list[int]:
+def picked(parameters: Parameters, fee: int, content: ContentId, lacking: Sequence[int]) -> list[int]:
     """Return which of the chunks that are lacking to ask for: as many as silence would cost, one at least, at random.
 
     A holder that has nothing to show loses by any one of them, and one that shows all can't make us pay more (D40).
     """
     chunk = carriage(parameters, content, 0)
-    silence = mul_div_floor(verifier_lock(parameters), parameters.no_reveal_bps, BASIS)
+    silence = mul_div_floor(verifier_lock(parameters, fee), parameters.no_reveal_bps, BASIS)
     named = min(len(lacking), FILING_CHUNKS_MAX, max(1, silence // max(1, chunk)))
     return sorted(secrets.SystemRandom().sample(lacking, named))

@@ -12,10 +12,10 @@ from primitives.content import ContentId
 from primitives.reasons import Refused
 from testnet.audit import duels, jobs
 from testnet.audit.draw import beacon_ready, is_free, not_of, pick
-from testnet.audit.holdings import NATIVE, At, Content, Holdings, Job
+from testnet.audit.holdings import NATIVE, At, Content, End, Holdings, Job
 from testnet.audit.money import verifier_lock
 from testnet.audit.rules import Kind, RefusedError, Why, must, tagged
-from testnet.audit.rulings import conclude
+from testnet.audit.rulings import conclude, ruling_of
 from testnet.audit.trials import (
     CHALLENGER,
     CHALLENGERS_MAX,
@@ -60,7 +60,7 @@ TIMES = {
     Stage.JUDGING: ("dispute_judge_ms", True),
 }
 CLAIMABLE = (At.CONTESTED, At.UNVERIFIED, At.SETTLED, At.DISPUTED)
-DRAWS_MAX, RECORD_MAX, SPARE_TIMES = 64, 1 << 20, 30
+DRAWS_MAX, RECORD_MAX, SPARE_TIMES, ROUNDS_MAX = 64, 1 << 20, 30, 16
 
 
 def carry_out(holdings: Holdings, sender: bytes, payload: list[Any], carriage: int) -> None:
@@ -222,7 +222,8 @@ def _claim(holdings: Holdings, sender: bytes, payload: list[Any], carriage: int)
     bond = claim_bond(holdings, job)
     claim = Claim(sender, CHALLENGER, bond, commitment, holdings.height, carriage)
     dispute = holdings.disputes.get(identity)
-    if dispute is not None:
+    again = dispute is not None and _may_begin_anew(holdings, job, dispute)
+    if dispute is not None and not again:
         _join(holdings, job, dispute, claim)
         return
     must(job.state in CLAIMABLE, Why.JOB_WRONG_STATE)
@@ -233,12 +234,29 @@ def _claim(holdings: Holdings, sender: bytes, payload: list[Any], carriage: int)
         must(job.class_ == NATIVE and judged, Why.SUBJECT_INVALID)
     holdings.take(sender, bond)
     claim.role = PARTY if sender in job.parties else CHALLENGER
-    dispute = Dispute(identity, name, kind, party, holdings.height, escrow=bond, claims=[claim])
+    number = 0 if dispute is None else _laid_aside(holdings, dispute)
+    dispute = Dispute(identity, name, kind, party, holdings.height, round=number, escrow=bond, claims=[claim])
     holdings.disputes[identity] = dispute
     job.disputes += 1
     if job.state is not At.DISPUTED:
         jobs.move(holdings, job, At.DISPUTED)
     move(holdings, dispute, Stage.DRAWING)
+
+
+def _may_begin_anew(holdings: Holdings, job: Job, dispute: Dispute) -> bool:
+    """Tell whether a claim opens a decided dispute anew (X5)."""
+    if dispute.stage is not Stage.DECIDED or dispute.outcome is Found.UPHELD or dispute.round + 1 >= ROUNDS_MAX:
+        return False
+    until = job.challengeable_ms + holdings.tell("challenge_ms")
+    clears = job.state is At.DISPUTED and ruling_of(job, [dispute]).outcome is End.CLEARED
+    return clears and holdings.live_ms < until
+
+
+def _laid_aside(holdings: Holdings, dispute: Dispute) -> int:
+    """Lay a round aside under an id of its own, and return the number of the next (X5)."""
+    dispute.id, dispute.past = tagged(b"assay/dispute-round", dispute.id + bytes([dispute.round])), True
+    holdings.disputes[dispute.id] = dispute
+    return dispute.round + 1
 
 
 def _join(holdings: Holdings, job: Job, dispute: Dispute, claim: Claim) -> None:
@@ -270,7 +288,8 @@ def draw_pending(holdings: Holdings) -> None:
 
 def _draw(holdings: Holdings, dispute: Dispute, *, least: int) -> None:
     """Draw three workers, or as many as are free; nobody where `least` would be free if they were idle."""
-    job, lock = holdings.jobs[dispute.job], verifier_lock(holdings)
+    job = holdings.jobs[dispute.job]
+    lock = verifier_lock(holdings, job.fee)
     parties = [job.client, *job.parties, *(each.who for each in dispute.claims)]
     size = holdings.model_bytes(job)
     fresh = [
@@ -279,7 +298,7 @@ def _draw(holdings: Holdings, dispute: Dispute, *, least: int) -> None:
         if worker.registered < dispute.opened_height
         and (worker.capacity > 0 and worker.bond >= lock and worker.runs(job.class_, size))
     ]
-    free = [each for each in fresh if is_free(holdings, each[1], job.class_, size, times=2)]
+    free = [each for each in fresh if is_free(holdings, each[1], job, times=2)]
     if len(free) < min(least, len(fresh)):
         return
     seed = tagged(b"assay/dispute-draw", holdings.beacon + dispute.id)

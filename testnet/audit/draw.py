@@ -25,10 +25,10 @@ def beacon_ready(holdings: Holdings, since: int) -> bool:
     return 3 * seen > stakes.running.weight
 
 
-def is_free(holdings: Holdings, worker: Worker, class_: int, model_bytes: int, *, times: int = 1) -> bool:
+def is_free(holdings: Holdings, worker: Worker, job: Job, *, times: int = 1) -> bool:
     """Tell whether a worker can verify now (J31), or run for a dispute, with `times` as many slots (X15)."""
-    free = worker.verifying < times * worker.capacity and worker.free >= verifier_lock(holdings)
-    return free and worker.runs(class_, model_bytes)
+    free = worker.verifying < times * worker.capacity and worker.free >= verifier_lock(holdings, job.fee)
+    return free and worker.runs(job.class_, holdings.model_bytes(job))
 
 
 def chooses(beacon: bytes, job: Job) -> bool:
@@ -39,13 +39,10 @@ def chooses(beacon: bytes, job: Job) -> bool:
 def draw(holdings: Holdings, job: Job, tag: bytes, *, count: int, least: int) -> list[bytes]:
     """Return verifiers of a job, `count` or all that are eligible; nobody, where fewer than `least` are (J31, J54)."""
     drawn = [each.worker for each in job.verifiers]
-    size = holdings.model_bytes(job)
     eligible = [
         (address, worker)
         for address, worker in not_of(holdings, [job.client, job.provider])
-        if address not in drawn
-        and worker.registered < job.commit_height
-        and is_free(holdings, worker, job.class_, size)
+        if address not in drawn and worker.registered < job.commit_height and is_free(holdings, worker, job)
     ]
     if len(eligible) < least:
         return []

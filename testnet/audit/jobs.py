@@ -118,7 +118,7 @@ def after_reveals(holdings: Holdings, job: Job) -> None:
 
 def take_on(holdings: Holdings, job: Job, drawn: list[bytes]) -> None:
     """Add verifiers that have just been drawn, and lock their bonds and slots (J12)."""
-    lock = money.verifier_lock(holdings)
+    lock = money.verifier_lock(holdings, job.fee)
     for address in drawn:
         worker = holdings.workers[address]
         worker.locked, worker.verifying = worker.locked + lock, worker.verifying + 1

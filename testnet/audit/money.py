@@ -26,6 +26,11 @@ class Ending(NamedTuple):
     losses: list[tuple[bytes, int]]
 
 
+def fee_of(holdings: Holdings, gas: int) -> int:
+    """Return what a verifier earns with a run: for each second, and once at least (J10)."""
+    return holdings.tell("verifier_fee") * max(1, -(-gas // 1_000_000))
+
+
 def run_fee(holdings: Holdings, job: Job) -> int:
     """Return what a canonical run earns (X56)."""
     return holdings.tell("verifier_fee") * (1 - (-job.run_ms // RUN_MS_PER_FEE))
@@ -34,17 +39,17 @@ def run_fee(holdings: Holdings, job: Job) -> int:
 def provider_lock(holdings: Holdings, job: Job, price: int) -> int:
     """Return what a provider locks (J11)."""
     stake = max(job.bond_multiple * (price + job.at_risk), RUNS_LOCKED * run_fee(holdings, job))
-    return stake + job.k * holdings.tell("verifier_fee")
+    return stake + job.k * job.fee
 
 
-def verifier_lock(holdings: Holdings) -> int:
-    """Return what a verifier locks (J12)."""
-    return holdings.tell("verifier_bond_multiple") * holdings.tell("verifier_fee")
+def verifier_lock(holdings: Holdings, fee: int) -> int:
+    """Return what a verifier that earns a fee locks (J12)."""
+    return holdings.tell("verifier_bond_multiple") * fee
 
 
 def ending(holdings: Holdings, job: Job, outcome: End) -> Ending:
     """Return how a job's money moves if it ends so."""
-    fee = holdings.tell("verifier_fee")
+    fee = job.fee
     silent = [each for each in job.verifiers if job.verdict_of(each) is None]
     match outcome:
         case End.SETTLED | End.UNCHALLENGED:

@@ -8,7 +8,7 @@ import msgspec
 from testnet.audit import jobs
 from testnet.audit.draw import not_of
 from testnet.audit.holdings import TIERS, At, Content, End, Holdings, Job, Meaning
-from testnet.audit.money import BASIS, provider_lock, verifier_lock
+from testnet.audit.money import BASIS, fee_of, provider_lock, verifier_lock
 from testnet.audit.rules import BeyondError, Kind, Why, must, tagged
 
 INPUT_MAX = 16 << 20
@@ -44,7 +44,9 @@ def carry_out(holdings: Holdings, sender: bytes, name: bytes, payload: list[Any]
             _submit(holdings, sender, name, Terms(model, lowering, (content[0], content[1]), *rest))
         case Kind.BATCH_SUBMIT:
             model, lowering, tier, class_, price, named, at_risk, reply_key, items = payload[1:]
-            escrow = len(items) * _escrow(holdings, tier, price)
+            known = holdings.lowerings.get((model, lowering))
+            fee = fee_of(holdings, known.gas(class_) if known else 0)
+            escrow = len(items) * _escrow(holdings, tier, price, fee)
             must(holdings.balances.get(sender, 0) >= escrow, Why.INSUFFICIENT_BALANCE)
             for at, (content, canary) in enumerate(items):
                 terms = Terms(
@@ -102,8 +104,9 @@ def _submit(holdings: Holdings, sender: bytes, name: bytes, terms: Terms) -> Non
     size = int(holdings.models[terms.model][0][1])
     _check_named(holdings, terms, meaning, size)
     told = holdings.parameters["tiers"][TIERS[terms.tier]]
-    must(_verifiers_left(holdings, sender, terms, size) >= told["k"], Why.TOO_FEW_VERIFIERS)
-    escrow = _escrow(holdings, terms.tier, terms.max_price)
+    fee = fee_of(holdings, meaning.gas(terms.class_))
+    must(_verifiers_left(holdings, sender, terms, size, fee) >= told["k"], Why.TOO_FEW_VERIFIERS)
+    escrow = _escrow(holdings, terms.tier, terms.max_price, fee)
     holdings.take(sender, escrow)
     job = Job(
         id=name,
@@ -117,6 +120,7 @@ def _submit(holdings: Holdings, sender: bytes, name: bytes, terms: Terms) -> Non
         audit_bps=told["q_bps"],
         class_=terms.class_,
         run_ms=meaning.run_ms,
+        fee=fee,
         max_price=terms.max_price,
         at_risk=terms.at_risk,
         bond_multiple=told["bond_multiple"],
@@ -128,9 +132,9 @@ def _submit(holdings: Holdings, sender: bytes, name: bytes, terms: Terms) -> Non
     jobs.move(holdings, job, At.OPEN)
 
 
-def _escrow(holdings: Holdings, tier: int, price: int) -> int:
+def _escrow(holdings: Holdings, tier: int, price: int, fee: int) -> int:
     """Return what a client pays in (J10)."""
-    return price + int(holdings.parameters["tiers"][TIERS[tier]]["k"]) * holdings.tell("verifier_fee")
+    return price + int(holdings.parameters["tiers"][TIERS[tier]]["k"]) * fee
 
 
 def _check_named(holdings: Holdings, terms: Terms, meaning: Meaning, size: int) -> None:
@@ -144,10 +148,10 @@ def _check_named(holdings: Holdings, terms: Terms, meaning: Meaning, size: int) 
     must(asked <= terms.max_price, Why.PRICE_TOO_LOW)
 
 
-def _verifiers_left(holdings: Holdings, sender: bytes, terms: Terms, size: int) -> int:
+def _verifiers_left(holdings: Holdings, sender: bytes, terms: Terms, size: int, fee: int) -> int:
     """Return how many could verify if all were idle (J13)."""
     others = [sender] if terms.named is None else [sender, terms.named]
-    lock = verifier_lock(holdings)
+    lock = verifier_lock(holdings, fee)
     able = [
         worker
         for _, worker in not_of(holdings, others)

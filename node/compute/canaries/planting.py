@@ -146,12 +146,14 @@ class Planting:
         )
         length = len(encode(SignedTransaction(body=encode(body), signature=bytes(64))))
         fee = gas_of(body.payload, length) * suggested_cap(ports.chain.state().clock().base_fee)
-        return job.k * parameters.verifier_fee + shares + fee
+        return job.k * job.verifier_fee + shares + fee
 
     def _fresh(self, job: Job) -> Job:
         """Return such a job as it opens."""
         wanted = self._submission(job, job.input, ZERO_HASH)
-        return new_job(self._ports.chain.genesis.parameters, self._ports.sender.address, wanted, run_ms=job.run_ms)
+        found = self._ports.chain.state().lowering(job.model, job.lowering)
+        assert found is not None  # it has run the job
+        return new_job(self._ports.chain.genesis.parameters, self._ports.sender.address, wanted, found.lowering.cost)
 
     def _submission(self, job: Job, content: ContentId, canary: bytes) -> JobSubmit:
         """Return the submission of a job like another one, for this worker alone."""

@@ -112,7 +112,7 @@ def test_a_confession_pays_nobody_who_rejects_and_claims_nothing(world: World, a
     ended = world.job(job)
     assert ended.outcome is (Outcome.REJECTED if accepting == 1 else Outcome.SETTLED)
     assert jackpots(ended) == []
-    fee, silence = PARAMETERS.verifier_fee, verifier_lock(PARAMETERS) // 10
+    fee, silence = PARAMETERS.verifier_fee, verifier_lock(PARAMETERS, PARAMETERS.verifier_fee) // 10
     gained = [world.balance(name) - was for name, was in zip(parties, before, strict=True)]
     lost = [was - world.worker(name).bond for name, was in zip(parties, bonds, strict=True)]
     assert gained == [fee] * accepting + [0] * (3 - accepting)

@@ -28,7 +28,7 @@ parameters = st.builds(
 def jobs(draw: st.DrawFn) -> tuple[Parameters, Job]:
     numbers = draw(parameters)
     max_price = draw(st.integers(1, 10**15))
-    job = new_job(numbers, kit.address("client"), kit.a_submission(max_price=max_price), run_ms=0)
+    job = new_job(numbers, kit.address("client"), kit.a_submission(max_price=max_price), kit.a_cost())
     price = draw(st.integers(0, max_price))
     verifiers = []
     for at in range(job.k):
@@ -37,7 +37,7 @@ def jobs(draw: st.DrawFn) -> tuple[Parameters, Job]:
         verifiers.append(
             change(
                 new_verifier(kit.address(f"worker {at + 1}")),
-                locked=verifier_lock(numbers),
+                locked=verifier_lock(numbers, numbers.verifier_fee),
                 commitment=bytes(32) if committed else None,
                 verdict=verdict,
             )

@@ -4,13 +4,24 @@ import pytest
 
 from ledger.market.draw import chooses
 from ledger.parameters import Parameters, Tier, Tiers, TierTerms, accepts_needed
-from ledger.records import Job, JobEvent, JobState, Outcome
-from ledger.transaction import JobAccept, JobCommit, ProviderReveal, VerifierCommit, WorkerExit, WorkerUpdate
+from ledger.records import Job, JobEvent, JobState, Outcome, Penalty
+from ledger.state import change
+from ledger.transaction import (
+    JobAccept,
+    JobCommit,
+    LoweringPublish,
+    ProviderReveal,
+    VerifierCommit,
+    WorkerExit,
+    WorkerUpdate,
+)
 from primitives.hashing import sha256
 from primitives.reasons import Reason
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
 from testnet.kit.ledger_builders import Script, World
+from vm.lowering import lowering_id
+from vm.manifest import Class
 
 PRICE = KARAT // 2
 V = Parameters().verifier_fee
@@ -52,6 +63,39 @@ def test_a_job_of_a_tier_is_verified_by_its_k_and_settled_j50(tier: Tier, k: int
     assert job.provider_locked == multiple * PRICE + k * V
     assert sum(each.amount for each in job.payouts) == KARAT + k * V
     assert world.state.track(kit.address("worker 0")).trusted == 1
+
+
+@pytest.mark.parametrize(("class_", "fees", "runs"), [(Class.NATIVE, 3, 11), (Class.EXACT, 10, 11)])
+def test_what_a_verifier_earns_locks_and_loses_grows_with_its_run_in_the_class_j10(
+    class_: Class, fees: int, runs: int
+) -> None:
+    long = kit.a_lowering(cost=kit.a_cost(gas=9_100_000, native_gas=2_100_000))
+    world = a_world()
+    world.must("publisher", LoweringPublish(lowering=long))
+    wanted = change(kit.a_submission(tier=Tier.STANDARD), lowering=lowering_id(long), class_=class_)
+    before = world.balance("client")
+    job_id = world.must("client", wanted)
+    fee = fees * V
+    job = world.job(job_id)
+    assert (job.verifier_fee, job.run_fee, job.escrow) == (fee, runs * V, KARAT + fee)
+    assert world.balance("client") <= before - KARAT - fee
+    world.must("worker 0", JobAccept(job=job_id, price=PRICE))
+    assert world.job(job_id).provider_locked == max(4 * PRICE, 20 * runs * V) + fee
+    mine = kit.values("worker 0").commitment(world.charter, job_id, "worker 0")
+    world.must("worker 0", JobCommit(job=job_id, commitment=mine))
+    world.until(lambda _: world.job(job_id).state is JobState.VERIFYING)
+    [verifier] = world.job(job_id).verifiers
+    assert verifier.locked == 50 * fee
+    world.until(lambda _: world.job(job_id).outcome is not None)
+    assert Penalty(worker=verifier.worker, amount=5 * fee) in world.job(job_id).penalties
+
+
+def test_who_cannot_lock_the_fees_of_a_long_run_verifies_none_of_its_jobs_j12() -> None:
+    world = a_world()
+    dear = kit.a_lowering(cost=kit.a_cost(gas=9_000_000, native_gas=900_000_000))
+    world.must("publisher", LoweringPublish(lowering=dear))
+    wanted = change(kit.a_submission(tier=Tier.STANDARD), lowering=lowering_id(dear))
+    assert world.do("client", wanted).reason == Reason.TOO_FEW_VERIFIERS
 
 
 def test_a_value_at_risk_raises_what_the_provider_locks_j11() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ledger.market.settlement import run_fee_of
 from ledger.parameters import Parameters
 from ledger.records import Outcome
 from ledger.state import change
@@ -38,7 +39,7 @@ async def test_a_claim_about_a_long_job_needs_more_than_the_reserve(cluster: Clu
     world = cluster.chain.world
     world.must("worker 0", Transfer(to=address("client"), amount=world.balance("worker 0") - 10 * KARAT))
     reserve = Reserve(cluster.chain, address("worker 0"), RESERVE)
-    hour = change(job, run_ms=3_600_000)
-    assert Parameters().verifier_fee * 3 * 3 * 900 > 10 * KARAT
+    hour = change(job, run_fee=run_fee_of(Parameters(), 3_600_000))
+    assert hour.run_fee * 3 * 3 > 10 * KARAT
     assert (reserve.covers(job), reserve.covers(hour)) == (True, False)
     assert Reserve(cluster.chain, address("worker 0"), 0).covers(hour)

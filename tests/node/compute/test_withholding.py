@@ -151,16 +151,16 @@ async def test_a_provider_that_was_killed_shows_what_it_owes_after_its_restart(c
 def test_no_more_chunks_are_asked_for_than_silence_would_cost_and_nobody_foresees_which() -> None:
     """D40."""
     large, parameters = content_id(bytes(40 * CHUNK_BYTES)), Parameters()
-    silence = verifier_lock(parameters) * parameters.no_reveal_bps // BASIS
-    chosen = {tuple(picked(parameters, large, range(40))) for _ in range(8)}
+    silence = verifier_lock(parameters, parameters.verifier_fee) * parameters.no_reveal_bps // BASIS
+    chosen = {tuple(picked(parameters, parameters.verifier_fee, large, range(40))) for _ in range(8)}
     assert len(chosen) > 1
     for each in chosen:
         assert list(each) == sorted(set(each))
         assert 0 < sum(carriage(parameters, large, chunk) for chunk in each) <= silence
-    assert picked(parameters, content_id(LARGE), [0, 1]) == [0, 1]
+    assert picked(parameters, parameters.verifier_fee, content_id(LARGE), [0, 1]) == [0, 1]
     free, poor = change(parameters, base_fee_min=0), change(parameters, no_reveal_bps=0)
-    assert len(picked(free, large, range(40))) == FILING_CHUNKS_MAX
-    assert len(picked(poor, large, [3, 7])) == 1
+    assert len(picked(free, free.verifier_fee, large, range(40))) == FILING_CHUNKS_MAX
+    assert len(picked(poor, poor.verifier_fee, large, [3, 7])) == 1
 
 
 async def test_a_block_without_the_chunk_gives_none(cluster: Cluster) -> None:

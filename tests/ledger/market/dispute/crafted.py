@@ -43,11 +43,11 @@ def a_job(
 ) -> Job:
     """Return a disputed job of tier high whose parties have all revealed, or are silent where the verdict is None."""
     wanted = change(kit.a_submission(max_price=price), class_=class_)
-    fresh = new_job(NUMBERS, CLIENT, wanted, run_ms=0, large=False)
+    fresh = new_job(NUMBERS, CLIENT, wanted, kit.a_cost())
     verifiers = [
         change(
             new_verifier(address),
-            locked=verifier_lock(NUMBERS),
+            locked=verifier_lock(NUMBERS, NUMBERS.verifier_fee),
             commitment=ZERO_HASH,
             cut=HELD if verdict else None,
             outputs=HELD if verdict else None,
@@ -107,6 +107,7 @@ class Case:
     outputs: Sequence[bytes] = ()
     ill_conditioned: bool = False
     traps: bool = False
+    past: bool = False
     carriage: int = 0
     heights: Mapping[bytes, int] = field(default_factory=dict)
     """Of claims, where they are not of the first block."""
@@ -116,7 +117,7 @@ class Case:
         bond = claim_bond(NUMBERS, job)
         claims = [self._claim(who, Role.CHALLENGER, bond, at) for who, at in self.challengers.items()]
         claims += [self._claim(who, Role.PARTY, 0 if claims else bond, at) for who, at in self.parties.items()]
-        lock = verifier_lock(NUMBERS)
+        lock = verifier_lock(NUMBERS, NUMBERS.verifier_fee)
         claims += [self._claim(who, Role.DRAWN, lock, at) for who, at in zip(DRAWN, self.drawn, strict=False)]
         count = max([-1, *(each.trace for each in claims if each.trace is not None)]) + 1
         struck = {at: (Fall.WRONG, by) for at, by in self.fallen.items()}
@@ -129,6 +130,8 @@ class Case:
         made = Dispute(
             job=bytes(32),
             subject=self.subject,
+            round=0,
+            past=self.past,
             stage=DisputeStage.DECIDED,
             outcome=None,
             opened_height=7,
@@ -167,7 +170,7 @@ class Case:
 def ruled(job: Job, *cases: Case, operators: dict[bytes, bytes] | None = None) -> tuple[Ruling, Sums]:
     """Return what disputes come to, and how their money moves."""
     disputes = [case.decided(job) for case in cases]
-    ruling = ruling_of(job, disputes)
+    ruling = ruling_of(job, [each for each in disputes if not each.past])
     people = [PROVIDER, *VERIFIERS, *(each.who for dispute in disputes for each in dispute.claims)]
     sums = money.settle(job, disputes, ruling, NUMBERS, operators={**{who: who for who in people}, **(operators or {})})
     return ruling, sums

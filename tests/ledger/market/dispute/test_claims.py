@@ -23,7 +23,7 @@ from tests.vm.referee.jobs import cut_of
 from vm.lowering import lowering_id
 from vm.manifest import Class, model_id
 
-LOCK = verifier_lock(Parameters())
+LOCK = verifier_lock(Parameters(), Parameters().verifier_fee)
 
 
 def a_settled_job(*, workers: int = 12, parameters: Parameters | None = None) -> tuple[World, bytes]:

@@ -26,7 +26,7 @@ PLAYED = {
 
 def told(tier: Tier = Tier.HIGH, class_: Class = Class.NATIVE) -> dict[tuple[JobState, Outcome], DisputedCost]:
     wanted = change(kit.a_submission(max_price=KARAT), tier=tier, class_=class_)
-    rows = disputed_costs(Parameters(), new_job(Parameters(), CLIENT, wanted, run_ms=0))
+    rows = disputed_costs(Parameters(), new_job(Parameters(), CLIENT, wanted, kit.a_cost()))
     return {(each.state, each.outcome): each for each in rows}
 
 

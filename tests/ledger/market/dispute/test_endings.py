@@ -19,7 +19,7 @@ from vm.referee.blaming import conditioned
 
 REJECTS, ACCEPTS = (Decision.REJECT,) * 3, (Decision.ACCEPT,) * 3
 FALSE = played.off_by(1_000)
-LOCK = verifier_lock(Parameters())
+LOCK = verifier_lock(Parameters(), Parameters().verifier_fee)
 FEE = Parameters().verifier_fee
 
 
