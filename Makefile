@@ -52,6 +52,7 @@ night: setup     ## the long campaigns: SEEDS=2000 simulated networks, INPUTS=10
 	$(BIN)/python -m testnet.sim.mutants
 	$(BIN)/python -m tests.fuzz --inputs $(INPUTS)
 	$(BIN)/python -m tests.ledger.walk
+	$(BIN)/python -m tests.testnet.audit
 	$(BIN)/python -m tests.ledger.economics
 	$(BIN)/python -m tests.vm.bits
 	$(BIN)/python -m tests.vm.referee --elements 100000
