@@ -85,6 +85,7 @@ def ordered(
         reply_key=reply_key(reply_secret(signer.seed, model)),  # K5
         items=[BatchItem(input=content_id(each.bundle), canary=secrets.token_bytes(HASH_BYTES)) for each in inputs],
     )
+    client.hold_model(model)
     signed = client.sign(signer, payload)
     client.check(signed)
     for each in inputs:

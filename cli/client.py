@@ -166,6 +166,20 @@ class Client:
         assert isinstance(file, dict)
         return self.rpc.get_blob(ContentId(root=bytes.fromhex(str(file["root"])), length=int(str(file["length"]))))
 
+    def hold_model(self, model: bytes) -> None:
+        """Have the node serve a model's file, so that whoever is to verify a job of it finds it.
+
+        Raises Refused MODEL_UNKNOWN, and CONTENT_NOT_FOUND if nobody hands it out, of which no result could be checked.
+        """
+        file = content_of(self.rpc.table("model.show", id=model.hex())["file"])
+        try:
+            self.rpc.hold_blob(file)
+        except Refused as refused:
+            if refused.reason is not Reason.CONTENT_NOT_FOUND:
+                raise
+            wanted = "its file from somebody, for verifiers to find it"
+            raise Refused(Reason.CONTENT_NOT_FOUND, model=model, wanted=wanted, **refused.facts) from None
+
     def order(self, key: Key, order: Order) -> bytes:
         """Return the signed transaction that submits a job."""
         canary = order.canary or secrets.token_bytes(HASH_BYTES)

@@ -27,7 +27,8 @@ _HELP = {
     Reason.LOWERING_UNKNOWN: "register the model for these shapes with `assay model lower MODEL --input FILE`",
     Reason.JOB_UNKNOWN: "see `assay job list`",
     Reason.SEAL_BROKEN: "name the key that submitted the job with --key",
-    Reason.CONTENT_NOT_FOUND: "a sealed result that nobody delivers is asked for on the chain: `assay job demand JOB`",
+    Reason.CONTENT_NOT_FOUND: "a sealed result that nobody delivers is asked for on the chain: `assay job demand JOB`; "
+    "a model's file is had from its publisher",
     Reason.NOTHING_OWED: "a sealed result is owed while its job is settled or unverified; others stand on the chain",
     Reason.ALREADY_FILED: "see `assay job withheld JOB`",
     Reason.REPLY_KEY_WANTED: "submit with `assay job submit`, which makes a key to seal the result to",

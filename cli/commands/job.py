@@ -118,6 +118,7 @@ def _order(client: "Client", signer: "Key", wanted: _Wanted, *, checked: bool) -
     )
     signed = client.order(signer, order)
     if checked:
+        client.hold_model(wanted.model)
         client.check(signed)
     client.rpc.put_blob(wanted.bundle)
     return signed

@@ -23,6 +23,7 @@ TRIES = 3
 PAUSE_S = 0.2
 """Between two tries."""
 STATUS_OK = 200
+STATUS_NOT_FOUND = 404
 
 
 class RpcClient:
@@ -86,6 +87,15 @@ class RpcClient:
         if status != STATUS_OK:
             raise refusal(self._parse(status, raw).get("error"))
         return raw
+
+    def hold_blob(self, content: ContentId) -> None:
+        """Have the node fetch content and serve it from then on, unless it does. Raises Refused CONTENT_NOT_FOUND."""
+        path = f"/blob/{content.root.hex()}/{content.length}"
+        status, _ = self._exchange("HEAD", path, None, None, BLOB_S, 0)
+        if status == STATUS_NOT_FOUND:
+            raise Refused(Reason.CONTENT_NOT_FOUND, root=content.root, length=content.length)
+        if status != STATUS_OK:
+            raise Refused(Reason.NODE_ANSWER_INVALID, node=self.url, status=status, wanted=STATUS_OK)
 
     def _parse(self, status: int, raw: bytes) -> dict[str, Json]:
         try:

@@ -69,7 +69,7 @@ class Api:
             routes=[
                 Route("/", self._guarded(self._rpc), methods=["POST"]),
                 Route("/blob", self._guarded(self._put_blob), methods=["PUT"]),
-                Route("/blob/{root}/{length}", self._guarded(self._get_blob), methods=["GET"]),
+                Route("/blob/{root}/{length}", self._guarded(self._get_blob), methods=["GET", "HEAD"]),
             ]
         )
 
@@ -112,14 +112,14 @@ class Api:
         return _json({"root": content.root.hex(), "length": content.length}, status=OK)
 
     async def _get_blob(self, request: Request) -> Response:
-        """Return content, from here or from peers (R9)."""
+        """Return content, from here or from peers; to HEAD, that it is here now (R9)."""
         content = _content_id(request.path_params["root"], request.path_params["length"])
         raw = None
         with trio.move_on_after(FETCH_S):
             raw = await self._services.blobs.fetch(content)
         if raw is None:
             raise Refused(Reason.CONTENT_NOT_FOUND, root=content.root, length=content.length, waited_s=int(FETCH_S))
-        return Response(raw, media_type="application/octet-stream")
+        return Response(b"" if request.method == "HEAD" else raw, media_type="application/octet-stream")
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ def answering(*answers: tuple[int, bytes], hang_up: bool = False) -> Iterator[st
         def log_message(self, *_: object) -> None:
             return
 
-    for verb in ("GET", "POST", "PUT"):
+    for verb in ("GET", "HEAD", "POST", "PUT"):
         setattr(Handler, f"do_{verb}", Handler._answer)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -99,6 +99,13 @@ def test_a_refusal_of_the_node_is_raised_with_its_facts() -> None:
     told = refusal(error)
     assert told.reason is Reason.INSUFFICIENT_BALANCE
     assert told.facts == {"seen": 1, "wanted": 2}
+
+
+@pytest.mark.parametrize(("status", "reason"), [(404, Reason.CONTENT_NOT_FOUND), (507, Reason.NODE_ANSWER_INVALID)])
+def test_content_that_a_node_cannot_hold_is_told_by_its_status(status: int, reason: Reason) -> None:
+    with answering((status, b"")) as url, RpcClient(url) as client, pytest.raises(Refused) as told:
+        client.hold_blob(content_id(b"x"))
+    assert told.value.reason is reason
 
 
 def test_content_that_nobody_has_is_told_by_its_number() -> None:

@@ -109,6 +109,17 @@ async def test_nothing_is_ordered_if_one_input_does_not_fit_and_that_one_is_name
         assert list(it.cluster.chain.state().jobs()) == []
 
 
+async def test_nothing_is_ordered_of_a_model_that_nobody_hands_out(tmp_path: Path) -> None:
+    file = tmp_path / "input.jsonl"
+    file.write_text(an_input(1))
+    async with shop(tmp_path) as it:
+        del it.cluster.client.held[a_model().file.root]
+        for words in (("submit", MODEL, "--input"), ("batch", "submit", MODEL, "--inputs")):
+            told = await it.assay("job", *words, str(file), "--max-price", "0.5")
+            assert (told["name"], told["facts"]["model"]) == ("CONTENT_NOT_FOUND", MODEL)
+        assert list(it.cluster.chain.state().jobs()) == []
+
+
 async def test_an_operator_orders_a_canary_of_the_own_worker(tmp_path: Path) -> None:  # D61
     file = tmp_path / "input.json"
     file.write_text(an_input(1))

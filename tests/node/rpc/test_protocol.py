@@ -7,7 +7,7 @@ import trio
 from node.rpc.dispatch import BATCH_MAX, BODY_BYTES_MAX
 from node.rpc.server import UPLOADS_MAX
 from primitives.reasons import Reason
-from tests.node.rpc.served import Node
+from tests.node.rpc.served import Answer, Node
 
 
 def a_request(**changed: object) -> dict[str, object]:
@@ -181,6 +181,16 @@ async def test_notifications_are_not_answered(node: Node) -> None:
     assert (await node.post(quiet)).status == 204
     assert (await node.post([quiet, quiet])).status == 204
     assert [each["id"] for each in (await node.post([quiet, a_request(id=4)])).json] == [4]
+
+
+async def test_content_is_held_for_whoever_asks_for_its_head(node: Node) -> None:  # R9
+    content = await node.remote.put(b"a model")
+    path = f"/blob/{content.root.hex()}/{content.length}"
+    assert not node.blobs.has(content)
+    assert await node.ask("HEAD", path) == Answer(200, b"")
+    assert node.blobs.has(content)
+    assert (await node.ask("GET", path)).body == b"a model"
+    assert (await node.ask("HEAD", "/blob/" + "ab" * 32 + "/1")).status == 404
 
 
 async def test_other_paths_and_verbs_do_not_exist(node: Node) -> None:
