@@ -79,7 +79,11 @@ def _lines(told: dict[str, Json]) -> list[str]:
     pairs: list[tuple[str, object]] = []
     for name, value in told.items():
         if isinstance(value, list):
-            pairs += [(name.rstrip("s"), each) for each in value]
+            pairs += [(_ONE_OF.get(name, name.rstrip("s")), each) for each in value]
         elif value is not None:
             pairs.append((name.replace("_", " "), value))
     return facts(pairs)
+
+
+_ONE_OF = {"penalties": "penalty", "declined": "declined"}
+"""What one of several is called, where that is not the name without its last letter."""
