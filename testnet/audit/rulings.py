@@ -77,14 +77,24 @@ def _fault_of_values(job: Job, disputes: list[Dispute], party: bytes) -> tuple[F
         if seen is None or shown_by(job, party) is None or (dispute.traps and rejects):  # X65
             continue
         if seen.output:
-            found.append((not dispute.weighs_on(party), Fault.WRONG_OUTPUT if dispute.kind == TAIL else Fault.BEYOND))
+            found.append(
+                (
+                    not dispute.weighs_on(party, rejects=rejects),
+                    Fault.WRONG_OUTPUT if dispute.kind == TAIL else Fault.BEYOND,
+                )
+            )
         elif seen.thousandths > PAID:
             fault = Fault.BEYOND if seen.thousandths > SLASHED else Fault.GREY
-            found.append((not dispute.weighs_on(party), fault))
+            found.append((not dispute.weighs_on(party, rejects=rejects), fault))
     if not found:
         return None, False
     doubtful, fault = min(found)
     return fault, not doubtful
+
+
+def _weighs(job: Job, dispute: Dispute, verifier: bytes) -> bool:
+    """Tell whether what stands may be held against a verifier (X45)."""
+    return dispute.weighs_on(verifier, rejects=verifier in [each.worker for each in job.rejects])
 
 
 def _add_false_verdicts(job: Job, basis: list[Dispute], faults: Faults) -> None:
@@ -93,7 +103,7 @@ def _add_false_verdicts(job: Job, basis: list[Dispute], faults: Faults) -> None:
     seen = [each.findings[job.provider].thousandths for each in basis if job.provider in each.findings]
     right = provider is None and max(seen, default=0) <= HONEST and not any(each.traps for each in basis)
     for each in job.verifiers:
-        if each.worker in faults or not any(dispute.weighs_on(each.worker) for dispute in basis):
+        if each.worker in faults or not any(_weighs(job, dispute, each.worker) for dispute in basis):
             continue
         verdict = job.verdict_of(each)
         if verdict == ACCEPT and provider is not None and provider <= Fault.FALSE_REJECT:
@@ -112,7 +122,7 @@ def _outcome(job: Job, basis: list[Dispute], provider: Fault | None, *, doubted:
         return End.UNDECIDED
     if job.provider in job.lost:
         return End.UNDECIDED  # it has withheld what it owed (H31)
-    refuted = all(any(each.weighs_on(party.worker) for each in basis) for party in job.rejects)
+    refuted = all(any(_weighs(job, each, party.worker) for each in basis) for party in job.rejects)
     return End.CLEARED if refuted or len(job.accepts) >= job.needed else End.UNDECIDED
 
 
@@ -234,7 +244,8 @@ def conclude(holdings: Holdings, job: Job, disputes: list[Dispute]) -> None:
     for part in unpaid:
         main.pay(part.worker, fee)  # X58
     rests = [_pay_bills(main, due) for due in owed]
-    _pay_bounty(holdings, disputes, ruling, main, slashed)
+    false = sum(lost.taken[each.worker] for each in job.rejects if each.worker in ruling.slashed)
+    _pay_bounty(holdings, disputes, ruling, main, slashed - false)
     for dispute, purse, due in zip(disputes, purses, rests, strict=True):
         _return_bonds(holdings, dispute, due)
         holdings.burned += purse.left

@@ -122,13 +122,15 @@ class Dispute:
         """Return what was proved of a party."""
         return self.findings.setdefault(party, Finding())
 
-    def weighs_on(self, party: bytes) -> bool:
+    def weighs_on(self, party: bytes, *, rejects: bool = False) -> bool:
         """Tell whether what stands may be held against a party (X45)."""
         if not self.standing:
             return False
         at = self.standing[0]
-        drawn = any(each.role == DRAWN for each in self.of_trace(at))
-        return drawn or any(each.role == DRAWN or each.who == party for each in self.beaten(at))
+        drawn = [each.trace == at for each in self.claims if each.role == DRAWN]
+        if sum(drawn) > (1 if rejects and len(drawn) > 1 else 0):
+            return True
+        return any(each.role == DRAWN or each.who == party for each in self.beaten(at))
 
 
 def dispute_id(job: bytes, kind: int, party: bytes | None) -> bytes:

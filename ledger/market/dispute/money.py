@@ -11,9 +11,11 @@ from ledger.market.dispute.records import Claimant, Dispute, DisputeOutcome, Rol
 from ledger.market.dispute.rivals import agreed_to_claim_nothing, beaten, standing
 from ledger.market.dispute.verdicts import Fault, Ruling, has_lost, worked
 from ledger.market.settlement import run_fee
+from ledger.market.verdicts import verdict_of
 from ledger.market.withheld.money import spent
 from ledger.parameters import Parameters
 from ledger.records import Job, Outcome, Payout, PayoutKind, Penalty, Verifier
+from ledger.transaction import Decision
 from primitives.units import BASIS, mul_div_floor
 
 RUN_MS_PER_FEE = 4_000
@@ -109,9 +111,13 @@ class _Lost:
         self._taken = dict.fromkeys(self._held, 0)
         self._job, self._ruling = job, ruling
         self.slashed, self.silent = job.forfeited, 0  # H31: what who withheld has lost counts as slashed
+        self.rejecting = 0
+        rejecting = [each.worker for each in job.verifiers if verdict_of(job, each) is Decision.REJECT]
         for party, fault in ruling.faults.items():
             if ruling.is_slashed(party):
-                self.slashed += self.take(party, self._held[party])  # X51, X52, X54
+                taken = self.take(party, self._held[party])  # X51, X52, X54
+                self.slashed += taken
+                self.rejecting += taken if party in rejecting else 0
             elif fault is Fault.SILENT:
                 self.silent += self.take(party, mul_div_floor(self._held[party], parameters.no_reveal_bps, BASIS))
 
@@ -230,7 +236,7 @@ def _pay_bounty(
                 sharers.setdefault(each.who, purse)
     entitled = [who for who in sharers if who not in theirs and operators[who] not in theirs]
     if entitled:
-        pot = min(main.left, mul_div_floor(lost.slashed, parameters.dispute_bounty_bps, BASIS))
+        pot = min(main.left, mul_div_floor(lost.slashed - lost.rejecting, parameters.dispute_bounty_bps, BASIS))
         for who in entitled:
             main.pay(PayoutKind.BOUNTY, who, pot // len(entitled), told_by=sharers[who])
 

@@ -32,6 +32,9 @@ class Fault(enum.IntEnum):
     """Its values are false, as it has confessed and its client had committed to: it pays the disputes' costs (J95)."""
 
 
+AGAINST_REJECT = 2
+"""Drawn workers who must agree against a verifier who rejects: of a lowering that is not the file's, which its author
+alone can run, one in league with him would be drawn soon, and take the bonds of all who refuse it (X45)."""
 SLASHED = (Fault.BEYOND, Fault.WRONG_OUTPUT, Fault.FALSE_ACCEPT, Fault.FALSE_REJECT)
 
 
@@ -48,18 +51,25 @@ class Ruling:
         return self.faults.get(party) in SLASHED
 
 
-def confirmed_against(dispute: Dispute, party: bytes) -> bool:
+def confirmed_against(dispute: Dispute, party: bytes, *, by: int = 1) -> bool:
     """Tell whether the trace that stands may be held against a party (X45).
 
-    A drawn worker has opened the same, or it won a verdict over a trace that a drawn worker or this very party opened:
-    what a stranger claims against himself confirms nothing.
+    So many drawn workers have opened the same, or it won a verdict over a trace that a drawn worker or this very party
+    opened: what a stranger claims against himself confirms nothing.
     """
     stands = standing(dispute)
     if not stands:
         return False
-    if any(each.role is Role.DRAWN for each in claimants_of(dispute, stands[0])):
+    drawn = sum(each.role is Role.DRAWN for each in dispute.claims)
+    agree = sum(each.role is Role.DRAWN for each in claimants_of(dispute, stands[0]))
+    if agree >= max(1, min(by, drawn)):
         return True
     return any(each.role is Role.DRAWN or each.who == party for each in beaten(dispute, stands[0]))
+
+
+def _holds(job: Job, dispute: Dispute, party: bytes) -> bool:
+    """Tell whether what stands may be held against a party, who may have rejected (X45)."""
+    return confirmed_against(dispute, party, by=AGAINST_REJECT if party in _rejecters(job) else 1)
 
 
 def ruling_of(job: Job, disputes: list[Dispute]) -> Ruling:
@@ -96,7 +106,7 @@ def _fault_of_values(job: Job, disputes: list[Dispute], party: bytes) -> tuple[F
             fault = _fault_in(dispute, each.thousandths, output=each.output)
             excused = dispute.traps and party in rejecters  # X65
             if each.party == party and fault is not None and can_be_judged(job, party) and not excused:
-                found.append((fault, confirmed_against(dispute, party)))
+                found.append((fault, _holds(job, dispute, party)))
     # What may be held against it comes first, and of that the worst.
     worst = min(found, key=lambda each: (not each[1], each[0]), default=None)
     return (None, False) if worst is None else worst
@@ -132,7 +142,7 @@ def _add_false_verdicts(job: Job, basis: list[Dispute], faults: dict[bytes, Faul
     right = right and not any(each.traps for each in basis)  # X65
     for each in job.verifiers:
         verdict = verdict_of(job, each)
-        if each.worker in faults or not any(confirmed_against(dispute, each.worker) for dispute in basis):
+        if each.worker in faults or not any(_holds(job, dispute, each.worker) for dispute in basis):
             continue
         if verdict is Decision.ACCEPT and provider in SLASHED:
             faults[each.worker] = Fault.FALSE_ACCEPT
@@ -163,7 +173,7 @@ def _outcome(job: Job, basis: list[Dispute], provider: Fault | None, *, doubted:
     if has_lost(job, job.provider):
         return Outcome.UNDECIDED  # H31: it has withheld what it owed
     # A reject that nothing has refuted stands against payment, unless the others are enough.
-    refuted = all(any(confirmed_against(dispute, who) for dispute in basis) for who in _rejecters(job))
+    refuted = all(any(_holds(job, dispute, who) for dispute in basis) for who in _rejecters(job))
     return Outcome.CLEARED if refuted or enough_accept(job) else Outcome.UNDECIDED
 
 

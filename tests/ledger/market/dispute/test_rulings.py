@@ -322,6 +322,27 @@ def test_the_records_have_room_for_all_that_is_paid() -> None:
     assert all(len(each.payouts) <= 4 * CLAIMS_MAX for each in sums.shares)
 
 
+def test_one_drawn_worker_alone_confirms_nothing_against_who_rejects_x45() -> None:
+    """J6: else one in league with who registered a lowering of his own took the bonds of all who refuse to run it."""
+    job = a_job(NO, NO, NO)
+    made_up = dict.fromkeys(VERIFIERS, 70_000)  # D15
+    alone = Case(drawn=[RIGHT, None, None], thousandths=made_up)
+    assert alone.decided(job).outcome is DisputeOutcome.UPHELD
+    ruling, _ = ruled(job, alone)
+    assert (ruling.outcome, ruling.faults) == (Outcome.UNDECIDED, {})
+    for drawn in ([RIGHT, RIGHT, None], [RIGHT]):  # or where there was but one to draw
+        ruling, _ = ruled(job, Case(drawn=drawn, thousandths=made_up))
+        assert (ruling.outcome, ruling.faults) == (Outcome.CLEARED, dict.fromkeys(VERIFIERS, Fault.BEYOND))
+    liar = ruled(job, Case(drawn=[RIGHT, None, None], thousandths={**made_up, **FAR}))[0]
+    assert liar.faults == {PROVIDER: Fault.BEYOND}  # one honest machine is enough against who provides
+
+
+def test_what_a_rejecting_verifier_loses_is_nobodys_bounty_x61() -> None:
+    job = a_job(NO, NO, NO)
+    _, found = nets(job, Case())
+    assert [found[each] for each in (*VERIFIERS, CHALLENGER, DRAWN[0])] == [-LOCK] * 3 + [FEE] * 2
+
+
 some_trace = st.one_of(st.none(), st.integers(0, 2))
 far = st.sampled_from([0, 8_001, 20_000, 70_000])
 
