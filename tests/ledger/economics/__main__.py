@@ -8,7 +8,7 @@ import sys
 
 from ledger.parameters import Tier
 from primitives.units import BASIS
-from tests.ledger.economics.actors import PARAMETERS, STRATEGIES, compare
+from tests.ledger.economics.actors import PARAMETERS, STRATEGIES, Setting, compare
 
 
 def main() -> int:
@@ -17,14 +17,15 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--jobs", type=int, default=6)
     parser.add_argument("--tier", choices=[tier.name.lower() for tier in Tier])
+    parser.add_argument("--run", type=int, default=0, metavar="SECONDS", help="what a run takes; fees follow it (J10)")
     options = parser.parse_args()
     tiers = [tier for tier in Tier if options.tier in (None, tier.name.lower())]
-    worse = 0
+    setting, worse = Setting(run_s=options.run), 0
     for tier in tiers:
         # Where one job in five is drawn, it takes five times as many to see as many draws.
         seeds = options.seeds * BASIS // PARAMETERS.tiers.of(tier).q_bps
         for strategy in STRATEGIES:
-            row = compare(strategy, tier, range(seeds), jobs=options.jobs)
+            row = compare(strategy, tier, range(seeds), setting, jobs=options.jobs)
             worse += not row.honesty_is_best
             verdict = "honesty is better" if row.honesty_is_best else "NOT BETTER"
             sys.stdout.write(

@@ -26,6 +26,13 @@ class Setting:
 
     parameters: Parameters = PARAMETERS
     canary_rate: float = CANARY_RATE
+    run_s: int = 0
+    """What a run takes: fees, and so prices and costs, follow it (J10)."""
+
+    @property
+    def times(self) -> int:
+        """How many fees a run earns, and how many times as much it costs."""
+        return max(1, self.run_s)
 
 
 SETTING = Setting()
@@ -115,32 +122,38 @@ class Gain(NamedTuple):
 
 def gain(strategy: Strategy, tier: Tier, seed: int, setting: Setting, *, honest: bool, jobs: int) -> Gain:
     """Return what the group gains; canaries are rare, so they are played by themselves and weighed by their rate."""
-    ordinary = _played(strategy, tier, seed, setting.parameters, honest=honest, jobs=jobs, canary=False)
+    ordinary = _played(strategy, tier, seed, setting, honest=honest, jobs=jobs, canary=False)
     if not strategy.canaries or not setting.canary_rate:
         return ordinary
-    caught = _played(strategy, tier, seed, setting.parameters, honest=honest, jobs=1, canary=True)
+    caught = _played(strategy, tier, seed, setting, honest=honest, jobs=1, canary=True)
     rate = setting.canary_rate
     return Gain((1 - rate) * ordinary.karat / ordinary.jobs + rate * caught.karat / caught.jobs, 1)
 
 
 def _played(
-    strategy: Strategy, tier: Tier, seed: int, parameters: Parameters, *, honest: bool, jobs: int, canary: bool
+    strategy: Strategy, tier: Tier, seed: int, setting: Setting, *, honest: bool, jobs: int, canary: bool
 ) -> Gain:
     """Return what the group gains with jobs of one kind; a provider that is convicted has no more."""
-    market = Market(seed, parameters)
+    market = Market(seed, setting.parameters, run_s=setting.run_s)
     for _ in range(WARM_UP if tier is Tier.SPOT else 0):
-        market.play(honest_plan(Tier.STANDARD, canary=False))
+        market.play(_priced(honest_plan(Tier.STANDARD, canary=False), setting))
     before, spent, played = market.holdings(strategy.group), 0, 0
     for _ in range(jobs):
         plan = honest_plan if honest else strategy.plan
-        ran = market.play(plan(tier, canary))
+        ran = market.play(_priced(plan(tier, canary), setting))
         played += 1
         spent += RUN_COST * sum(name in strategy.group for name in ran.ran)
         if PROVIDER in strategy.group:
             spent += RUN_COST if honest else strategy.provider_cost
         if ran.job.outcome is Outcome.CONVICTED and PROVIDER in strategy.group:
             break
-    return Gain((market.holdings(strategy.group) - before - spent) / KARAT, played)
+    return Gain((market.holdings(strategy.group) - before - spent * setting.times) / KARAT, played)
+
+
+def _priced(plan: Plan, setting: Setting) -> Plan:
+    """Return a plan at the price that goes with what a run takes."""
+    plan.price = PRICE * setting.times
+    return plan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from ledger.market.canary import canary_of
 from ledger.market.dispute.payloads import WHOLE
 from ledger.market.dispute.records import DisputeStage
 from ledger.market.order_payloads import CanaryOpen
+from ledger.market.settlement import GAS_PER_FEE
 from ledger.parameters import Parameters, Tier
 from ledger.records import Job, JobState
 from ledger.state import change
@@ -14,6 +15,7 @@ from ledger.transaction import (
     Decision,
     JobAccept,
     JobCommit,
+    LoweringPublish,
     ModelPublish,
     ProviderReveal,
     VerifierCommit,
@@ -21,7 +23,7 @@ from ledger.transaction import (
 )
 from primitives.hashing import sha256
 from primitives.units import KARAT
-from testnet.kit.ledger_builders import World, a_genesis, a_submission, a_worker, a_world, address
+from testnet.kit.ledger_builders import World, a_cost, a_genesis, a_submission, a_worker, a_world, address
 from tests.ledger.market.dispute.played import CONTENT, LOWERING, MODEL, Court, Held, lie, off_by, packed, right, truth
 from vm.lowering import lowering_id
 from vm.manifest import model_id
@@ -68,12 +70,17 @@ class Ran:
 class Market:
     """A world at work; the chances of its draws follow from a seed."""
 
-    def __init__(self, seed: int, parameters: Parameters) -> None:
+    def __init__(self, seed: int, parameters: Parameters, *, run_s: int = 0) -> None:
         genesis = a_genesis(workers=WORKERS, accounts=(CLIENT, "publisher", "stranger"), parameters=parameters)
         workers = [a_worker(f"worker {at}", ask=0, bond=1_000 * KARAT) for at in range(WORKERS)]
         self.world: World = a_world(change(genesis, beacon=sha256(b"economy %d" % seed), workers=workers))
         self.world.names |= {address(f"worker {at}"): f"worker {at}" for at in range(WORKERS)}
         self.world.must("publisher", ModelPublish(model=MODEL, lowering=LOWERING))
+        self._lowering = LOWERING
+        if run_s:
+            gas = run_s * GAS_PER_FEE
+            self._lowering = change(LOWERING, cost=a_cost(gas=gas, native_gas=gas))
+            self.world.must("publisher", LoweringPublish(lowering=self._lowering))
         self._jobs = 0
 
     def holdings(self, names: Sequence[str]) -> int:
@@ -90,7 +97,9 @@ class Market:
         world.must(PROVIDER, JobCommit(job=job_id, commitment=mine.commitment(world.charter, job_id, PROVIDER)))
         world.until(lambda _: world.job(job_id).state is not JobState.COMMITTED)
         shown = self._commit(plan, job_id, ran)
-        world.until(lambda _: world.job(job_id).state not in (JobState.COMMITTED, JobState.VERIFYING), at_most=500)
+        world.until(
+            lambda _: world.job(job_id).state not in (JobState.COMMITTED, JobState.VERIFYING), at_most=JOB_BLOCKS_MAX
+        )
         if world.job(job_id).state is JobState.REVEALING:
             world.must(PROVIDER, ProviderReveal(job=job_id, salt=mine.salt, cut=mine.cut, outputs=mine.outputs))
             self._reveal(plan, job_id, shown)
@@ -108,7 +117,7 @@ class Market:
         wanted = change(
             a_submission(provider=PROVIDER, tier=plan.tier, max_price=plan.price),
             model=model_id(MODEL),
-            lowering=lowering_id(LOWERING),
+            lowering=lowering_id(self._lowering),
             input=CONTENT.held.content,
             canary=canary,
         )

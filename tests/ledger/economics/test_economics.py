@@ -22,6 +22,11 @@ def test_lies_cost_more_than_they_save(name: str) -> None:
     assert row.mean < 0 < row.better
 
 
+def test_a_long_run_is_worth_more_to_a_verifier_than_silence() -> None:
+    row = compare(named("verifiers are absent"), Tier.STANDARD, range(3), Setting(run_s=120), jobs=2)
+    assert row.better > 0
+
+
 def test_guessing_in_tier_spot_pays_only_where_nothing_is_slashed(monkeypatch: pytest.MonkeyPatch) -> None:
     guessing = named("provider guesses")
     with monkeypatch.context() as ledger:

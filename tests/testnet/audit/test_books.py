@@ -4,17 +4,27 @@ from functools import cache
 
 import pytest
 
+from ledger.market.batch import item_id
 from ledger.market.judging import SEAL_BYTES
 from ledger.market.withheld.chunks import show_chunks
 from ledger.market.withheld.payloads import Stage
-from ledger.records import Outcome
+from ledger.parameters import Parameters
+from ledger.records import JobState, Outcome
+from ledger.state import change
+from ledger.transaction import JobAccept, JobCommit, LoweringPublish, Transfer
 from primitives.codec import encode
+from primitives.reasons import Reason
+from primitives.units import KARAT
 from testnet.audit.rules import WrongError
+from testnet.kit import ledger_builders as kit
 from testnet.kit.large_builders import LargeJob, large_values
 from testnet.kit.ledger_builders import a_world, address
 from tests.ledger.market.withheld.played import PROVIDER, a_filing
 from tests.ledger.walk.walk import a_genesis_of_walkers
 from tests.testnet.audit.walked import AuditedWalk, all_of, books_of, disagreements
+from vm.lowering import lowering_id
+
+FEE = Parameters().verifier_fee
 
 
 @cache
@@ -90,6 +100,29 @@ def test_books_with_another_rule_of_money_do_not_agree(name: str) -> None:
 def test_books_with_another_deadline_do_not_agree(name: str) -> None:
     walk = a_walk(1)
     assert differs(walk, **{name: 2 * getattr(walk.genesis.parameters, name)})
+
+
+def test_the_books_know_what_a_long_run_earns_and_what_silence_costs_then() -> None:
+    """J10, J12, J43, J80."""
+    world = a_world(a_genesis_of_walkers())
+    kit.publish(world)
+    long = kit.a_lowering(cost=kit.a_cost(gas=9_100_000, native_gas=2_100_000))
+    world.must("publisher", LoweringPublish(lowering=long))
+    order = change(kit.a_batch(b"one", b"two"), lowering=lowering_id(long), provider=address(PROVIDER))
+    job_id = item_id(world.must("client", order), 0)
+    world.must("client", Transfer(to=address("publisher"), amount=world.balance("client") - 2 * KARAT - 5 * FEE))
+    assert world.do("client", order).reason == Reason.INSUFFICIENT_BALANCE
+    world.must(PROVIDER, JobAccept(job=job_id, price=KARAT // 2))
+    mine = kit.values(PROVIDER)
+    world.must(PROVIDER, JobCommit(job=job_id, commitment=mine.commitment(world.charter, job_id, PROVIDER)))
+    world.until(lambda _: world.job(job_id).state is JobState.VERIFYING)
+    kit.play_verifiers(world, job_id, kit.Script(verifiers_reveal=2), PROVIDER, mine)
+    world.until(lambda _: world.job(job_id).outcome is not None)
+    assert [each.amount for each in world.job(job_id).penalties] == [5 * 3 * FEE]
+    books = books_of(world.charter.genesis)
+    for final in world.finals:
+        books.take(encode(final.block))
+    assert not disagreements(books, world.state)
 
 
 def test_the_books_know_what_becomes_of_a_provider_that_withholds_a_large_result() -> None:
