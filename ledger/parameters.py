@@ -96,7 +96,7 @@ class Parameters(Record):
     """An epoch ends with the first block so long after its start (Q1)."""
     worker_bond_min: Fee = 10 * KARAT
     verifier_fee: Fee = KARAT // 100
-    """What one verifier earns with one job."""
+    """What a verifier earns for each second of a run, rounded up, and for one at least (J10)."""
     owner_share_bps: Bps = 500
     """Of the price, to the publisher of the model (J40)."""
     protocol_share_bps: Bps = 200
