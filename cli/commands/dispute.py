@@ -152,6 +152,8 @@ def _lines(told: Record, job: Record, live_ms: int) -> list[str]:
         ("about", _about(told)),
         ("stage", f"{stage}: {_STAGES[stage]}" if stage in _STAGES else stage),
     ]
+    if told["past"]:
+        pairs.append(("since then", "another round about the same: this one says nothing of the parties"))
     if told["due_live_ms"] is not None:
         pairs.append((_COUNTS_DOWN, f"{max(0, int(str(told['due_live_ms'])) - live_ms) // 1_000} s of live time"))
     if told["outcome"] is not None:

@@ -82,6 +82,10 @@ class DisputeShape(Shape):
     id: HexHash
     job: HexHash
     subject: SubjectShape
+    round: int
+    """How often there was one about this subject before."""
+    past: bool
+    """Whether there has been another about it since: then this one says nothing of the parties."""
     stage: str
     outcome: str | None
     opened_height: int

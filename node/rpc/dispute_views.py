@@ -23,6 +23,8 @@ def dispute_shape(prefix: str, identity: bytes, dispute: Dispute) -> DisputeShap
         subject=SubjectShape(
             kind=dispute.subject.kind.name.lower(), party=views.address_or_none(dispute.subject.party)
         ),
+        round=dispute.round,
+        past=dispute.past,
         stage=dispute.stage.name.lower(),
         outcome=None if dispute.outcome is None else dispute.outcome.name.lower(),
         opened_height=dispute.opened_height,

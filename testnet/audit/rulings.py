@@ -215,7 +215,7 @@ def _forfeit(job: Job, ruling: Ruling, lost: _Lost, needed: int) -> int:
 
 def conclude(holdings: Holdings, job: Job, disputes: list[Dispute]) -> None:
     """Carry out what all disputes of a job have found (X50 to X66)."""
-    ruling = ruling_of(job, disputes)
+    ruling = ruling_of(job, [each for each in disputes if not each.past])  # X5
     asked = [holdings.over_by(each) + 1 for each in holdings.filings.values() if each.job == job.id and each.is_open]
     until = max([job.challengeable_ms + holdings.tell("challenge_ms"), *asked])
     if ruling.outcome is End.CLEARED and holdings.live_ms < until:
@@ -231,6 +231,7 @@ def conclude(holdings: Holdings, job: Job, disputes: list[Dispute]) -> None:
     owed = [
         _pay_bills(purse, _bills(holdings, job, each, ruling)) for purse, each in zip(purses, disputes, strict=True)
     ]
+    owed = [[] if each.past else due for each, due in zip(disputes, owed, strict=True)]
     falsified = ruling.outcome in (End.CONVICTED, End.GREY)
     settled = job.outcome is End.SETTLED
     repaid = job.paid_out if settled and falsified else 0

@@ -80,6 +80,9 @@ class Dispute:
     kind: int
     party: bytes | None
     opened_height: int
+    round: int = 0
+    past: bool = False
+    """There was another about the same since (X5)."""
     stage: Stage = Stage.DRAWING
     outcome: Found | None = None
     due: int | None = None

@@ -27,6 +27,7 @@ def a_dispute(**changed: Json) -> dict[str, Json]:
         "stage": "judging",
         "outcome": None,
         "due_live_ms": 61_500,
+        "past": False,
         "ill_conditioned": False,
         "claims": [a_claim(REJECTING, "party", 10**9), a_claim(ACCUSED, "party", 0), a_claim(DRAWN, "drawn", 0, None)],
         "traces": [{"root": ROOT, "struck": None}],

@@ -3,7 +3,7 @@
 from ledger.events import DisputeClaimed, DisputeDrawn, DisputeOpened, DisputeTraced
 from ledger.limits import DRAWS_MAX
 from ledger.market import lifecycle as job_life
-from ledger.market.dispute import lifecycle
+from ledger.market.dispute import lifecycle, rounds
 from ledger.market.dispute.money import claim_bond
 from ledger.market.dispute.parties import can_be_judged, is_party
 from ledger.market.dispute.payloads import (
@@ -36,7 +36,7 @@ from ledger.market.draw import beacon_ready, can_claim_now, could_verify, not_of
 from ledger.market.settlement import verifier_lock
 from ledger.moment import Moment, debit
 from ledger.records import Job, JobEvent, Marker, Worker
-from ledger.state import change, worker_key
+from ledger.state import change, job_key, worker_key
 from primitives.hashing import tagged
 from primitives.reasons import Reason, Refused
 from vm.lowering import Lowering
@@ -57,24 +57,40 @@ def claim(moment: Moment, sender: bytes, payload: DisputeClaim, *, carriage: int
     found = find_dispute(moment.state, identity)
     if found is None:
         _open(moment, sender, job, payload, identity, carriage)
+    elif rounds.may_begin(moment, job, found):
+        rounds.begin(moment, identity, found)
+        _open(moment, sender, job, payload, identity, carriage, number=found.round + 1)
     else:
         _join(moment, sender, job, payload, identity, found, carriage)
     moment.events.append(DisputeClaimed(dispute=identity, job=payload.job, claimant=sender))
 
 
-def _open(moment: Moment, sender: bytes, job: Job, payload: DisputeClaim, identity: bytes, carriage: int) -> None:
-    """Open a dispute by its first claim."""
+def _open(
+    moment: Moment,
+    sender: bytes,
+    job: Job,
+    payload: DisputeClaim,
+    identity: bytes,
+    carriage: int,
+    *,
+    number: int = 0,
+) -> None:
+    """Open a dispute, or a round of it, by its first claim."""
     job_life.expect(job, JobEvent.CLAIM)  # X1
     _check_subject(job, payload.subject)
     bond = claim_bond(moment.parameters, job)
     debit(moment.state, sender, bond)  # X12: the drawn are paid from it, whoever claims
     role = Role.PARTY if is_party(job, sender) else Role.CHALLENGER
     first = _claimant(moment, sender, role, bond, payload.commitment, carriage)
-    dispute = new_dispute(payload.job, payload.subject, first, height=moment.height)
+    dispute = change(new_dispute(payload.job, payload.subject, first, height=moment.height), round=number)
     moment.events.append(DisputeOpened(dispute=identity, job=payload.job, claimant=sender))
     moment.state.put(dispute_of_job_key(payload.job, identity), Marker())
     moment.state.put(dispute_draw_key(moment.height, identity), Marker())
-    job_life.advance(moment, payload.job, change(job, disputes=job.disputes + 1), JobEvent.CLAIM, who=sender)
+    opened = change(job, disputes=job.disputes + 1)
+    if number:
+        moment.state.put(job_key(payload.job), opened)  # a job's history has no room for rounds
+    else:
+        job_life.advance(moment, payload.job, opened, JobEvent.CLAIM, who=sender)
     lifecycle.start(moment, identity, dispute)
 
 
@@ -83,6 +99,8 @@ def new_dispute(job_id: bytes, subject: Subject, first: Claimant, *, height: int
     return Dispute(
         job=job_id,
         subject=subject,
+        round=0,
+        past=False,
         stage=DisputeStage.DRAWING,
         outcome=None,
         opened_height=height,

@@ -18,8 +18,6 @@ from ledger.records import Job, Outcome, Payout, PayoutKind, Penalty, Verifier
 from ledger.transaction import Decision
 from primitives.units import BASIS, mul_div_floor
 
-RUN_MS_PER_FEE = 4_000
-"""A run may take four times what it does take (J7): so much for each second of that."""
 COSTS_IN_BOND = 3
 """A claim's bond is three times what a dispute costs those who are right (DESIGN 6.10d)."""
 DRAWN_WORKERS = 3
@@ -82,6 +80,7 @@ def settle(
     purses = [_failed(job, dispute, parameters, lost) for dispute in disputes]
     bills = [_bills(job, dispute, ruling) for dispute in disputes]
     owed = [_pay_bills(purse, due) for purse, due in zip(purses, bills, strict=True)]
+    owed = [[] if dispute.past else due for dispute, due in zip(disputes, owed, strict=True)]  # X5
     main = _Purse(left=lost.slashed)
     unpaid = _to_be_paid(job, ruling)
     repaid = _repaid(job, ruling)

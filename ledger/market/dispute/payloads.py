@@ -42,8 +42,13 @@ def tail_of(party: bytes) -> Subject:
 
 
 def dispute_id(job: bytes, subject: Subject) -> bytes:
-    """Return the id of a job's dispute about a subject, 32 bytes: there is one at most (X1)."""
+    """Return the id of a job's dispute about a subject, 32 bytes: there is one at a time (X1)."""
     return tagged("assay/dispute", job, bytes([subject.kind]), subject.party or b"")
+
+
+def past_id(identity: bytes, number: int) -> bytes:
+    """Return the id of a round of a dispute that has been followed by another, 32 bytes (X5)."""
+    return tagged("assay/dispute-round", identity, bytes([number]))
 
 
 def claim_commitment(*, genesis: bytes, dispute: bytes, claimant: bytes, root: bytes, salt: bytes) -> bytes:

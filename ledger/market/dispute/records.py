@@ -23,6 +23,8 @@ CHALLENGERS_MAX = 8
 PARTIES_MAX = K_MAX + 1
 CLAIMS_MAX = DRAWN + CHALLENGERS_MAX + PARTIES_MAX
 """The drawn and the parties have their places kept (X13)."""
+ROUNDS_MAX = 16
+"""Of one subject: each takes two minutes at least, and the window in which one may begin has ten (X5)."""
 DUELS_MAX = CLAIMS_MAX - 1
 """Each strikes one trace at least (X34)."""
 
@@ -178,10 +180,14 @@ class DisputeOutcome(enum.IntEnum):
 
 
 class Dispute(Record):
-    """A dispute from its first claim on; its id is the key."""
+    """A dispute from its first claim on; its id is the key, and the round's once there is a later one."""
 
     job: Hash
     subject: Subject
+    round: U8
+    """How often there was one about this subject before (X5)."""
+    past: bool
+    """There has been another about it since: this one says nothing of the parties any more."""
     stage: DisputeStage
     outcome: DisputeOutcome | None
     opened_height: U64

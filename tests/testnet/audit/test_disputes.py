@@ -7,7 +7,7 @@ from primitives.codec import encode
 from testnet.audit.books import Books
 from testnet.audit.holdings import End
 from testnet.kit.ledger_builders import World, address
-from tests.ledger.market.dispute import played, withholding
+from tests.ledger.market.dispute import again, played, withholding
 from tests.ledger.market.dispute.crowded import LIAR, idle_proofs, taken, two_disputes
 from tests.ledger.market.dispute.played import PROVIDER, Court
 from tests.testnet.audit.walked import books_of, disagreements
@@ -61,3 +61,15 @@ def test_the_books_leave_to_those_who_convict_what_was_forfeited_by_withholding(
     court = withholding.convict(world, withheld_from=1)
     enter(books, world, court)
     assert books.holdings.jobs[court.job_id].ruled is End.CONVICTED
+
+
+def test_the_books_open_a_dispute_anew_that_has_decided_nothing() -> None:
+    world = again.a_world()
+    books = books_of(world.charter.genesis)
+    books.holdings.track(address(PROVIDER)).trusted = 10**9
+    court = again.used_up(world)
+    enter(books, world, court)
+    court = again.claimed_anew(court)
+    enter(books, world, court)
+    assert len(books.holdings.disputes) == 2
+    assert books.holdings.jobs[court.job_id].ruled is End.UNDECIDED

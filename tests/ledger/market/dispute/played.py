@@ -290,7 +290,7 @@ class Court:
 
     def open_all(self, *, but: Sequence[str] = ()) -> None:
         """Have all claims opened but some."""
-        self.world.until(lambda _: self.dispute.stage is DisputeStage.OPENING)
+        self.world.until(lambda _: self.dispute.stage is DisputeStage.OPENING, at_most=1_000)
         for name in self.claims:
             if name not in but:
                 self.world.must(name, self.an_opening(name))

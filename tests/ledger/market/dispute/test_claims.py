@@ -102,7 +102,6 @@ def test_a_subject_has_one_dispute_and_a_claimant_one_claim_x1_x10() -> None:
     court.finish()
     assert world.job(job_id).disputes == 1
     assert world.job(job_id).state is JobState.DISPUTED  # X50: the other one is open
-    assert world.do("challenger 1", late).reason == Reason.DISPUTE_WRONG_STAGE
     tail.finish()
     assert world.job(job_id).state is JobState.PAST_CHALLENGE
 

@@ -1,17 +1,18 @@
 """Disputes to their end on the chain: who is found right, and that every grain and every lock is accounted for."""
 
 from ledger.market.dispute.money import claim_bond
-from ledger.market.dispute.payloads import tail_of
+from ledger.market.dispute.payloads import past_id, tail_of
 from ledger.market.dispute.records import Dispute, DisputeOutcome, DisputeStage, Fall, OpenedTrace
-from ledger.market.dispute.rows import DISPUTE_TRACE, dispute_draws
+from ledger.market.dispute.rows import DISPUTE_TRACE, dispute_draws, find_dispute
 from ledger.market.settlement import run_fee, verifier_lock
 from ledger.parameters import Parameters, Tier
-from ledger.records import Job, JobState, Outcome
+from ledger.records import Job, JobState, Outcome, PayoutKind
 from ledger.transaction import Decision, open_transaction
+from primitives.reasons import Reason
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
 from testnet.kit.ledger_builders import World
-from tests.ledger.market.dispute import played, withholding
+from tests.ledger.market.dispute import again, played, withholding
 from tests.ledger.market.dispute.played import CUT, PRICE, PROVIDER, Court
 from tests.vm.referee.jobs import cut_of
 from vm.manifest import Class
@@ -361,3 +362,36 @@ def test_a_liar_that_withholds_from_who_was_drawn_saves_nothing_by_it() -> None:
         found.append((money.gained(PROVIDER), money.gained("challenger 0")))
     assert found[0][0] == found[1][0]
     assert found[1][1] > found[0][1] > FEE  # one fewer shares the bounty
+
+
+def test_a_dispute_that_is_upheld_is_not_opened_anew_x5() -> None:
+    world = played.a_world()
+    job_id = played.a_job_played(world, played.right(), ACCEPTS)
+    court = Court(world, job_id)
+    court.claim("challenger 0", played.truth())
+    court.all_drawn_claim(played.truth())
+    court.open_all()
+    world.until(lambda _: court.dispute.stage is DisputeStage.DECIDED)
+    assert world.job(job_id).state is JobState.DISPUTED
+    refused = world.do("stranger", court.a_claim("stranger", played.lie()))
+    assert refused.reason == Reason.DISPUTE_WRONG_STAGE
+
+
+def test_a_claim_that_nobody_confirms_closes_a_dispute_to_nobody_x5() -> None:
+    """X1: a friend of the liar has a false claim decided at once; who comes later keeps the liar from being paid."""
+    world = again.a_world()
+    money = Ledger(world)
+    first = again.used_up(world)
+    assert (first.dispute.outcome, first.dispute.round) == (DisputeOutcome.UNCONFIRMED, 0)
+    held = world.job(first.job_id)
+    assert (held.state, held.disputes) == (JobState.DISPUTED, 0)
+    job, dispute = ended(again.claimed_anew(first))
+    assert (dispute.round, dispute.outcome) == (1, DisputeOutcome.UNCONFIRMED)
+    assert job.outcome is Outcome.UNDECIDED  # the client gets everything back
+    assert [money.gained(name) for name in ("client", PROVIDER, "challenger 0")] == [0, 0, 0]
+    past = find_dispute(world.state, past_id(first.id, 0))
+    assert past is not None
+    assert (past.past, past.escrow) == (True, 0)
+    assert [each.kind for each in past.payouts] == [PayoutKind.BOND_RETURNED]
+    refused = world.do("stranger", first.a_claim("stranger", played.lie()))
+    assert refused.reason == Reason.DISPUTE_WRONG_STAGE  # the job is over

@@ -1,5 +1,7 @@
 """What decided disputes come to, and where every grain goes (X44 to X66)."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from ledger.market.dispute.payloads import WHOLE, tail_of
 from ledger.market.dispute.records import CHALLENGERS_MAX, CLAIMS_MAX, DisputeOutcome
 from ledger.market.dispute.verdicts import Fault
 from ledger.market.settlement import run_fee, verifier_lock
-from ledger.records import Outcome, PayoutKind
+from ledger.records import Outcome, Payout, PayoutKind
 from ledger.state import change
 from ledger.transaction import Decision
 from primitives.units import KARAT
@@ -155,6 +157,21 @@ def test_who_beats_the_accused_or_a_drawn_worker_may_convict_x45(loser: str) -> 
     drawn = [WRONG] if loser == "drawn" else []
     case = Case(parties=parties, drawn=drawn, fallen={WRONG: RIGHT}, thousandths=FAR)
     assert ruled(job, case)[0].outcome is Outcome.CONVICTED
+
+
+def test_of_the_rounds_about_one_subject_the_last_alone_speaks_of_the_parties_x5() -> None:
+    job = a_job(YES, YES, YES)
+    both = {CHALLENGER: RIGHT, RIVAL: WRONG}
+    past = Case(challengers=both, drawn=[], fallen={WRONG: RIGHT}, thousandths=FAR, past=True, carriage=3 * KARAT)
+    ruling, sums = ruled(job, past, Case(thousandths=HONEST))
+    assert (ruling.outcome, ruling.faults) == (Outcome.CLEARED, {})
+    bond = claim_bond(NUMBERS, job)
+    assert sums.shares[0].payouts == [  # no more than its own failed bond
+        Payout(kind=PayoutKind.CLAIM_COSTS, to=CHALLENGER, amount=bond),
+        Payout(kind=PayoutKind.BOND_RETURNED, to=CHALLENGER, amount=bond),
+    ]
+    convicted = nets(job, past, Case(challengers={CLIENT: RIGHT}, thousandths=FAR))
+    assert (convicted[0], convicted[1][CHALLENGER]) == (Outcome.CONVICTED, bond)
 
 
 def test_where_no_trace_stands_the_job_is_void_and_every_claim_fails_x46() -> None:
@@ -375,6 +392,8 @@ def test_whatever_was_claimed_and_proved_no_grain_is_made_or_lost_x66(
     told = [data.draw(cases([None]))]
     if data.draw(st.booleans()):
         told.append(data.draw(cases([PROVIDER, VERIFIERS[1]])))
+    if data.draw(st.booleans()):
+        told.append(replace(data.draw(cases([None])), past=True))
     _, found = nets(job, *told)
     ruling, sums = ruled(job, *told)
     held = {PROVIDER: job.provider_locked, **{each.worker: each.locked for each in job.verifiers}}
