@@ -63,6 +63,8 @@ class Planting:
         self._rate = per_day * 1_000 / DAY_MS
         self._lost = 0
         """Tries at which another canary was in the way that no job carries."""
+        self._told = ""
+        """Why the last one could not be planted."""
 
     async def run(self) -> None:
         """Plant until cancelled.
@@ -81,23 +83,28 @@ class Planting:
             return False
         job = await pattern(ports.chain, ports.blobs, ports.worker, ports.chance)
         if job is None:
-            _log.info("no canary is planted: this worker holds the input of no job that it would take again")
-            return False
-        if not self._can_provide(job):
+            self._tell("this worker holds the input of no job that it would take again")
             return False
         cost = self._cost(job)
-        if not self._can_pay(job, cost):
-            return False
-        content = await another_input(ports.blobs, job.input, ports.chance)
-        if content is None or not ports.budget.take(cost):
+        if not self._can_provide(job) or not self._can_pay(job, cost):
             return False
         try:
+            content = await another_input(ports.blobs, job.input, ports.chance)
+            if content is None or not ports.budget.take(cost):
+                return False
             await ports.sender.send(self._submission(job, content, ports.plant(ports.sender.address)))
         except Refused as refused:
-            _log.warning("no canary is planted: %s", refused)
+            self._tell(str(refused))
             return False
+        self._told = ""
         _log.info("a canary is planted; %d grains are left of today's budget", ports.budget.left())
         return True
+
+    def _tell(self, why: str) -> None:
+        """Say why no canary is planted, unless that was said last: it is tried again each minute."""
+        if why != self._told:
+            _log.warning("no canary is planted: %s", why)
+            self._told = why
 
     def _is_free(self) -> bool:
         """Tell whether a canary could be planted and opened now (D61, J92)."""
@@ -120,12 +127,12 @@ class Planting:
         """Tell whether budget and account have room for a canary; say so if not."""
         ports = self._ports
         if ports.budget.left() < cost:
-            _log.info("no canary is planted: it may cost %d grains, %d are left today", cost, ports.budget.left())
+            self._tell(f"it may cost {cost} grains, {ports.budget.left()} are left of today's budget")
             return False
         balance = ports.chain.state().account(ports.sender.address).balance
         wanted = self._fresh(job).escrow + cost
         if balance < wanted:
-            _log.warning("no canary is planted: its account holds %d grains, it takes %d", balance, wanted)
+            self._tell(f"its account holds {balance} grains, it takes {wanted}")
         return balance >= wanted
 
     def _cost(self, job: Job) -> int:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 
+import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,10 @@ from node.compute.canaries.patterns import varied
 from node.compute.canaries.planting import RETRY_S, Planting, PlantingPorts
 from node.compute.canaries.straying import Straying
 from node.compute.sender import Sender
+from primitives.content import ContentId
+from primitives.reasons import Reason, Refused
 from primitives.units import KARAT
+from testnet.kit.fake_blobs import FakeBlobs
 from testnet.kit.ledger_builders import a_bundle, address, seed_of
 from tests.node.compute.cluster import Cluster
 from vm.tensor import decode_bundle
@@ -41,6 +45,8 @@ class Garden:
     def __init__(self, folder: Path, *, budget: int = ENOUGH) -> None:
         self.cluster = Cluster(folder)
         self.box = CanaryBox(folder / f"{WORKER} canary")
+        self.store = self.cluster.blobs[WORKER]
+        """Where the inputs of canaries are kept."""
         self.now_ms = DAY_MS
         self.budget = Budget(folder / "budget", budget, lambda: self.now_ms)
         self.cluster.engines[WORKER] = Straying(
@@ -56,7 +62,7 @@ class Garden:
             nursery.start_soon(self.confessor.run)
             ports = PlantingPorts(
                 chain=chain,
-                blobs=self.cluster.blobs[WORKER],
+                blobs=self.store,
                 sender=Sender(chain, seed_of(ORDERING), worker.blocks),
                 seed=seed_of(ORDERING),
                 box=self.box,
@@ -113,6 +119,27 @@ async def test_nothing_is_planted_before_a_job_was_run_nor_above_the_budget(
         await garden.blocks(20)
         assert garden.planted() == []
         assert garden.budget.left() == KARAT // 20
+
+
+class Full(FakeBlobs):
+    """A store without room."""
+
+    async def put(self, raw: bytes) -> ContentId:
+        """Refuse."""
+        raise Refused(Reason.STORE_FULL, seen=len(raw), wanted=0)
+
+
+async def test_a_full_store_ends_nothing_and_is_told_once(
+    tmp_path: Path, autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:  # D65
+    garden = Garden(tmp_path)
+    garden.store = Full()
+    garden.store.held = garden.cluster.blobs[WORKER].held
+    async with garden.running() as cluster:
+        await cluster.ended(await cluster.submit(raw=INPUT))
+        await garden.blocks(5)
+        assert garden.planted() == []
+    assert len([each for each in caplog.messages if "no canary" in each and "store" in each.lower()]) == 1
 
 
 async def test_a_canary_of_the_operator_is_not_displaced_while_its_job_may_come(
