@@ -211,3 +211,17 @@ def _take_the_line(moment: Moment, name: bytes) -> None:
     moment.state.put(filing_key(name), taken)
     line = line_of(moment.state)
     moment.state.put(WITHHELD_LINE, change(line, asked=[*line.asked, name]))
+
+
+def test_who_was_drawn_and_has_claimed_is_held_to_it_though_its_filing_was_in_vain_h31(world: World) -> None:
+    job_id, (claims, waits, _) = a_disputed_job(world)
+    for name in (claims, waits):
+        world.must(name, a_filing(job_id, Stage.INPUT))
+    world.must(claims, DisputeClaim(job=job_id, subject=WHOLE, commitment=bytes(32)))
+    held = world.worker(claims).locked
+    world.blocks(PARAMETERS.withheld_ms // 1_000 + 1)
+    assert state_of(world, job_id, Stage.INPUT, claims) is FilingState.LAPSED
+    left = [world.name(each.who) for each in dispute_of(world.state, job_id).claims]
+    assert claims in left
+    assert waits not in left
+    assert (world.worker(claims).locked, world.worker(waits).locked) == (held, 0)
