@@ -36,11 +36,6 @@ def run_fee_of(parameters: Parameters, run_ms: int) -> int:
     return parameters.verifier_fee + parameters.verifier_fee * -(-run_ms // RUN_MS_PER_FEE)
 
 
-def run_fee(job: Job) -> int:
-    """Return what a run for a dispute of the job earns (X56)."""
-    return job.run_fee
-
-
 def escrow_of(k: int, max_price: int, fee: int) -> int:
     """Return what a client pays in with a job of `k` verifiers who earn `fee` each (J10)."""
     return max_price + k * fee
@@ -48,7 +43,7 @@ def escrow_of(k: int, max_price: int, fee: int) -> int:
 
 def provider_lock(job: Job, price: int) -> int:
     """Return what a provider locks of its bond: enough to pay those who convict it, however cheap the job (J11)."""
-    stake = max(job.bond_multiple * (price + job.at_risk), RUNS_LOCKED_MIN * run_fee(job))
+    stake = max(job.bond_multiple * (price + job.at_risk), RUNS_LOCKED_MIN * job.run_fee)
     return stake + job.k * job.verifier_fee
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from ledger.market.dispute.records import Claimant, Dispute, DisputeOutcome, Role
 from ledger.market.dispute.rivals import agreed_to_claim_nothing, beaten, standing
 from ledger.market.dispute.verdicts import Fault, Ruling, has_lost, worked
-from ledger.market.settlement import run_fee
 from ledger.market.verdicts import verdict_of
 from ledger.market.withheld.money import spent
 from ledger.parameters import Parameters
@@ -44,7 +43,7 @@ class Sums:
 
 def claim_bond(parameters: Parameters, job: Job) -> int:
     """Return the bond of a claim: three times the drawn workers' fees and a duel's carriage (X12)."""
-    return COSTS_IN_BOND * (DRAWN_WORKERS * run_fee(job) + parameters.dispute_carriage)
+    return COSTS_IN_BOND * (DRAWN_WORKERS * job.run_fee + parameters.dispute_carriage)
 
 
 @dataclass
@@ -179,7 +178,7 @@ def _bills(job: Job, dispute: Dispute, ruling: Ruling) -> list[_Bill]:
         return []
     right = [each for each in dispute.claims if each.trace == stands[0]]
     return [
-        _Bill(each.who, each.role is Role.DRAWN, run_fee(job) + each.carriage)
+        _Bill(each.who, each.role is Role.DRAWN, job.run_fee + each.carriage)
         for each in right
         if each.who not in ruling.faults
     ]

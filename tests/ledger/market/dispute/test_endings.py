@@ -4,10 +4,10 @@ from ledger.market.dispute.money import claim_bond
 from ledger.market.dispute.payloads import past_id, tail_of
 from ledger.market.dispute.records import Dispute, DisputeOutcome, DisputeStage, Fall, OpenedTrace
 from ledger.market.dispute.rows import DISPUTE_TRACE, dispute_draws, find_dispute
-from ledger.market.settlement import run_fee, verifier_lock
+from ledger.market.settlement import verifier_lock
 from ledger.parameters import Parameters, Tier
 from ledger.records import Job, JobState, Outcome, PayoutKind
-from ledger.transaction import Decision, open_transaction
+from ledger.transaction import Decision, WorkerUpdate, open_transaction
 from primitives.reasons import Reason
 from primitives.units import KARAT
 from testnet.kit import ledger_builders as kit
@@ -155,7 +155,7 @@ def test_a_liar_who_challenges_an_honest_provider_loses_its_bond() -> None:
     assert [each.fall for each in dispute.traces] == [Fall.WRONG, None]
     assert (job.state, job.outcome) == (JobState.PAST_CHALLENGE, Outcome.SETTLED)
     assert money.gained("challenger 0") == -bond
-    assert money.gained(PROVIDER) > PRICE * 93 // 100 + run_fee(job)
+    assert money.gained(PROVIDER) > PRICE * 93 // 100 + job.run_fee
 
 
 def test_who_rejects_what_is_right_is_slashed_x54() -> None:
@@ -213,7 +213,7 @@ def test_the_grey_zone_is_unpaid_and_forfeits_the_costs_x55() -> None:
     job, dispute = ended(court)
     assert job.outcome is Outcome.GREY
     assert money.gained("client") == 0
-    costs = sum(run_fee(job) + each.carriage for each in dispute.claims)
+    costs = sum(job.run_fee + each.carriage for each in dispute.claims)
     assert money.gained(PROVIDER) == -3 * FEE - costs
     assert all(money.gained(name) > FEE for name in drawn)
     assert world.state.track(kit.address(PROVIDER)).forced == Parameters().audit_forced
@@ -395,3 +395,33 @@ def test_a_claim_that_nobody_confirms_closes_a_dispute_to_nobody_x5() -> None:
     assert [each.kind for each in past.payouts] == [PayoutKind.BOND_RETURNED]
     refused = world.do("stranger", first.a_claim("stranger", played.lie()))
     assert refused.reason == Reason.DISPUTE_WRONG_STAGE  # the job is over
+
+
+def test_no_later_claim_takes_back_what_speaks_against_the_provider_x5() -> None:
+    world = again.a_world()
+    job_id = played.a_job_played(world, FALSE, (), tier=Tier.SPOT)
+    world.must("worker 1", WorkerUpdate(ask=0, gas_ask=0, capacity=0))
+    court = Court(world, job_id)
+    court.claim("client", played.truth())
+    again.judged(court)
+    court.prove_deviation("client", PROVIDER, FALSE)
+    keeps_it_open = Court(world, job_id, tail_of(kit.address(PROVIDER)), cut=cut_of(FALSE.cut))
+    keeps_it_open.claim("challenger 0", played.tail(FALSE.cut))
+    world.until(lambda _: court.dispute.stage is DisputeStage.DECIDED)
+    assert (court.dispute.outcome, world.job(job_id).disputes) == (DisputeOutcome.UNCONFIRMED, 1)
+    refused = world.do("challenger 1", court.a_claim("challenger 1", played.lie()))
+    assert refused.reason == Reason.DISPUTE_WRONG_STAGE
+
+
+def test_behind_its_window_no_dispute_of_a_job_is_opened_anew_x5() -> None:
+    world = again.a_world()
+    court = again.used_up(world)
+    until = world.job(court.job_id).due_live_ms
+    assert until is not None
+    world.until(lambda state: state.clock().live_ms >= until - 2_000, at_most=1_000)
+    keeps_it_open = Court(world, court.job_id, tail_of(kit.address(PROVIDER)), cut=cut_of(FALSE.cut))
+    keeps_it_open.claim("challenger 1", played.tail(FALSE.cut))
+    world.until(lambda state: state.clock().live_ms >= until)
+    assert world.job(court.job_id).state is JobState.DISPUTED
+    refused = world.do("client", court.a_claim("client", played.truth()))
+    assert refused.reason == Reason.DISPUTE_WRONG_STAGE

@@ -10,7 +10,7 @@ from ledger.market.dispute.money import claim_bond
 from ledger.market.dispute.payloads import WHOLE, tail_of
 from ledger.market.dispute.records import CHALLENGERS_MAX, CLAIMS_MAX, DisputeOutcome
 from ledger.market.dispute.verdicts import Fault
-from ledger.market.settlement import run_fee, verifier_lock
+from ledger.market.settlement import verifier_lock
 from ledger.records import Outcome, Payout, PayoutKind
 from ledger.state import change
 from ledger.transaction import Decision
@@ -56,7 +56,7 @@ def test_who_rejects_and_lets_nothing_about_the_provider_be_found_counts_as_sile
     job = a_job(YES, YES, NO)
     own_tail = Case(subject=tail_of(VERIFIERS[2]), challengers={}, parties={VERIFIERS[2]: RIGHT})
     outcome, found = nets(job, own_tail)
-    assert (outcome, found[VERIFIERS[2]]) == (Outcome.CLEARED, -SILENCE - run_fee(job) * 3)
+    assert (outcome, found[VERIFIERS[2]]) == (Outcome.CLEARED, -SILENCE - job.run_fee * 3)
     assert ruled(job, own_tail, Case())[0].faults == {VERIFIERS[2]: Fault.FALSE_REJECT}
     agreed = a_job(NO, NO, None)  # what can't be run leaves nothing to claim
     assert ruled(agreed, own_tail)[0].faults == {VERIFIERS[2]: Fault.SILENT}
@@ -115,7 +115,7 @@ def test_a_later_claim_is_paid_its_costs_and_no_bounty_x60_x61() -> None:
     job = a_job(YES, YES, NO)
     both = {CHALLENGER: RIGHT, RIVAL: RIGHT}
     _, found = nets(job, Case(challengers=both, thousandths=FAR, carriage=5, heights={RIVAL: 8}))
-    assert found[RIVAL] == run_fee(job) + 5
+    assert found[RIVAL] == job.run_fee + 5
     assert found[CHALLENGER] > found[RIVAL]
 
 
@@ -124,7 +124,7 @@ def test_no_bounty_goes_to_who_shares_an_operator_with_the_accused_x62() -> None
     plain = nets(job, Case(thousandths=FAR))[1]
     own = nets(job, Case(thousandths=FAR), operators={CHALLENGER: PROVIDER})[1]
     shared = nets(job, Case(thousandths=FAR), operators={CHALLENGER: RIVAL, PROVIDER: RIVAL})[1]
-    assert plain[CHALLENGER] > own[CHALLENGER] == shared[CHALLENGER] == run_fee(job)
+    assert plain[CHALLENGER] > own[CHALLENGER] == shared[CHALLENGER] == job.run_fee
 
 
 @pytest.mark.parametrize("paid", [False, True])
