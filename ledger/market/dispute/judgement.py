@@ -164,7 +164,7 @@ def _ends_early(state: State, dispute_id: bytes, dispute: Dispute) -> bool:
 def _conclude(moment: Moment, job_id: bytes, job: Job) -> None:
     """Carry out what all disputes of a job have found: bonds, costs, bounties, and the end of the job (X50 to X66)."""
     disputes = list(disputes_of(moment.state, job_id))
-    ruling = verdicts.ruling_of(job, [each for _, each in disputes if not each.past])  # X5
+    ruling = verdicts.ruling_of(job, [each for _, each in disputes])
     until = _open_until(moment, job_id, job)
     if ruling.outcome is Outcome.CLEARED and moment.live_ms < until:
         job_life.hold(moment, job_id, job, until)

@@ -75,6 +75,7 @@ def _holds(job: Job, dispute: Dispute, party: bytes) -> bool:
 def ruling_of(job: Job, disputes: list[Dispute]) -> Ruling:
     """Return what the decided disputes of a job come to (X50)."""
     assert job.provider is not None
+    disputes = [each for each in disputes if not each.past]  # X5
     paid_before = job.outcome is Outcome.SETTLED
     whole = next((each for each in disputes if each.subject.kind is SubjectKind.WHOLE), None)
     if whole is not None and whole.ill_conditioned and confirmed_against(whole, job.provider):

@@ -170,7 +170,7 @@ class Case:
 def ruled(job: Job, *cases: Case, operators: dict[bytes, bytes] | None = None) -> tuple[Ruling, Sums]:
     """Return what disputes come to, and how their money moves."""
     disputes = [case.decided(job) for case in cases]
-    ruling = ruling_of(job, [each for each in disputes if not each.past])
+    ruling = ruling_of(job, disputes)
     people = [PROVIDER, *VERIFIERS, *(each.who for dispute in disputes for each in dispute.claims)]
     sums = money.settle(job, disputes, ruling, NUMBERS, operators={**{who: who for who in people}, **(operators or {})})
     return ruling, sums
