@@ -66,6 +66,8 @@ def a_dispute(
     return Dispute(
         job=b"j" * 32,
         subject=subject,
+        round=0,
+        past=False,
         stage=stage,
         outcome=None,
         opened_height=1,
