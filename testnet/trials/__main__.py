@@ -67,6 +67,7 @@ def played(stage: Stage, case: Case) -> Outcome:
         case.play(stage, outcome)
     except (TrialError, Refused) as fault:
         outcome.wrong.append(str(fault))
+        stage.give_up()
     outcome.seconds = time.monotonic() - started
     return outcome
 

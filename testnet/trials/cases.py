@@ -8,8 +8,8 @@ from ledger.parameters import Parameters, Tiers, TierTerms
 from primitives.units import KARAT
 from testnet.manifest import Manifest, Worker
 from testnet.trials.report import Outcome
-from testnet.trials.stage import Stage, TrialError
-from testnet.trials.trial import DISPUTED_S, Expected, Trial
+from testnet.trials.stage import ENDED_S, Stage, TrialError
+from testnet.trials.trial import Expected, Trial
 from testnet.trials.withheld import withheld_input, withheld_model, withheld_output
 
 SECOND_MS = 1_000
@@ -177,7 +177,7 @@ def _undrawn(stage: Stage, trial: Trial, provider: str, provide: dict[str, str])
         told = stage.in_state(job, "unverified", "verifying", "checking", "contested", "settled", "void")
         if told["state"] == "unverified":
             return job
-        stage.in_state(job, "settled", "void", "past_challenge", limit_s=DISPUTED_S)
+        stage.in_state(job, "settled", "void", "past_challenge", limit_s=ENDED_S)
     raise TrialError(f"each of {SPOT_TRIES} spot jobs was drawn")
 
 

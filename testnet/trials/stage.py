@@ -5,6 +5,7 @@ import json
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,6 +30,8 @@ COMMAND_S = 180.0
 """For one command of a user, on a machine that runs a whole network beside it."""
 STEP_S = 240.0
 """For one step of a case: the longest window, on such a machine."""
+ENDED_S = 900.0
+"""For the longest of some cases at once, a dispute of some duels, on a busy machine."""
 MODEL_FILE = Path(__file__).with_name("small.onnx")
 """Two layers and a softmax over 24 classes, so that a machine of two cores bears seven canonical runs in a dispute."""
 INPUT, FEATURES = b"x", 16
@@ -44,8 +47,8 @@ class Stage:
 
     def __init__(self, directory: Path, manifest: Manifest, *, at_once: int = 1) -> None:
         self.directory = directory
-        self.at_once = at_once
-        """How many cases are played on it at a time."""
+        self._ended = threading.Barrier(at_once)
+        """Where cases that are played at once wait for each other: until all have ended some hold bonds of workers."""
         self.network = write_network(directory, manifest)
         self.nodes: dict[str, Node] = {node.name: node for node in self.network.nodes}
         self.validators = [node.name for node in self.network.nodes if node.role == "validator"]
@@ -174,6 +177,19 @@ class Stage:
         bonds = {each["address"]: int(str(each["bond"])) for each in records(self.ask("worker.list")["workers"])}
         mine = {name: self._balance(self.nodes[name].address) for name in self.workers}
         return users | {name: held + bonds.get(self.nodes[name].address, 0) for name, held in mine.items()}
+
+    def holdings_of_all_ended(self) -> dict[str, int]:
+        """Return what everybody holds when the other cases have come as far, too. Raises TrialError."""
+        try:
+            self._ended.wait(ENDED_S)
+        except threading.BrokenBarrierError as fault:
+            raise TrialError("another case that was played at once did not come to its end") from fault
+        return self.holdings()
+
+    def give_up(self) -> None:
+        """Let no other case wait for one that failed."""
+        if self._ended.parties > 1:
+            self._ended.abort()
 
     def on_every_validator(self, method: str, **params: Json) -> Mapping[str, dict[str, Json] | None]:
         """Return each validator's own answer, None of one that does not answer."""

@@ -8,14 +8,10 @@ from dataclasses import dataclass, field
 from node.rpc.json_value import Json, records
 from testnet.kit.liars.script import Cast
 from testnet.trials.report import Outcome
-from testnet.trials.stage import Stage
+from testnet.trials.stage import ENDED_S, Stage
 
-DISPUTED_S = 900.0
-"""For a dispute of some duels to end, on a busy machine."""
 DUST = 10**7
 """Grains: more than the fees of a case's transactions, and less than what anybody wins or loses by it."""
-LAID_OUT = 3 * 10**7
-"""Grains: what a worker may have laid out for proofs in another case that is played at once; its end brings it back."""
 DIGEST_CHARS = 16
 
 
@@ -84,9 +80,9 @@ class Trial:
         stage, outcome = self._stage, self._outcome
         stage.until(self._is_disputed, f"a dispute of job {self._job}")
         self._held = self._locked()
-        told = stage.until(self._ended, f"the end of job {self._job}", limit_s=DISPUTED_S)
+        told = stage.until(self._ended, f"the end of job {self._job}", limit_s=ENDED_S)
         assert told is not None
-        outcome.after = stage.holdings()
+        outcome.after = stage.holdings_of_all_ended()
         outcome.ended = f"job {told['state']}, {told['outcome']}"
         disputes = records(stage.ask("dispute.list", job=self._job)["disputes"])
         outcome.verdicts = [words(each, stage) for each in disputes]
@@ -126,11 +122,10 @@ class Trial:
         slashed = self._slashed(told)
         if slashed != expected.slashed:
             wrong.append(f"slashed {sorted(slashed) or 'nobody'}, not {sorted(expected.slashed) or 'nobody'}")
-        laid_out = DUST + LAID_OUT * (self._stage.at_once - 1)
         moved = {name: self._outcome.after[name] - was for name, was in self._outcome.before.items()}
         wrong += [f"{name} gains nothing" for name in sorted(expected.gains) if moved[name] <= DUST]
         wrong += [f"{name} loses nothing" for name in sorted(expected.loses | expected.slashed) if moved[name] >= -DUST]
-        wrong += [f"{name} loses {-moved[name]}" for name in sorted(expected.unharmed) if moved[name] < -laid_out]
+        wrong += [f"{name} loses {-moved[name]}" for name in sorted(expected.unharmed) if moved[name] < -DUST]
         if expected.whole and moved[self._client] < -DUST:
             wrong.append(f"{self._client} is not whole: {moved[self._client]}")
 

@@ -13,8 +13,8 @@ from node.rpc.json_value import Json, records
 from primitives.codec import encode
 from testnet.kit.liars.withholding import lose
 from testnet.trials.report import Outcome
-from testnet.trials.stage import Stage
-from testnet.trials.trial import DISPUTED_S, Expected, Trial
+from testnet.trials.stage import ENDED_S, Stage
+from testnet.trials.trial import Expected, Trial
 from vm.tensor import Bundle, DType, NamedTensor, Tensor
 
 LARGE_MODEL_FILE = "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx"
@@ -119,9 +119,9 @@ class WithheldTrial(Trial):
         verifiers = stage.drawn(job)
         if not self._held:
             self.note_bonds()
-        told = stage.until(lambda: _ended(stage, job), f"the end of job {job}", limit_s=DISPUTED_S)
+        told = stage.until(lambda: _ended(stage, job), f"the end of job {job}", limit_s=ENDED_S)
         assert told is not None
-        outcome.after = stage.holdings()
+        outcome.after = stage.holdings_of_all_ended()
         outcome.ended = f"job {told['state']}, {told['outcome']}"
         outcome.verdicts = [_words(each, stage) for each in records(stage.ask("withheld.list", job=job)["filings"])]
         self._compare_validators()
