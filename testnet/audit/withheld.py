@@ -201,13 +201,17 @@ def _stake(holdings: Holdings, filing: Filing) -> int:
 
 def _whose_turn(holdings: Holdings) -> Filing | None:
     """Return the first filing that waits, but for those whose holders are asked enough, if it fits (H14)."""
+    too_much: list[bytes] = []
     for name in holdings.waiting:
         filing = holdings.filings[name]
         if not _stake(holdings, filing):
             return filing
+        if filing.holder in too_much:
+            continue
         theirs = [each for each in holdings.asked if holdings.filings[each].holder == filing.holder]
         if _chunks(holdings, [*theirs, name]) <= ONES_ASKED_MAX:
             return filing if _chunks(holdings, [*holdings.asked, name]) <= ASKED_MAX else None
+        too_much.append(filing.holder)
     return None
 
 
@@ -294,6 +298,8 @@ def _show(holdings: Holdings, sender: bytes, payload: list[Any]) -> None:
     _check_chunk(waiting[0].content, payload)
     price = carriage_of(holdings, waiting[0].content, chunk)
     for at, filing in enumerate(waiting):
+        if filing.where not in (Where.WAITING, Where.ASKED):
+            continue  # the end of the one before was its end, too
         holdings.give(sender if at == 0 else filing.filer, price)
         filing.shown.append(chunk)
         filing.carriage -= price

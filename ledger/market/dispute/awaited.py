@@ -3,7 +3,7 @@
 from ledger.market.dispute import duel
 from ledger.market.dispute.hearing import place_of, side_of
 from ledger.market.dispute.judgement import finding_of, is_judged, may_prove
-from ledger.market.dispute.parties import is_party
+from ledger.market.dispute.parties import can_be_judged, is_party
 from ledger.market.dispute.payloads import (
     DisputeBeyond,
     DisputeClaim,
@@ -57,7 +57,8 @@ def _awaited_claim(state: State, sender: bytes, payload: DisputeClaim) -> bytes 
         mine = [each for each in job.verifiers if each.worker == sender]
         rejects = any(verdict_of(job, each) is Decision.REJECT for each in mine)
         is_owed = job.state in (JobState.CONTESTED, JobState.DISPUTED)  # others may have disputed something else first
-        return identity + sender if is_owed and rejects else None
+        of_party = payload.subject.party is None or can_be_judged(job, payload.subject.party)  # not of who is made up
+        return identity + sender if is_owed and rejects and of_party else None
     if dispute.stage not in (DisputeStage.DRAWING, DisputeStage.CLAIMING):
         return None
     claim = next((each for each in dispute.claims if each.who == sender), None)

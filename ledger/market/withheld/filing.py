@@ -83,7 +83,10 @@ def produce(moment: Moment, sender: bytes, payload: WithheldChunk) -> None:
     content = waiting[0][1].content
     check_chunk(content, payload)
     price = carriage(moment.parameters, content, payload.chunk)
-    for at, (identity, filing) in enumerate(waiting):
+    for at, (identity, _) in enumerate(waiting):
+        filing = known_filing(moment.state, identity)  # the end of the one before may have begun this one's turn
+        if filing.state not in OPEN_STATES:
+            continue
         credit(moment.state, sender if at == 0 else filing.filer, price)
         shown = Produced(chunk=payload.chunk, height=moment.height)
         noted = change(filing, produced=[*filing.produced, shown], carriage=filing.carriage - price)

@@ -113,13 +113,17 @@ def _next(moment: Moment) -> bytes | None:
     line = line_of(moment.state)
     asked = [known_filing(moment.state, each) for each in line.asked]
     room = ASKED_CHUNKS_MAX - sum(len(each.chunks) for each in asked)
+    passed_over: set[bytes] = set()
     for identity in line.waiting:
         filing = known_filing(moment.state, identity)
         if not _at_stake(moment, filing):
             return identity  # it takes no block space
+        if filing.holder in passed_over:
+            continue  # or small filings about a holder could keep a large one from its turn for ever
         theirs = sum(len(each.chunks) for each in asked if each.holder == filing.holder)
         if theirs + len(filing.chunks) <= HOLDER_CHUNKS_MAX:
             return identity if len(filing.chunks) <= room else None
+        passed_over.add(filing.holder)
     return None
 
 

@@ -176,7 +176,9 @@ class Disputes:
             job = None if claimed is None else state.job(claimed.job)
             # Neither dispute nor job may be there yet on a node that reads its chain anew.
             never = dispute is None and job is not None and job.state in FINAL_STATES
-            if claimed is None or never or (dispute is not None and dispute.stage is DisputeStage.DECIDED):
+            decided = dispute is not None and dispute.stage is DisputeStage.DECIDED
+            may_go_on = job is not None and job.state is JobState.DISPUTED  # X5: the claim may be one of the next round
+            if claimed is None or never or (decided and not may_go_on):
                 self._journal.forget(identity)
                 self._claiming.pop(identity, None)
 

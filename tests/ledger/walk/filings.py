@@ -60,5 +60,7 @@ def _ask(world: World, chance: random.Random, job_id: bytes, job: Job) -> tuple[
     if not owing:
         return None
     stage, holder, filer, count = chance.choice(owing)
+    if not count:
+        return None  # an empty input: everybody has it
     chunks = sorted(chance.sample(range(count), chance.choice([1, min(count, 2), count, count])))
     return world.name(filer), WithheldFile(job=job_id, stage=stage, holder=holder, chunks=chunks)

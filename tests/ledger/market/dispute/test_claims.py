@@ -7,7 +7,7 @@ import pytest
 
 from ledger.apply import kept_place
 from ledger.market.dispute.money import claim_bond
-from ledger.market.dispute.payloads import WHOLE, Subject, SubjectKind, tail_of
+from ledger.market.dispute.payloads import WHOLE, DisputeClaim, Subject, SubjectKind, tail_of
 from ledger.market.dispute.records import CHALLENGERS_MAX, DisputeStage, Fall, Role
 from ledger.market.settlement import verifier_lock
 from ledger.parameters import Parameters, Tier
@@ -285,3 +285,12 @@ def test_a_rejecter_has_a_place_kept_for_the_claim_that_it_owes_x18() -> None:
     elsewhere = Court(world, job_id, tail_of(kit.address(rejecter)), cut=cut_of(CUT))
     elsewhere.claim("stranger", played.tail(CUT))
     assert kept(world, rejecter, claim)  # whoever disputes something else takes that from nobody
+
+
+def test_who_rejected_has_a_place_for_a_claim_about_parties_alone_x18() -> None:
+    world = played.a_world()
+    job_id = played.a_job_played(world, played.off_by(1_000), (Decision.REJECT,) * 3)
+    rejecter = played.drawn_of(world, job_id)[0]
+    for party, has_place in ((PROVIDER, True), ("nobody", False)):
+        about = tail_of(kit.address(party))
+        assert kept(world, rejecter, DisputeClaim(job=job_id, subject=about, commitment=bytes(32))) is has_place

@@ -165,9 +165,9 @@ class Crowd:
         asks = a_filing(self.jobs[at], Stage.OUTPUT, chunks=chunks, holder=self.holders[at])
         filing.file(self.moment, kit.address("client"), asks)
 
-    def show(self, at: int) -> None:
+    def show(self, at: int, *, chunks: Sequence[int] = ALL) -> None:
         holder = kit.address(self.holders[at])
-        for shown in show_chunks(self.jobs[at], Stage.OUTPUT, holder, LARGE, list(ALL)):
+        for shown in show_chunks(self.jobs[at], Stage.OUTPUT, holder, LARGE, list(chunks)):
             filing.produce(self.moment, holder, shown)
 
     def state(self, at: int) -> FilingState:
@@ -207,6 +207,36 @@ def test_one_holder_keeps_nobody_from_asking_another_h14(world: World) -> None:
     assert [crowd.state(at) for at in (4, 8, 3)] == [ASKED, WAITING, WAITING]
     crowd.show(1)  # who is asked lets others come before it is asked again
     assert [crowd.state(at) for at in (8, 3)] == [WAITING, ASKED]
+
+
+def test_a_large_filing_is_not_kept_from_its_turn_by_small_ones_about_its_holder_h14(world: World) -> None:
+    crowd = Crowd(world, 3, holders=1)
+    crowd.file(0, chunks=(0,))
+    crowd.file(1)  # too much beside the first
+    crowd.file(2, chunks=(0,))  # would fit, but comes later
+    assert crowd.states() == [ASKED, WAITING, WAITING]
+    crowd.show(0, chunks=(0,))
+    assert crowd.states() == [ANSWERED, ASKED, WAITING]
+
+
+@pytest.mark.parametrize(("first", "second"), [(ALL, ALL), (ALL, ALL[1:]), (ALL[:9], ALL[8:])])
+def test_a_chunk_that_ends_one_filing_and_begins_the_turn_of_another_counts_for_both_h20(
+    world: World, first: Sequence[int], second: Sequence[int]
+) -> None:
+    job_id, filers = a_job_being_verified(world)
+    moment = a_moment(world)
+    put_job(moment, job_id, input=LARGE_ID)
+    for name, chunks in zip(filers, (first, second), strict=False):
+        filing.file(moment, kit.address(name), a_filing(job_id, Stage.INPUT, chunks=chunks))
+    assert [filing_of(moment.state, job_id, Stage.INPUT, name).state for name in filers[:2]] == [ASKED, WAITING]
+    for chunk in show_chunks(job_id, Stage.INPUT, kit.address(PROVIDER), LARGE, list(first)):
+        filing.produce(moment, kit.address(PROVIDER), chunk)
+    one, other = (filing_of(moment.state, job_id, Stage.INPUT, name) for name in filers[:2])
+    assert one.state is ANSWERED
+    assert other.state is (ASKED if other.missing else ANSWERED)
+    assert (other.due_live_ms is not None) == bool(other.missing)
+    sweep(later(moment, PARAMETERS.withheld_ms))  # no deadline is left of what is over
+    assert filing_of(moment.state, job_id, Stage.INPUT, filers[1]).state is not ASKED
 
 
 def test_who_has_nothing_left_to_lose_is_not_asked_h14(world: World) -> None:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import trio
 import trio.testing
 
 from ledger.market.dispute.payloads import WHOLE, dispute_id
@@ -8,8 +9,8 @@ from ledger.records import JobState
 from ledger.state import change
 from node.compute.disputes.journal import Claimed, ClaimJournal
 from node.compute.disputes.service import TIDY_BLOCKS
-from tests.ledger.market.dispute import played
-from tests.node.compute.disputes.bench import sitting
+from tests.ledger.market.dispute import again, played
+from tests.node.compute.disputes.bench import Bench, sitting
 from vm.program import Outline
 from vm.tensor import DType, TensorType
 from vm.trace import Run, Trace
@@ -81,3 +82,21 @@ async def test_claims_are_forgotten_once_nobody_can_ask_for_them(tmp_path: Path)
             bench.beat()
             await trio.testing.wait_all_tasks_blocked()
         assert journal.disputes() == [DISPUTE]
+
+
+async def test_a_claim_of_the_next_round_is_kept_while_the_one_before_is_decided(tmp_path: Path) -> None:
+    """D21: what is committed in the very block in which claims are forgotten is opened all the same (X5)."""
+    world = again.a_world()
+    court = again.used_up(world)
+    identity = dispute_id(court.job_id, WHOLE)
+    bench = Bench(tmp_path, world, court.job_id)
+    async with trio.open_nursery() as nursery:
+        await bench.start(nursery, "client")
+        journal = ClaimJournal(tmp_path / "client")
+        journal.keep(change(CLAIMED, dispute=identity, job=court.job_id))
+        for _ in range(TIDY_BLOCKS):
+            bench.beat()
+            await trio.testing.wait_all_tasks_blocked()
+        assert bench.job.state is JobState.DISPUTED
+        assert journal.disputes() == [identity]
+        nursery.cancel_scope.cancel()
