@@ -253,7 +253,10 @@ class Disputes:
             except Refused as refused:
                 backoff.failed(step)
                 _log.warning("dispute %s, %s: %s", identity.hex(), _named(due), refused)
-        if self._ports.dispute(identity).stage is DisputeStage.DECIDED:
+        dispute = self._ports.dispute(identity)
+        mine = claim_of(self.address, dispute)
+        # X5: what is not claimed in it may be of the next round; `_tidy` forgets it once there can be none.
+        if dispute.stage is DisputeStage.DECIDED and mine is not None and mine.commitment is not None:
             self._journal.forget(identity)
             self._claiming.pop(identity, None)
 

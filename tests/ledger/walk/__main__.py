@@ -6,7 +6,14 @@ What walks have come by is remembered for the code as it is, so that a night tha
 import sys
 
 from tests.ledger.walk.campaign import campaign
+from tests.ledger.walk.contentious import Contentious
 from tests.ledger.walk.walk import Walk
 
+
+def walk_of(seed: int) -> Walk:
+    """Return every third walk as one of people who dispute on and on."""
+    return Contentious(seed) if seed % 3 == 2 else Walk(seed)
+
+
 if __name__ == "__main__":
-    sys.exit(campaign(Walk, prog="python -m tests.ledger.walk", about=__doc__, state="walk", steps=100_000))
+    sys.exit(campaign(walk_of, prog="python -m tests.ledger.walk", about=__doc__, state="walk", steps=100_000))

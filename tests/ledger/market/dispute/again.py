@@ -19,12 +19,18 @@ def a_world() -> World:
 
 def used_up(world: World) -> Court:
     """Return the dispute that a friend of the liar has opened at once, and that ended before the window did."""
+    court = in_judgement(world)
+    world.until(lambda _: court.dispute.stage is DisputeStage.DECIDED)
+    return court
+
+
+def in_judgement(world: World) -> Court:
+    """Return the same dispute just before it ends."""
     job_id = played.a_job_played(world, FALSE, (), tier=Tier.SPOT)
     world.must("worker 1", WorkerUpdate(ask=0, gas_ask=0, capacity=0))
     court = Court(world, job_id)
     court.claim("challenger 0", played.lie())
     judged(court)
-    world.until(lambda _: court.dispute.stage is DisputeStage.DECIDED)
     return court
 
 

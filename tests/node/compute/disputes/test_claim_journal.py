@@ -5,6 +5,7 @@ import trio
 import trio.testing
 
 from ledger.market.dispute.payloads import WHOLE, dispute_id
+from ledger.market.dispute.records import DisputeStage
 from ledger.records import JobState
 from ledger.state import change
 from node.compute.disputes.journal import Claimed, ClaimJournal
@@ -98,5 +99,21 @@ async def test_a_claim_of_the_next_round_is_kept_while_the_one_before_is_decided
             bench.beat()
             await trio.testing.wait_all_tasks_blocked()
         assert bench.job.state is JobState.DISPUTED
+        assert journal.disputes() == [identity]
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_claims_as_a_round_without_it_is_decided_keeps_what_opens_its_claim(tmp_path: Path) -> None:
+    """D21: it may begin the next round (X5)."""
+    world = again.a_world()
+    court = again.in_judgement(world)
+    identity = dispute_id(court.job_id, WHOLE)
+    bench = Bench(tmp_path, world, court.job_id)
+    async with trio.open_nursery() as nursery:
+        await bench.start(nursery, "client")
+        journal = ClaimJournal(tmp_path / "client")
+        journal.keep(change(CLAIMED, dispute=identity, job=court.job_id))
+        await bench.until(lambda: court.dispute.stage is DisputeStage.DECIDED)
+        await trio.testing.wait_all_tasks_blocked()
         assert journal.disputes() == [identity]
         nursery.cancel_scope.cancel()
