@@ -42,7 +42,9 @@ def faults(placed: Placed, name_of: Callable[[Json], str]) -> list[str]:
     if outcome not in wanted:
         found.append(f"ended as {outcome}, wanted {' or '.join(wanted)}")
     found += [f"{name} is honest and lost of its bond" for name in sorted(losers - guilty)]
-    found += [f"{name} misbehaved and lost nothing" for name in sorted(guilty - losers)]
+    agreed = way is Way.FALSE_REJECT and not left and len(guilty) > 1  # J56: as they would where a job can't be run
+    if not agreed:
+        found += [f"{name} misbehaved and lost nothing" for name in sorted(guilty - losers)]
     if provider in losers and way in (Way.HONEST, Way.FALSE_REJECT):
         found.append(f"the provider {provider} is honest and was punished")
     return [f"job {placed.job.hex()}, {way}, {placed.planned.tier.name.lower()}: {each}" for each in found]

@@ -70,6 +70,9 @@ def ended(
             provider="worker0",
             verifiers=("worker1", "worker6", "worker7"),
         ),
+        ended(  # J56
+            Way.FALSE_REJECT, "rejected", losers=[], provider="worker0", verifiers=("worker5", "worker6", "worker7")
+        ),
         ended(Way.FALSE_REJECT, "settled", losers=[], provider="worker0", verifiers=("worker1", "worker2")),
     ],
 )
@@ -90,6 +93,12 @@ def test_ends_as_they_should_be_are_no_faults(placed: Placed) -> None:
                 Way.FALSE_REJECT, "settled", losers=[], provider="worker0", verifiers=("worker1", "worker2", "worker7")
             ),
             "worker7 misbehaved and lost nothing",
+        ),
+        (
+            ended(
+                Way.FALSE_REJECT, "rejected", losers=[], provider="worker0", verifiers=("worker1", "worker6", "worker7")
+            ),
+            "worker6 misbehaved and lost nothing",
         ),
     ],
 )
